@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import { type CallOptions, Code, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
+import { problem, unauthenticated } from "./errors.ts";
+
+/** What travels with a request through every hop: who is behind it, who calls, until when, and under which trace. */
+export type Call = {
+  /** The signed-in person, or undefined. */
+  readonly viewerId: string | undefined;
+  /** The service that made this call. */
+  readonly caller: string;
+  /** Epoch milliseconds after which nobody waits any more. */
+  readonly deadline: number;
+  /** W3C trace context of the span this call runs in. */
+  readonly traceparent: string;
+  readonly requestId: string;
+};
+
+const callKey = createContextKey<Call | undefined>(undefined, { description: "skein call" });
+
+/** The call behind a handler context. Every door sets it, so its absence is a bug. */
+export function callOf(ctx: { readonly values: ContextValues }): Call {
+  const call = ctx.values.get(callKey);
+  if (call === undefined) throw new Error("handler context without a call");
+  return call;
+}
+
+export const valuesOf = (call: Call): ContextValues => createContextValues().set(callKey, call);
+
+/** Options that make an outgoing call part of the one being handled. */
+export const within = (ctx: { readonly values: ContextValues }): CallOptions => ({ contextValues: ctx.values });
+
+/** Options of a call that no person is behind: a consumer, a sweeper, a command. */
+export const onBehalfOfNobody = (caller: string, timeoutMs: number, traceparent = newTraceparent()): CallOptions => ({
+  contextValues: valuesOf({
+    viewerId: undefined,
+    caller,
+    deadline: Date.now() + timeoutMs,
+    traceparent,
+    requestId: traceparent.slice(3, 35),
+  }),
+});
+
+/** The viewer's id; UNAUTHENTICATED where nobody is signed in. */
+export function viewerOf(ctx: { readonly values: ContextValues }): string {
+  const { viewerId } = callOf(ctx);
+  if (viewerId === undefined) throw unauthenticated();
+  return viewerId;
+}
+
+/** Milliseconds left for the call; DEADLINE_EXCEEDED where there are none. */
+export function timeLeftMs(call: Call): number {
+  const left = call.deadline - Date.now();
+  if (left <= 0) throw problem(Code.DeadlineExceeded, "deadline-exceeded", "the deadline has passed");
+  return left;
+}
+
+/** A new trace, not sampled: W3C Trace Context, https://www.w3.org/TR/trace-context/. */
+export const newTraceparent = (): string =>
+  `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-00`;
+
+const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The trace a peer sent, or a new one where it sent none that is well-formed. */
+export const traceparentFrom = (sent: string | undefined): string =>
+  sent !== undefined && traceparentForm.test(sent) ? sent : newTraceparent();
