@@ -100,7 +100,7 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
       }));
       const total = lists.reduce((sum, { followeeIds }) => sum + followeeIds.length, 0);
       if (total > importMax) throw invalid("lists", `must hold at most ${importMax} follows`);
-      if (total === 0) return { createdCount: 0n };
+      if (lists.length === 0) return { createdCount: 0n };
       const { changed, created } = await importFollows(db, lists, originOf(ctx));
       nudge();
       if (changed.length > 0) await followSets.drop(changed);
