@@ -4,9 +4,11 @@ import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { callOf, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { parseId } from "#lib/storage/id.ts";
+import type { Db } from "#lib/storage/mysql.ts";
 import type { Origin } from "./events.ts";
 import { keyOf, textOf } from "./handlers/rules.ts";
 import type { PostReadModel } from "./read-model.ts";
+import { importPosts } from "./store/import.ts";
 import type { PostStore, StoredPost } from "./store.ts";
 
 /** Ids in one batch. */
@@ -16,10 +18,10 @@ const activitiesMax = 800;
 /** Posts in one import call. */
 const importMax = 500;
 
-type Needs = { store: PostStore; readModel: PostReadModel; nudge: () => void };
+type Needs = { db: Db; store: PostStore; readModel: PostReadModel; nudge: () => void };
 type Context = Parameters<typeof callOf>[0];
 
-export function postHandlers({ store, readModel, nudge }: Needs): ServiceImpl<typeof PostService> {
+export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImpl<typeof PostService> {
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
@@ -69,7 +71,7 @@ export function postHandlers({ store, readModel, nudge }: Needs): ServiceImpl<ty
         key: keyOf(idempotencyKey),
         timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
       }));
-      const changes = await store.importAll(posts, originOf(ctx));
+      const changes = await importPosts(db, posts, originOf(ctx));
       nudge();
       if (changes.length > 0) await readModel.applyLater(changes);
       return { createdCount: BigInt(changes.length) };

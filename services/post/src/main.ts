@@ -40,7 +40,7 @@ const running = await run({
   tokens: meshTokens(config.internalKey),
   port,
   drainMs,
-  services: [host(PostService, postHandlers({ store, readModel, nudge: relay.nudge }))],
+  services: [host(PostService, postHandlers({ db, store, readModel, nudge: relay.nudge }))],
   loops: [relaying.loop, relay.loop],
   ready: () => db.ping(),
   close: [bus.close, redis.close, db.close],

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Code } from "@connectrpc/connect";
 import { append } from "#lib/events/outbox.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
-import { idAt, newId } from "#lib/storage/id.ts";
+import { newId, timeOf } from "#lib/storage/id.ts";
 import { bigintOf, type Db, isDuplicate, type Param, type Row } from "#lib/storage/mysql.ts";
 import { type Origin, type PostChange, postCreated, postDeleted } from "./events.ts";
 
@@ -41,13 +41,19 @@ export function postStore(db: Db) {
     async create(post: NewPost, origin: Origin): Promise<{ post: StoredPost; replayed: boolean }> {
       const { authorId, text, key } = post;
       const id = newId();
+      const createTime = new Date(timeOf(id));
       const created = { postId: id, authorId, version: 1, activityId: id, deleted: false };
       try {
         await db.tx(async (tx) => {
           await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES ?", [
             [keyRow(post, id)],
           ]);
-          await tx.exec("INSERT INTO post (id, author_id, version, text) VALUES (?, ?, 1, ?)", [id, authorId, text]);
+          await tx.exec("INSERT INTO post (id, author_id, version, text, create_time) VALUES (?, ?, 1, ?, ?)", [
+            id,
+            authorId,
+            text,
+            createTime,
+          ]);
           await tx.exec("INSERT INTO activity (author_id, activity_id, post_id) VALUES (?, ?, ?)", [authorId, id, id]);
           await append(tx, [postCreated(created, origin)]);
         });
@@ -55,42 +61,8 @@ export function postStore(db: Db) {
         if (!isDuplicate(reason)) throw reason;
         return { post: await already(authorId, key, text), replayed: true };
       }
-      // The row's own clock is not asked for: an id carries the millisecond it was made in.
-      return { post: { id, authorId, version: 1, deleted: false, text, createTime: new Date() }, replayed: false };
+      return { post: { id, authorId, version: 1, deleted: false, text, createTime }, replayed: false };
     },
-
-    /** Publishes many, each at its own time; those whose key was used before are left as they are. */
-    importAll: (posts: readonly NewPost[], origin: Origin): Promise<PostChange[]> =>
-      db.tx(async (tx) => {
-        const known = await tx.query("SELECT key_hash FROM idempotency WHERE (user_id, key_hash) IN (?)", [
-          posts.map(({ authorId, key }) => [authorId, hashOf(key)]),
-        ]);
-        const used = new Set(known.map((row) => (row.key_hash as Buffer).toString("hex")));
-        const fresh = posts.filter(({ key }) => !used.has(hashOf(key).toString("hex")));
-        if (fresh.length === 0) return [];
-        const rows = fresh.map((post) => ({ post, id: idAt(post.timeMs ?? Date.now()) }));
-        await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES ?", [
-          rows.map(({ post, id }) => keyRow(post, id)),
-        ]);
-        await tx.exec("INSERT INTO post (id, author_id, version, text, create_time) VALUES ?", [
-          rows.map(({ post, id }) => [id, post.authorId, 1, post.text, new Date(post.timeMs ?? Date.now())]),
-        ]);
-        await tx.exec("INSERT INTO activity (author_id, activity_id, post_id) VALUES ?", [
-          rows.map(({ post, id }) => [post.authorId, id, id]),
-        ]);
-        const changes = rows.map(({ post, id }) => ({
-          postId: id,
-          authorId: post.authorId,
-          version: 1,
-          activityId: id,
-          deleted: false,
-        }));
-        await append(
-          tx,
-          changes.map((change) => postCreated(change, origin)),
-        );
-        return changes;
-      }),
 
     /** Deletes an author's post; again is the same as once. NOT_FOUND where it is nobody's or somebody else's. */
     delete: (postId: bigint, authorId: bigint, origin: Origin): Promise<PostChange> =>
@@ -141,14 +113,15 @@ export function postStore(db: Db) {
   }
 }
 
-const keyRow = ({ authorId, key, text }: NewPost, postId: bigint): Param[] => [
+/** The row that makes a create happen once for its key. */
+export const keyRow = ({ authorId, key, text }: NewPost, postId: bigint): Param[] => [
   authorId,
   hashOf(key),
   hashOf(text),
   postId,
 ];
 
-const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
+export const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 const postOf = (row: Row): StoredPost => ({
   id: bigintOf(row.id),
