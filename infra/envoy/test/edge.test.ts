@@ -87,6 +87,12 @@ test("Envoy accepts the configuration without a warning", () => {
   assert.equal(run.stderr, "");
 });
 
+test("two Envoys never share a port", async () => {
+  const [other] = await freeAddresses(1);
+  assert.ok(other !== undefined);
+  await assert.rejects(startEnvoy(edgeConfig({ listen, admin: other, bff: bffs }), other), /Address already in use/);
+});
+
 test("a call that takes longer than its policy says is 504 in problem details", async () => {
   const start = Date.now();
   assertProblem(await ask("/v1/users/slow"), 504, "deadline-exceeded");
