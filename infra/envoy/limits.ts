@@ -41,7 +41,7 @@ export const retryBudgetPercent = 20;
 /** Retries that are always allowed: what is in flight on one of two replicas when it dies on a small machine. */
 export const meshRetriesAlways = 32;
 /** The edge repeats only what reached nobody or is a GET cut off, so it may repeat all that waits for a connection. */
-export const edgeRetriesAlways = pendingMax;
+export const edgeRetriesAlways = 100;
 export const meshRetriesMax = 2;
 export const edgeRetriesMax = 1;
 export const retryBackOff = { base_interval: "0.025s", max_interval: "0.25s" };
