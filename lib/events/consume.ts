@@ -1,0 +1,220 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Log } from "#lib/mesh/log.ts";
+import type { Loop } from "#lib/mesh/run.ts";
+import type { Db, Param, Sql } from "#lib/storage/mysql.ts";
+import type { Bus, Delivered } from "./bus.ts";
+import { type Leases, pause } from "./lease.ts";
+
+type Options = {
+  /** Whose facts. */
+  readonly noun: string;
+  readonly db: Db;
+  readonly bus: Bus;
+  readonly leases: Leases;
+  readonly log: Log;
+  /**
+   * Applies facts in order, within the transaction that keeps the new place. Called again with the same facts after a
+   * crash, a retry or a new incarnation, so every effect is idempotent by itself.
+   */
+  readonly apply: (tx: Sql, events: readonly Delivered[]) => Promise<void>;
+  /** Work that may begin once the facts are applied. */
+  readonly applied: (events: readonly Delivered[]) => void;
+  /** Tells everyone how far this consumer is, so that a relay knows where to begin a new incarnation. */
+  readonly tell: (noun: string, places: ReadonlyMap<number, bigint>) => Promise<void>;
+};
+
+type Place = { incarnation: number; sequence: bigint; position: bigint };
+
+/** Facts applied in one transaction. */
+const batchMax = 256;
+/** A fact that fails this often, within about two seconds, is poison. */
+const triesMax = 5;
+const againMs = 300;
+const tellMs = 2_000;
+
+/**
+ * One in-order consumer of the held shards of one stream. It begins at the lowest place of those, or at the start of a
+ * stream that began a new incarnation. A dependency that is away is waited for; a fact that cannot be applied is parked
+ * with everything later of its aggregate, and the others go on.
+ */
+export function createConsumer(options: Options): { readonly loop: Loop } {
+  const { noun, db, bus, leases, log, tell } = options;
+  let places = new Map<number, Place>();
+
+  async function follow(held: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+    const state = await bus.state(noun);
+    if (state === undefined || held.size === 0) return pause(againMs, signal);
+    places = await load(db, noun, held);
+    const from = startOf(places, held, state.incarnation, state.lastSequence);
+    for await (const batch of batches(bus.read(noun, held, from, signal))) {
+      const missed = batch.find((event) => isGap(places.get(event.shard), event));
+      await settle(options, batch, signal);
+      for (const { shard, ...at } of batch) places.set(shard, at);
+      if (missed !== undefined) await askAgain(missed);
+      options.applied(batch);
+    }
+  }
+
+  /** The stream lacks facts before this one. What was applied stays applied; the rest is told again. */
+  async function askAgain({ shard, position }: Delivered): Promise<void> {
+    log.warn("missed facts", { noun, shard, before: String(position) });
+    bus.askReplay(noun, shard, position);
+  }
+
+  return {
+    async loop(signal) {
+      const telling = setInterval(() => void told().catch(() => {}), tellMs);
+      const told = () => tell(noun, new Map([...places].map(([shard, { position }]) => [shard, position])));
+      while (!signal.aborted) {
+        const turn = new AbortController();
+        leases.onChange(() => turn.abort());
+        await follow(leases.held(), AbortSignal.any([signal, turn.signal])).catch((reason) => {
+          log.warn("consumer begins again", { noun, error: reason });
+          return pause(againMs, signal);
+        });
+      }
+      clearInterval(telling);
+    },
+  };
+}
+
+/** The lowest sequence still to come; a place of an older life, or beyond the end of this one, proves nothing. */
+function startOf(
+  places: ReadonlyMap<number, Place>,
+  held: ReadonlySet<number>,
+  incarnation: number,
+  last: bigint,
+): bigint {
+  let lowest: bigint | undefined;
+  for (const shard of held) {
+    const place = places.get(shard);
+    if (place === undefined || place.incarnation !== incarnation || place.sequence > last) return 1n;
+    if (lowest === undefined || place.sequence < lowest) lowest = place.sequence;
+  }
+  return (lowest ?? 0n) + 1n;
+}
+
+/** Positions of a shard are dense: one that jumps has lost what lies between. */
+const isGap = (place: Place | undefined, { position }: Delivered): boolean =>
+  place !== undefined && position > place.position + 1n;
+
+/** Applies a batch; where that fails for its own sake, one by one, parking what stays impossible. */
+async function settle(options: Options, batch: readonly Delivered[], signal: AbortSignal): Promise<void> {
+  for (let tried = 1; !signal.aborted; tried++) {
+    try {
+      return await options.db.tx(async (tx) => {
+        const parked = await parkedAmong(tx, options.noun, batch);
+        await options.apply(
+          tx,
+          batch.filter(({ aggregate }) => !parked.has(aggregate)),
+        );
+        await park(
+          tx,
+          options.noun,
+          batch.filter(({ aggregate }) => parked.has(aggregate)),
+          "its aggregate is parked",
+        );
+        await save(tx, options.noun, batch);
+      });
+    } catch (reason) {
+      options.log.warn("batch not applied", { noun: options.noun, size: batch.length, tried, error: reason });
+      if (!isPassing(reason) && batch.length > 1) {
+        for (const event of batch) await settle(options, [event], signal);
+        return;
+      }
+      if (!isPassing(reason) && tried >= triesMax) {
+        await options.db.tx(async (tx) => {
+          await park(tx, options.noun, batch, reason instanceof Error ? reason.message : String(reason));
+          await save(tx, options.noun, batch);
+        });
+        options.log.error("parked", { noun: options.noun, aggregate: batch[0]?.aggregate, error: reason });
+        return;
+      }
+      await pause(againMs, signal);
+    }
+  }
+  throw new Error("stopped before the batch was applied");
+}
+
+/** Whether waiting helps: something this depends on is away. */
+const isPassing = (reason: unknown): boolean =>
+  reason instanceof ConnectError &&
+  [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted, Code.Canceled, Code.Aborted].includes(reason.code);
+
+async function load(db: Db, noun: string, held: ReadonlySet<number>): Promise<Map<number, Place>> {
+  const rows = await db.query(
+    "SELECT shard, incarnation, sequence, position FROM place WHERE stream = ? AND shard IN (?)",
+    [noun, [...held]],
+  );
+  const placeOf = (row: (typeof rows)[number]): Place => ({
+    incarnation: Number(row.incarnation),
+    sequence: BigInt(row.sequence as string),
+    position: BigInt(row.position as string),
+  });
+  return new Map(rows.map((row) => [Number(row.shard), placeOf(row)]));
+}
+
+async function save(tx: Sql, noun: string, batch: readonly Delivered[]): Promise<void> {
+  const last = new Map(batch.map((event) => [event.shard, event]));
+  const rows: Param[][] = [...last.values()].map(({ shard, incarnation, sequence, position }) => [
+    noun,
+    shard,
+    incarnation,
+    sequence,
+    position,
+  ]);
+  await tx.exec(
+    "INSERT INTO place (stream, shard, incarnation, sequence, position) VALUES ? ON DUPLICATE KEY UPDATE incarnation = VALUES(incarnation), sequence = VALUES(sequence), position = VALUES(position)",
+    [rows],
+  );
+}
+
+async function parkedAmong(tx: Sql, noun: string, batch: readonly Delivered[]): Promise<ReadonlySet<string>> {
+  const rows = await tx.query("SELECT DISTINCT aggregate FROM parked WHERE stream = ? AND aggregate IN (?)", [
+    noun,
+    batch.map(({ aggregate }) => aggregate),
+  ]);
+  return new Set(rows.map((row) => String(row.aggregate)));
+}
+
+async function park(tx: Sql, noun: string, events: readonly Delivered[], reason: string): Promise<void> {
+  if (events.length === 0) return;
+  const rows: Param[][] = events.map(({ aggregate, id, shard, version, type, payload }) => [
+    noun,
+    aggregate,
+    id,
+    shard,
+    version,
+    type,
+    Buffer.from(payload),
+    reason.slice(0, 500),
+  ]);
+  await tx.exec("INSERT IGNORE INTO parked (stream, aggregate, id, shard, version, type, payload, reason) VALUES ?", [
+    rows,
+  ]);
+}
+
+/** What has come by now, together: the pace is the consumer's own. */
+async function* batches<T>(events: AsyncGenerator<T>): AsyncGenerator<T[]> {
+  let waiting = events.next();
+  try {
+    for (;;) {
+      const first = await waiting;
+      if (first.done === true) return;
+      const batch = [first.value];
+      waiting = events.next();
+      while (batch.length < batchMax) {
+        const more = await Promise.race([waiting, nothingYet()]);
+        if (more === undefined || more.done === true) break;
+        batch.push(more.value);
+        waiting = events.next();
+      }
+      yield batch;
+    }
+  } finally {
+    waiting.catch(() => {});
+    await events.return(undefined);
+  }
+}
+
+const nothingYet = (): Promise<undefined> => new Promise((done) => setImmediate(done, undefined));

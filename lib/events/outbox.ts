@@ -1,0 +1,63 @@
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { newId, shareOf } from "#lib/storage/id.ts";
+import type { Param, Row, Sql } from "#lib/storage/mysql.ts";
+import { shards } from "./lease.ts";
+
+/** A fact about to be told. */
+export type Fact<D extends DescMessage = DescMessage> = {
+  readonly desc: D;
+  readonly value: MessageInitShape<D>;
+  /** What it is about, and the version it brings that to: consumers ignore what is older than they know. */
+  readonly aggregate: string;
+  readonly version: bigint;
+  /** Facts of one partition key travel in order. */
+  readonly partition: bigint;
+  /** Who did it; 0 for nobody. */
+  readonly actor: bigint;
+  readonly traceparent: string;
+};
+
+/** A fact as it travels. */
+export type Event = {
+  readonly id: bigint;
+  readonly shard: number;
+  readonly aggregate: string;
+  readonly version: bigint;
+  /** The simple name of its message, e.g. PostCreated. */
+  readonly type: string;
+  readonly payload: Uint8Array;
+  readonly actor: bigint;
+  readonly traceparent: string;
+  /** Its number within the shard, dense from 1; 0 before the relay numbered it. */
+  readonly position: bigint;
+};
+
+/** Types a fact's message. */
+export const fact = <D extends DescMessage>(of: Fact<D>): Fact => of as unknown as Fact;
+
+/** Writes facts into the transaction that makes them true. They exist if, and only if, it commits. */
+export async function append(tx: Sql, facts: readonly Fact[]): Promise<void> {
+  if (facts.length === 0) return;
+  const rows: Param[][] = facts.map(({ desc, value, aggregate, version, partition, actor, traceparent }) => {
+    const payload = Buffer.from(toBinary(desc, create(desc, value)));
+    return [newId(), shareOf(partition, shards), aggregate, version, desc.name, payload, actor, traceparent];
+  });
+  await tx.exec("INSERT INTO outbox (id, shard, aggregate, version, type, payload, actor, traceparent) VALUES ?", [
+    rows,
+  ]);
+}
+
+/** The columns of an event, in the order `eventOf` reads them. */
+export const eventColumns = "id, shard, aggregate, version, type, payload, actor, traceparent, position";
+
+export const eventOf = (row: Row): Event => ({
+  id: BigInt(row.id as string),
+  shard: Number(row.shard),
+  aggregate: String(row.aggregate),
+  version: BigInt(row.version as string),
+  type: String(row.type),
+  payload: row.payload as Buffer,
+  actor: BigInt(row.actor as string),
+  traceparent: String(row.traceparent),
+  position: BigInt((row.position as string | null) ?? 0),
+});

@@ -1,0 +1,115 @@
+import type { Log } from "#lib/mesh/log.ts";
+import type { Loop } from "#lib/mesh/run.ts";
+import type { Db, Sql } from "#lib/storage/mysql.ts";
+import type { Bus } from "./bus.ts";
+import { type Leases, pause } from "./lease.ts";
+import { batchMax, numberNew } from "./number.ts";
+import { type Event, eventColumns, eventOf } from "./outbox.ts";
+import { type Places, streamLife } from "./stream-life.ts";
+
+type Options = {
+  readonly noun: string;
+  readonly db: Db;
+  readonly bus: Bus;
+  readonly leases: Leases;
+  readonly log: Log;
+  readonly places: Places;
+  /** Adds up what a batch changes, in the transaction that numbers it: exact counts without hot rows. */
+  readonly fold?: (tx: Sql, events: readonly Event[]) => Promise<void>;
+  /** The service's own read models: what a writer applied before its answer is applied here again, once it is sure. */
+  readonly project?: (events: readonly Event[]) => Promise<void>;
+};
+
+/** Facts whose writer died before it could nudge are found by looking. */
+const pollMs = 250;
+/** After a failure (a store is away): the next try. */
+const againMs = 300;
+
+/**
+ * Carries facts from the outbox to the stream: number → fold → project → publish → mark. Numbers are given to
+ * committed rows only and never by `id > cursor` (commit order is not id order); a crash anywhere repeats a step that
+ * is harmless to repeat. After the transactional outbox, https://microservices.io/patterns/data/transactional-outbox.html.
+ */
+export function createRelay(options: Options) {
+  const { noun, db, bus, leases, log, fold, project } = options;
+  const life = streamLife(options);
+  let nudged = false;
+  let wake = () => {};
+
+  async function pass(): Promise<boolean> {
+    const numbered = await numberNew(db, leases, fold);
+    if (numbered.length > 0 && project !== undefined) await project(numbered);
+    const published = await publish();
+    return numbered.length === batchMax || published;
+  }
+
+  /** Publishes what is numbered and not yet in this incarnation of the stream; true where there is more. */
+  async function publish(): Promise<boolean> {
+    if (!bus.up()) return false;
+    const incarnation = await life.incarnation();
+    const behind = await db.query(
+      "SELECT shard, position, published FROM relay WHERE shard IN (?) AND published < position AND incarnation = ?",
+      [[-1, ...leases.held()], incarnation],
+    );
+    if (behind.length === 0) return false;
+    const share = Math.max(1, Math.ceil(batchMax / behind.length));
+    const ranges = behind.map((row) => [Number(row.shard), BigInt(row.published as string)] as const);
+    const events = (await Promise.all(ranges.map(([shard, after]) => unpublished(db, shard, after, share)))).flat();
+    const acks = await Promise.all(events.map((event) => bus.publish(noun, event, incarnation)));
+    if (!(await life.acknowledged(acks, incarnation))) return true;
+    await mark(db, events, incarnation);
+    return events.length >= share;
+  }
+
+  const loop: Loop = async (signal) => {
+    bus.onReconnect(() => life.suspect());
+    bus.onReplay(noun, (shard, from) => {
+      life.replay(shard, from).catch((reason) => log.warn("relay", { noun, error: reason }));
+    });
+    leases.onChange(() => wake());
+    while (!signal.aborted) {
+      nudged = false;
+      const more = await pass().catch(async (reason) => {
+        log.warn("relay", { noun, error: reason });
+        await pause(againMs, signal);
+        return false;
+      });
+      if (!more && !nudged) await sleep(signal);
+    }
+    await pass().catch((reason) => log.warn("relay left facts for the next one", { noun, error: reason }));
+  };
+
+  async function sleep(signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    wake = () => woken.abort();
+    await pause(pollMs, AbortSignal.any([woken.signal, signal]));
+  }
+
+  return {
+    loop,
+    /** Called after a commit: the pass begins at once rather than at the next look. */
+    nudge: () => {
+      nudged = true;
+      wake();
+    },
+  };
+}
+
+async function unpublished(db: Db, shard: number, after: bigint, limit: number): Promise<Event[]> {
+  const rows = await db.query(
+    `SELECT ${eventColumns} FROM outbox WHERE shard = ? AND position > ? ORDER BY position LIMIT ${limit}`, // by_position
+    [shard, after],
+  );
+  return rows.map(eventOf);
+}
+
+/** Only forward, and only within the incarnation they were published in. */
+async function mark(db: Db, events: readonly Event[], incarnation: number): Promise<void> {
+  const upTo = new Map<number, bigint>();
+  for (const { shard, position } of events) upTo.set(shard, position);
+  const cases = [...upTo].flat();
+  await db.exec(
+    `UPDATE relay SET published = GREATEST(published, CASE shard ${"WHEN ? THEN ? ".repeat(upTo.size)} END) WHERE shard IN (?) AND incarnation = ?`,
+    [...cases, [...upTo.keys()], incarnation],
+  );
+}

@@ -1,0 +1,28 @@
+import { create, type DescMethod, fromBinary, type Message, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { MethodDefinition } from "@grpc/grpc-js";
+
+/** One RPC as grpc-js wants it described: path and codecs come from the descriptor. Bodies are at most 4 MiB. */
+export function methodDefinition(method: DescMethod): MethodDefinition<Message, Message> {
+  return {
+    path: pathOf(method),
+    requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+    responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    requestSerialize: (value) => bufferOf(toBinary(method.input, value)),
+    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    responseSerialize: (value) =>
+      bufferOf(toBinary(method.output, create(method.output, value as MessageInitShape<typeof method.output>))),
+    responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+  };
+}
+
+export const pathOf = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
+
+/** Both sides refuse more: grpc-js receives 4 MiB by default but would send anything. */
+export const messageBytesMax = 4 * 1024 * 1024;
+
+export const channelOptions = {
+  "grpc.max_receive_message_length": messageBytesMax,
+  "grpc.max_send_message_length": messageBytesMax,
+} as const;
+
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,0 +1,180 @@
+import { type DescMethod, type DescService, getOption, type Message } from "@bufbuild/protobuf";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import * as grpc from "@grpc/grpc-js";
+import { SpanKind } from "@opentelemetry/api";
+import { Auth, policy } from "#gen/skein/options/v1/options_pb.ts";
+import { type Call, traceparentFrom, valuesOf } from "./call.ts";
+import { channelOptions, methodDefinition } from "./codec.ts";
+import { problem, unauthenticated } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { toStatus } from "./status.ts";
+import type { MeshTokens } from "./token.ts";
+import { begin } from "./trace.ts";
+
+/** A service and what answers it. */
+export type Hosted = { readonly desc: DescService; readonly impl: object; readonly open?: boolean };
+
+/** Pairs a service with its handlers, typed as Connect types them. `open`: no token asked (health). */
+export const host = <S extends DescService>(desc: S, impl: ServiceImpl<S>, open = false): Hosted => ({
+  desc,
+  impl,
+  open,
+});
+
+/** Time a hop keeps for itself, so that the caller still hears which callee was late. */
+const returnMs = 20;
+
+type Options = { readonly log: Log; readonly tokens: MeshTokens };
+type ServerCall = grpc.ServerUnaryCall<Message, Message> | grpc.ServerWritableStream<Message, Message>;
+type Handler = (request: Message, ctx: HandlerContext) => unknown;
+
+/**
+ * A grpc-js server over Connect handlers: the one bridge between the two. Each call is met in this order: who calls and
+ * may they (deny by default), until when, under which trace; then the handler; then the error as a status, logged once
+ * where it is ours.
+ */
+export function createServer(hosted: readonly Hosted[], options: Options): grpc.Server {
+  const server = new grpc.Server({
+    ...channelOptions,
+    "grpc.max_concurrent_streams": 1000,
+    "grpc.keepalive_time_ms": 30_000,
+  });
+  for (const { desc, impl, open = false } of hosted) {
+    const definitions: Record<string, grpc.MethodDefinition<Message, Message>> = {};
+    const handlers: grpc.UntypedServiceImplementation = {};
+    for (const method of desc.methods) {
+      const handler = (impl as Record<string, Handler>)[method.localName];
+      if (handler === undefined) throw new Error(`${desc.typeName}.${method.name} has no handler`);
+      definitions[method.localName] = methodDefinition(method);
+      const meet = open ? meetAnyone(method) : meetCaller(method, options);
+      handlers[method.localName] =
+        method.methodKind === "server_streaming"
+          ? streaming(method, handler, meet, options)
+          : unary(method, handler, meet, options);
+    }
+    server.addService(definitions, handlers);
+  }
+  return server;
+}
+
+type Meet = (call: ServerCall) => Call;
+
+/** The call behind a request: identity checked, allowed by the RPC's policy, its deadline bounded. */
+function meetCaller(method: DescMethod, { tokens }: Options): Meet {
+  const { auth, timeoutMs } = getOption(method, policy);
+  return (call) => {
+    const identity = tokens.check(text(call.metadata, "skein-token"));
+    if (auth === Auth.USER && identity.viewerId === undefined) throw unauthenticated();
+    if (auth === Auth.OPERATOR && identity.caller !== "operator") {
+      throw problem(Code.PermissionDenied, "forbidden", "only the operator's commands may call this");
+    }
+    if (auth === Auth.UNSPECIFIED) throw problem(Code.PermissionDenied, "forbidden", "this RPC has no policy");
+    const deadline = Math.min(Number(call.getDeadline()) - returnMs, Date.now() + timeoutMs);
+    if (deadline <= Date.now()) throw problem(Code.DeadlineExceeded, "deadline-exceeded", "no time left to work");
+    const traceparent = traceparentFrom(text(call.metadata, "traceparent"));
+    return { ...identity, deadline, traceparent, requestId: text(call.metadata, "x-request-id") ?? "" };
+  };
+}
+
+const meetAnyone =
+  (_method: DescMethod): Meet =>
+  (call) => ({
+    viewerId: undefined,
+    caller: "",
+    deadline: Number(call.getDeadline()),
+    traceparent: traceparentFrom(undefined),
+    requestId: "",
+  });
+
+function unary(
+  method: DescMethod,
+  handler: Handler,
+  meet: Meet,
+  { log }: Options,
+): grpc.handleUnaryCall<Message, Message> {
+  return async (call, answer) => {
+    const work = begin(method.name, SpanKind.SERVER, traceparentFrom(text(call.metadata, "traceparent")));
+    try {
+      const reply = await handler(
+        call.request,
+        contextOf(method, call, { ...meet(call), traceparent: work.traceparent }),
+      );
+      work.end();
+      answer(null, reply as Message);
+    } catch (reason) {
+      const err = judged(reason, method, work.traceparent, log);
+      work.end(Code[err.code]);
+      answer(toStatus(err));
+    }
+  };
+}
+
+function streaming(
+  method: DescMethod,
+  handler: Handler,
+  meet: Meet,
+  { log }: Options,
+): grpc.handleServerStreamingCall<Message, Message> {
+  return async (call) => {
+    const work = begin(method.name, SpanKind.SERVER, traceparentFrom(text(call.metadata, "traceparent")));
+    try {
+      const ctx = contextOf(method, call, { ...meet(call), traceparent: work.traceparent });
+      for await (const reply of handler(call.request, ctx) as AsyncIterable<Message>) {
+        if (call.cancelled) return;
+        if (!call.write(reply)) await new Promise((go) => call.once("drain", go).once("cancelled", go));
+      }
+      work.end();
+      call.end();
+    } catch (reason) {
+      const err = judged(reason, method, work.traceparent, log);
+      work.end(Code[err.code]);
+      call.emit("error", toStatus(err));
+    }
+  };
+}
+
+/** Whatever was thrown as the error to send; what is our fault is logged here, once. */
+function judged(reason: unknown, method: DescMethod, traceparent: string, log: Log): ConnectError {
+  const err = ConnectError.from(reason, Code.Internal);
+  if (err.code === Code.Internal || err.code === Code.Unknown || err.code === Code.Unavailable) {
+    log.error("rpc failed", {
+      method: method.name,
+      code: Code[err.code],
+      trace: traceparent.slice(3, 35),
+      error: reason,
+    });
+  }
+  return err;
+}
+
+/** The context a handler sees. Its signal is made when first asked for: most handlers never do. */
+function contextOf(method: DescMethod, call: ServerCall, behind: Call): HandlerContext {
+  let signal: AbortSignal | undefined;
+  return {
+    method,
+    service: method.parent,
+    protocolName: "grpc",
+    requestMethod: "POST",
+    url: call.getPath(),
+    values: valuesOf(behind),
+    timeoutMs: () => behind.deadline - Date.now(),
+    requestHeader: new Headers(),
+    responseHeader: new Headers(),
+    responseTrailer: new Headers(),
+    get signal() {
+      signal ??= abortedWith(call);
+      return signal;
+    },
+  };
+}
+
+function abortedWith(call: ServerCall): AbortSignal {
+  const controller = new AbortController();
+  call.once("cancelled", () => controller.abort());
+  return controller.signal;
+}
+
+function text(metadata: grpc.Metadata, key: string): string | undefined {
+  const [value] = metadata.get(key);
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,39 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { AnySchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
+
+/** Where gRPC carries error details: https://grpc.io/docs/guides/error/#richer-error-model. */
+const detailsKey = "grpc-status-details-bin";
+
+/** A ConnectError as grpc-js sends it. A message from INTERNAL up stays here: it could tell too much. */
+export function toStatus(err: ConnectError): Partial<StatusObject> {
+  const told = err.code === Code.Internal || err.code === Code.Unknown ? "internal" : err.rawMessage;
+  const metadata = new Metadata();
+  const details = err.details.map((detail) => {
+    const [typeName, value] =
+      "desc" in detail
+        ? [detail.desc.typeName, toBinary(detail.desc, create(detail.desc, detail.value))]
+        : [detail.type, detail.value];
+    return create(AnySchema, { typeUrl: `type.googleapis.com/${typeName}`, value });
+  });
+  if (details.length > 0) {
+    const status = create(StatusSchema, { code: err.code, message: told, details });
+    metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, status)));
+  }
+  return { code: err.code as number, details: told, metadata };
+}
+
+/** What grpc-js reports as the ConnectError that the peer threw. */
+export function fromStatus(err: ServiceError): ConnectError {
+  const known = err.code in Code ? (err.code as number as Code) : Code.Unknown;
+  const out = new ConnectError(err.details, known, undefined, undefined, err);
+  const [packed] = err.metadata?.get(detailsKey) ?? [];
+  if (packed instanceof Buffer) {
+    for (const { typeUrl, value } of fromBinary(StatusSchema, packed).details) {
+      out.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value });
+    }
+  }
+  return out;
+}

@@ -1,0 +1,124 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import * as grpc from "@grpc/grpc-js";
+import { callOf, timeLeftMs } from "./call.ts";
+import { channelOptions, methodDefinition } from "./codec.ts";
+import { fromStatus } from "./status.ts";
+import { meshTokens } from "./token.ts";
+
+type Options = {
+  /** Where the mesh listens, e.g. http://127.0.0.1:9000. */
+  readonly address: string;
+  /** The name this process calls under. */
+  readonly caller: string;
+  /** The deployment's internal key, base64url. */
+  readonly key: string;
+};
+
+/**
+ * A Connect transport that speaks gRPC through grpc-js, so that `createClient` gives typed clients at a fifth of
+ * connect-node's CPU. Every call must run inside another one (`within(ctx)`): deadline, viewer, trace and request id
+ * come from there. One connection; Envoy balances its streams.
+ */
+export function grpcTransport({ address, caller, key }: Options): Transport & { close(): void } {
+  const client = new grpc.Client(new URL(address).host, grpc.credentials.createInsecure(), {
+    ...channelOptions,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1000,
+  });
+  const tokens = meshTokens(key);
+  const outgoing: Outgoing = (values) => {
+    if (values === undefined) throw new Error("an RPC outside any call: pass within(ctx)");
+    const call = callOf({ values });
+    timeLeftMs(call);
+    const metadata = new grpc.Metadata();
+    metadata.set("skein-token", tokens.mint({ caller, viewerId: call.viewerId }));
+    metadata.set("traceparent", call.traceparent);
+    metadata.set("x-request-id", call.requestId);
+    return { metadata, options: { deadline: call.deadline } };
+  };
+  return { unary: unaryOver(client, outgoing), stream: streamOver(client, outgoing), close: () => client.close() };
+}
+
+type Outgoing = (values: ContextValues | undefined) => { metadata: grpc.Metadata; options: grpc.CallOptions };
+
+const unaryOver =
+  (client: grpc.Client, outgoing: Outgoing): Transport["unary"] =>
+  <I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    _timeoutMs: unknown,
+    _header: unknown,
+    input: MessageInitShape<I>,
+    values?: ContextValues,
+  ) =>
+    new Promise<UnaryResponse<I, O>>((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = definitionOf(method);
+      const { metadata, options } = outgoing(values);
+      const sent = create(method.input, input);
+      const call = client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        sent,
+        metadata,
+        options,
+        (err, reply) => {
+          if (err !== null) reject(fromStatus(err));
+          else resolve({ ...envelopeOf(method), stream: false, method, message: reply as MessageShape<O> });
+        },
+      );
+      signal?.addEventListener("abort", () => call.cancel(), { once: true });
+    });
+
+const streamOver =
+  (client: grpc.Client, outgoing: Outgoing): Transport["stream"] =>
+  async <I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    _timeoutMs: unknown,
+    _header: unknown,
+    input: AsyncIterable<MessageInitShape<I>>,
+    values?: ContextValues,
+  ): Promise<StreamResponse<I, O>> => {
+    if (method.methodKind !== "server_streaming") throw new Error(`${method.name}: only servers stream in this mesh`);
+    const { path, requestSerialize, responseDeserialize } = definitionOf(method);
+    const { metadata, options } = outgoing(values);
+    const sent = create(method.input, await first(input));
+    const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, sent, metadata, options);
+    signal?.addEventListener("abort", () => call.cancel(), { once: true });
+    return { ...envelopeOf(method), stream: true, method, message: read(call) as AsyncIterable<MessageShape<O>> };
+  };
+
+const envelopeOf = (method: DescMethod) => ({ service: method.parent, header: noHeaders, trailer: noHeaders });
+
+const noHeaders = new Headers();
+
+const definitions = new WeakMap<object, grpc.MethodDefinition<Message, Message>>();
+function definitionOf(method: DescMethodUnary | DescMethodStreaming): grpc.MethodDefinition<Message, Message> {
+  const known = definitions.get(method) ?? methodDefinition(method);
+  definitions.set(method, known);
+  return known;
+}
+
+async function first<T>(input: AsyncIterable<T>): Promise<T> {
+  for await (const message of input) return message;
+  throw new Error("a call without a request");
+}
+
+async function* read(call: grpc.ClientReadableStream<Message>): AsyncGenerator<Message> {
+  try {
+    for await (const message of call) yield message as Message;
+  } catch (reason) {
+    throw fromStatus(reason as grpc.ServiceError);
+  }
+}

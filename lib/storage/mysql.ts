@@ -1,0 +1,131 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import mysql from "mysql2/promise";
+import { problem, unavailable } from "#lib/mesh/errors.ts";
+
+/** What may be bound. Arrays expand: `IN (?)` takes a list, `VALUES ?` a list of rows. Objects are never bound. */
+export type Param = string | number | bigint | boolean | Buffer | Date | null | readonly Param[];
+/** A row: BIGINT columns are strings, as ids are in contracts. */
+export type Row = Readonly<Record<string, string | number | Buffer | Date | null>>;
+
+/** Runs statements: the pool, or one transaction. */
+export type Sql = {
+  query(sql: string, params?: readonly Param[]): Promise<Row[]>;
+  /** The number of rows touched. */
+  exec(sql: string, params?: readonly Param[]): Promise<number>;
+};
+
+export type Db = Sql & {
+  /** Runs `work` in one READ COMMITTED transaction, again (≤ 3 times) where it lost a deadlock. */
+  tx<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Connections of one process; the sum over processes stays below the server's 200. */
+const connectionsMax = 10;
+/** Statements that wait for a connection; one more is refused at once. */
+const waitingMax = 500;
+/** A statement that takes longer is given up, and its connection with it. */
+const statementMs = 2_000;
+const triesMax = 3;
+
+const lost = { deadlock: 1213, lockWait: 1205, snapshot: 1020 } as const;
+const duplicateKey = 1062;
+
+/** Opens one schema of the server. `url` is mysql://user:password@host:port; TLS and the like go into its query. */
+export function openMysql({ url, database }: { url: string; database: string }): Db {
+  const pool = mysql.createPool({
+    uri: url,
+    database,
+    connectionLimit: connectionsMax,
+    queueLimit: waitingMax,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    charset: "utf8mb4_bin",
+    timezone: "Z",
+    connectTimeout: 2_000,
+    stringifyObjects: true,
+    multipleStatements: false,
+  });
+  pool.pool.on("connection", (connection) => {
+    connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    connection.query("SET SESSION sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = 3");
+  });
+
+  const on = (runner: { query: mysql.Pool["query"] }): Sql => ({
+    query: (sql, params = []) => ask(runner, sql, params) as Promise<Row[]>,
+    exec: async (sql, params = []) => ((await ask(runner, sql, params)) as mysql.ResultSetHeader).affectedRows,
+  });
+
+  return {
+    ...on(pool),
+    async tx(work) {
+      for (let tried = 1; ; tried++) {
+        try {
+          return await transaction(pool, (connection) => work(on(connection)));
+        } catch (reason) {
+          if (tried === triesMax || !hasNumber(reason, Object.values(lost))) throw reason;
+          await new Promise((done) => setTimeout(done, Math.random() * 10 * tried));
+        }
+      }
+    },
+    ping: async () => void (await ask(pool, "SELECT 1", [])),
+    close: () => pool.end(),
+  };
+}
+
+/** Whether a statement failed because the row was there already. */
+export const isDuplicate = (reason: unknown): boolean => hasNumber(reason, [duplicateKey]);
+
+async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolConnection) => Promise<T>): Promise<T> {
+  const connection = await pool.getConnection().catch((reason) => Promise.reject(judged(reason)));
+  let settled = false;
+  try {
+    await ask(connection, "START TRANSACTION", []);
+    const result = await work(connection);
+    await ask(connection, "COMMIT", []);
+    settled = true;
+    return result;
+  } catch (reason) {
+    // 1205 rolls back its statement only, so the rest is always rolled back here.
+    settled = await ask(connection, "ROLLBACK", []).then(
+      () => true,
+      () => false,
+    );
+    throw reason;
+  } finally {
+    if (settled) connection.release();
+    else connection.destroy();
+  }
+}
+
+async function ask(runner: { query: mysql.Pool["query"] }, sql: string, params: readonly Param[]): Promise<unknown> {
+  try {
+    const [result] = await runner.query<mysql.RowDataPacket[]>({
+      sql,
+      values: params as unknown[],
+      timeout: statementMs,
+    });
+    return result;
+  } catch (reason) {
+    throw judged(reason);
+  }
+}
+
+/** The server's own complaints pass (a caller may branch on them); a server that does not answer is UNAVAILABLE. */
+function judged(reason: unknown): unknown {
+  if (reason instanceof ConnectError) return reason;
+  const { code, errno } = reason as { code?: string; errno?: number };
+  if (code === "PROTOCOL_SEQUENCE_TIMEOUT")
+    return problem(Code.DeadlineExceeded, "deadline-exceeded", "the database took too long");
+  if (errno !== undefined && errno >= 1000 && errno < 2000 && !shuttingDown.has(errno)) return reason;
+  return unavailable("the database", reason);
+}
+
+/** ER_TOO_MANY_CONNECTIONS, ER_SERVER_SHUTDOWN, ER_CONNECTION_KILLED, ER_OPTION_PREVENTS_STATEMENT (read only). */
+const shuttingDown = new Set([1040, 1053, 1290, 1927]);
+
+function hasNumber(reason: unknown, numbers: readonly number[]): boolean {
+  const { errno } = (reason ?? {}) as { errno?: number };
+  return errno !== undefined && numbers.includes(errno);
+}

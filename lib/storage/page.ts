@@ -1,0 +1,56 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { invalid, problem } from "#lib/mesh/errors.ts";
+
+/** A page nobody asked the size of. */
+export const pageSizeDefault = 20;
+/** The largest page: twice what a screen shows, so that a fast thumb costs one call. */
+export const pageSizeMax = 100;
+
+/** The size to answer; INVALID_ARGUMENT outside 1 to 100, never clamped in silence. 0 is "not said" in proto3. */
+export function pageSizeOf(asked: number): number {
+  if (asked === 0) return pageSizeDefault;
+  if (asked < 1 || asked > pageSizeMax) throw invalid("page_size", `must be between 1 and ${pageSizeMax}`);
+  return asked;
+}
+
+const formatVersion = 1;
+const macBytes = 16;
+
+/**
+ * Page tokens: where a page ended, signed and bound to the list (`scope`) and the viewer it was made for. Position is
+ * the id of the last item examined, so pages neither skip nor repeat under inserts and deletes. They do not run out:
+ * keys are rotated instead.
+ */
+export function pageTokens(key: string) {
+  const secret = Buffer.from(key, "base64url");
+  if (secret.length < 32) throw new Error("CURSOR_KEY must hold at least 32 bytes, base64url");
+  const macOf = (body: Buffer, scope: string, viewerId: string) =>
+    createHmac("sha256", secret).update(`${scope}\n${viewerId}\n`).update(body).digest().subarray(0, macBytes);
+
+  return {
+    encode(before: bigint, scope: string, viewerId = ""): string {
+      const body = Buffer.alloc(9);
+      body.writeUInt8(formatVersion, 0);
+      body.writeBigUInt64BE(before, 1);
+      return Buffer.concat([body, macOf(body, scope, viewerId)]).toString("base64url");
+    },
+
+    /** The id to go on below; undefined for the first page; INVALID_ARGUMENT `invalid-cursor` for anything not ours. */
+    decode(token: string, scope: string, viewerId = ""): bigint | undefined {
+      if (token === "") return undefined;
+      const bytes = Buffer.from(token, "base64url");
+      const body = bytes.subarray(0, 9);
+      if (bytes.length !== 9 + macBytes || bytes.toString("base64url") !== token) throw invalidCursor();
+      if (!timingSafeEqual(bytes.subarray(9), macOf(body, scope, viewerId))) throw invalidCursor();
+      return body.readBigUInt64BE(1);
+    },
+  };
+}
+
+export type PageTokens = ReturnType<typeof pageTokens>;
+
+const invalidCursor = (): ConnectError =>
+  problem(Code.InvalidArgument, "invalid-cursor", "page_token is not one of this list", [
+    { field: "page_token", rule: "must be the nextPageToken of the page before" },
+  ]);

@@ -1,0 +1,101 @@
+import { type ChainableCommander, Redis as Client } from "ioredis";
+import { unavailable } from "#lib/mesh/errors.ts";
+import type { Log } from "#lib/mesh/log.ts";
+import { shareOf } from "./id.ts";
+
+/** Keys of one bucket share a slot under Redis Cluster, so that scripts may touch several. 1,024 in a cluster. */
+export const buckets = 16;
+
+/** A Lua script; loaded at every connect, called by its name's hash. */
+export type Script = { readonly lua: string; sha?: string };
+
+export type Redis = {
+  /** A key in the bucket of `owner`. UNAVAILABLE where there is no trusted server. */
+  key(family: string, owner: bigint): string;
+  /** A key that belongs to nobody: one for the deployment. */
+  soleKey(family: string): string;
+  pipeline(): ChainableCommander;
+  /** Runs a pipeline; the first command that failed fails it. UNAVAILABLE where Redis does not answer. */
+  run(pipeline: ChainableCommander): Promise<unknown[]>;
+  call(
+    pipeline: ChainableCommander,
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+  ): void;
+  ping(): Promise<void>;
+  close(): void;
+};
+
+/** A command that takes longer has failed: truth answers instead. */
+const commandMs = 1_000;
+
+/**
+ * Opens the read-model server. Read models are trusted only from the server instance they were written to: its run id
+ * is part of every key, so one that restarted with old data, or a replica that took over, is simply empty, and missing
+ * means rebuild. Nothing queues while Redis is away.
+ */
+export function openRedis({
+  url,
+  deployment,
+  scripts,
+  log,
+}: {
+  url: string;
+  deployment: string;
+  scripts: readonly Script[];
+  log: Log;
+}): Redis {
+  const client = new Client(url, {
+    commandTimeout: commandMs,
+    connectTimeout: 1_000,
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    retryStrategy: (times) => Math.min(50 * times, 500),
+    lazyConnect: false,
+  });
+  let prefix: string | undefined;
+  client.on("error", (reason) => log.warn("redis", { error: reason }));
+  client.on("close", () => {
+    prefix = undefined;
+  });
+  client.on("ready", () => void trust().catch((reason) => log.warn("redis not trusted", { error: reason })));
+
+  async function trust(): Promise<void> {
+    const loading = scripts.map(async (script) => {
+      script.sha = String(await client.script("LOAD", script.lua));
+    });
+    const info = await client.info("server");
+    await Promise.all(loading);
+    const run = /^run_id:(\w{8})/m.exec(info)?.[1];
+    if (run === undefined) throw new Error("redis does not tell its run id");
+    prefix = `${deployment}:${run}`;
+  }
+
+  const trusted = (): string => {
+    if (prefix === undefined) throw unavailable("redis");
+    return prefix;
+  };
+
+  return {
+    key: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}:${owner}`,
+    soleKey: (family) => `${trusted()}:${family}`,
+    pipeline: () => client.pipeline(),
+    async run(pipeline) {
+      const results = await pipeline.exec().catch((reason) => Promise.reject(unavailable("redis", reason)));
+      return (results ?? []).map(([err, result]) => {
+        if (err !== null) throw unavailable("redis", err);
+        return result;
+      });
+    },
+    call(pipeline, script, keys, args) {
+      if (script.sha === undefined) throw unavailable("redis");
+      pipeline.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
+    },
+    ping: async () => {
+      trusted();
+      await client.ping();
+    },
+    close: () => client.disconnect(),
+  };
+}
