@@ -1,5 +1,8 @@
 import { create, type Message, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { SpanKind } from "@opentelemetry/api";
 import type { Call } from "#lib/mesh/call.ts";
+import { begin } from "#lib/mesh/trace.ts";
 import type { Session } from "../session.ts";
 import type { Binding } from "./binding.ts";
 import { readJsonText } from "./body.ts";
@@ -23,20 +26,35 @@ export function door(bindings: readonly Binding[], session: Session): Middleware
     const viewerId = await session.viewerOf(ctx.req, binding.policy.auth);
     const request = await requestOf(ctx, match);
     checkIdempotencyKey(binding.policy, ctx.req);
-    const call: Call = {
-      viewerId,
-      caller: "bff",
-      deadline: Date.now() + binding.policy.timeoutMs,
-      traceparent: ctx.state.traceparent,
-      requestId: ctx.state.requestId,
-    };
-    const handling = new DoorContext({ method: binding.method, call, req: ctx.req, res: ctx.res });
-    const reply = await binding.handler(request as never, handling);
-    for (const [name, value] of handling.written) ctx.set(name, value);
+    const reply = await handle(ctx, binding, request, viewerId);
     ctx.status = binding.status;
     ctx.set("Content-Type", "application/json");
-    ctx.body = bytesOf(binding, reply as MessageInitShape<Binding["method"]["output"]>);
+    ctx.body = bytesOf(binding, reply);
   };
+}
+
+type Reply = MessageInitShape<Binding["method"]["output"]>;
+
+/** Runs the handler inside a call and a span of its own. */
+async function handle(ctx: Context, binding: Binding, request: Message, viewerId: string | undefined): Promise<Reply> {
+  const work = begin(binding.name, SpanKind.SERVER, ctx.state.traceparent);
+  const call: Call = {
+    viewerId,
+    caller: "bff",
+    deadline: Date.now() + binding.policy.timeoutMs,
+    traceparent: work.traceparent,
+    requestId: ctx.state.requestId,
+  };
+  const handling = new DoorContext({ method: binding.method, call, req: ctx.req, res: ctx.res });
+  try {
+    const reply = await binding.handler(request as never, handling);
+    for (const [name, value] of handling.written) ctx.set(name, value);
+    work.end();
+    return reply as Reply;
+  } catch (reason) {
+    work.end(Code[ConnectError.from(reason, Code.Internal).code]);
+    throw reason;
+  }
 }
 
 async function requestOf(ctx: Context, { binding, path }: Match): Promise<Message> {
@@ -54,7 +72,7 @@ function localNames({ method }: Binding, path: Match["path"]): Record<string, st
 }
 
 /** A Buffer costs Koa a third of what a string does. */
-function bytesOf({ name, method, shown }: Binding, reply: MessageInitShape<Binding["method"]["output"]>): Buffer {
+function bytesOf({ name, method, shown }: Binding, reply: Reply): Buffer {
   const message: Message = create(method.output, reply);
   const desc = shown?.message ?? method.output;
   const value =
