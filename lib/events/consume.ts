@@ -30,7 +30,7 @@ const batchMax = 256;
 /** A fact that fails this often, within about two seconds, is poison. */
 const triesMax = 5;
 const againMs = 300;
-const tellMs = 2_000;
+const keepMs = 2_000;
 
 /**
  * One in-order consumer of the held shards of one stream. It begins at the lowest place of those, or at the start of a
@@ -40,6 +40,8 @@ const tellMs = 2_000;
 export function createConsumer(options: Options): { readonly loop: Loop } {
   const { noun, db, bus, leases, log, tell } = options;
   let places = new Map<number, Place>();
+  /** Everything of the held shards up to here was seen. */
+  let seen: Pick<Place, "incarnation" | "sequence"> | undefined;
 
   async function follow(held: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
     const state = await bus.state(noun);
@@ -47,33 +49,55 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
     places = await load(db, noun, held);
     const from = startOf(places, held, state.incarnation, state.lastSequence);
     for await (const batch of batches(bus.read(noun, held, from, signal))) {
-      const missed = batch.find((event) => isGap(places.get(event.shard), event));
-      await settle(options, batch, signal);
-      for (const { shard, ...at } of batch) places.set(shard, at);
-      if (missed !== undefined) await askAgain(missed);
-      options.applied(batch);
+      const fresh = batch.filter(({ shard, position }) => position > (places.get(shard)?.position ?? 0n));
+      const missed = fresh.find((event) => isGap(places.get(event.shard), event));
+      if (fresh.length > 0) await settle(options, fresh, signal);
+      for (const { shard, ...at } of fresh) places.set(shard, at);
+      seen = batch.at(-1);
+      if (missed !== undefined) askAgain(missed);
+      options.applied(fresh);
     }
   }
 
-  /** The stream lacks facts before this one. What was applied stays applied; the rest is told again. */
-  async function askAgain({ shard, position }: Delivered): Promise<void> {
+  /** The stream lacks facts before this one. What came is applied; its relay tells the rest again. */
+  function askAgain({ shard, position }: Delivered): void {
     log.warn("missed facts", { noun, shard, before: String(position) });
     bus.askReplay(noun, shard, position);
   }
 
+  /** Shards in which nothing happened move on too, so that a restart does not read the whole stream for them. */
+  async function keepUp(): Promise<void> {
+    const positions = new Map([...places].map(([shard, { position }]) => [shard, position]));
+    await tell(noun, positions);
+    if (seen === undefined) return;
+    const { incarnation, sequence } = seen;
+    seen = undefined;
+    const rows = [...leases.held()].map((shard) => ({
+      shard,
+      incarnation,
+      sequence,
+      position: positions.get(shard) ?? 0n,
+    }));
+    if (rows.length > 0) await save(db, noun, rows);
+  }
+
   return {
     async loop(signal) {
-      const telling = setInterval(() => void told().catch(() => {}), tellMs);
-      const told = () => tell(noun, new Map([...places].map(([shard, { position }]) => [shard, position])));
+      let turn = new AbortController();
+      leases.onChange(() => turn.abort());
+      const keeping = setInterval(
+        () => void keepUp().catch((reason) => log.warn("place", { noun, error: reason })),
+        keepMs,
+      );
       while (!signal.aborted) {
-        const turn = new AbortController();
-        leases.onChange(() => turn.abort());
+        turn = new AbortController();
         await follow(leases.held(), AbortSignal.any([signal, turn.signal])).catch((reason) => {
-          log.warn("consumer begins again", { noun, error: reason });
+          if (!signal.aborted) log.warn("consumer begins again", { noun, error: reason });
           return pause(againMs, signal);
         });
+        turn.abort();
       }
-      clearInterval(telling);
+      clearInterval(keeping);
     },
   };
 }
@@ -154,7 +178,7 @@ async function load(db: Db, noun: string, held: ReadonlySet<number>): Promise<Ma
   return new Map(rows.map((row) => [Number(row.shard), placeOf(row)]));
 }
 
-async function save(tx: Sql, noun: string, batch: readonly Delivered[]): Promise<void> {
+async function save(tx: Sql, noun: string, batch: readonly (Place & { shard: number })[]): Promise<void> {
   const last = new Map(batch.map((event) => [event.shard, event]));
   const rows: Param[][] = [...last.values()].map(({ shard, incarnation, sequence, position }) => [
     noun,
@@ -212,8 +236,9 @@ async function* batches<T>(events: AsyncGenerator<T>): AsyncGenerator<T[]> {
       yield batch;
     }
   } finally {
+    // Not awaited: a generator that waits for its next event ends only with its signal.
     waiting.catch(() => {});
-    await events.return(undefined);
+    events.return(undefined).catch(() => {});
   }
 }
 

@@ -27,7 +27,7 @@ export type Leases = {
 export function leases({ db, team, holder, log }: { db: Db; team: string; holder: string; log: Log }): Leases {
   let held: ReadonlySet<number> = new Set();
   const listeners: (() => void)[] = [];
-  const nameOf = (shard: number) => `${team}/${shard}`;
+  const namesHeld = () => [...held].map((shard) => `${team}/${shard}`);
   const change = (next: ReadonlySet<number>) => {
     if (next.size === held.size && [...next].every((shard) => held.has(shard))) return;
     held = next;
@@ -36,82 +36,101 @@ export function leases({ db, team, holder, log }: { db: Db; team: string; holder
   };
 
   async function tick(): Promise<void> {
-    const expiry = `TIMESTAMPADD(SECOND, ${lifeSeconds}, NOW(3))`;
-    await db.exec(
-      `INSERT INTO lease (name, team, holder, fence, expire_time) VALUES (?, ?, ?, 0, ${expiry}) ON DUPLICATE KEY UPDATE expire_time = ${expiry}`,
-      [`${team}#${holder}`, `${team}#`, holder],
-    );
-    await db.exec(`UPDATE lease SET expire_time = ${expiry} WHERE team = ? AND holder = ? AND expire_time > NOW(3)`, [
-      team,
-      holder,
-    ]);
-    const rows = await db.query(
-      "SELECT name, holder, expire_time > NOW(3) AS live FROM lease WHERE team IN (?) ORDER BY name",
-      [[team, `${team}#`]],
-    );
-    const live = rows.filter((row) => Number(row.live) === 1);
-    const members = live.filter((row) => String(row.name).includes("#")).length;
-    const mine = live.filter((row) => row.holder === holder && !String(row.name).includes("#"));
+    await announce(db, team, holder);
+    const { members, mine, free } = await survey(db, team, holder);
     const share = Math.ceil(shards / Math.max(1, members));
-    const names = mine.map((row) => String(row.name));
-    if (names.length > share) {
-      const extra = names.slice(share);
-      change(new Set(names.slice(0, share).map(shardOf)));
-      await db.exec(
-        "UPDATE lease SET holder = '', fence = fence + 1, expire_time = NOW(3) WHERE name IN (?) AND holder = ?",
-        [extra, holder],
-      );
+    if (mine.length > share) {
+      change(new Set(mine.slice(0, share).map(shardOf)));
+      await release(db, mine.slice(share), holder);
       return;
     }
-    const taken = new Set(live.map((row) => row.name));
-    const free = allShards.map(nameOf).filter((name) => !taken.has(name));
-    for (const name of free.slice(0, share - names.length)) if (await claim(name, expiry)) names.push(name);
-    change(new Set(names.map(shardOf)));
+    for (const name of free.slice(0, share - mine.length)) if (await claim(db, name, holder)) mine.push(name);
+    change(new Set(mine.map(shardOf)));
   }
-
-  const claim = async (name: string, expiry: string): Promise<boolean> => {
-    const rows = await db.exec(
-      `UPDATE lease SET holder = ?, fence = fence + 1, expire_time = ${expiry} WHERE name = ? AND expire_time <= NOW(3)`,
-      [holder, name],
-    );
-    return rows === 1;
-  };
 
   return {
     held: () => held,
     onChange: (tell) => void listeners.push(tell),
     async fenced(tx) {
       if (held.size === 0) return [];
-      const names = [...held].map(nameOf);
       const rows = await tx.query(
         "SELECT name FROM lease WHERE name IN (?) AND holder = ? AND expire_time > NOW(3) FOR UPDATE",
-        [names, holder],
+        [namesHeld(), holder],
       );
       return rows.map((row) => shardOf(String(row.name)));
     },
     async loop(signal) {
-      await db
-        .exec("INSERT IGNORE INTO lease (name, team, holder, fence, expire_time) VALUES ?", [
-          allShards.map((shard) => [nameOf(shard), team, "", 0, new Date(1000)]),
-        ])
-        .catch((reason) => log.warn("leases", { team, error: reason }));
       while (!signal.aborted) {
         await tick().catch((reason) => log.warn("leases", { team, error: reason }));
         await pause(renewMs, signal);
       }
+      const names = namesHeld();
       change(new Set());
-      await db
-        .exec("UPDATE lease SET holder = '', fence = fence + 1, expire_time = NOW(3) WHERE holder = ? AND team = ?", [
-          holder,
-          team,
-        ])
-        .catch(() => 0);
-      await db.exec("DELETE FROM lease WHERE name = ?", [`${team}#${holder}`]).catch(() => 0);
+      await leave(db, team, names, holder).catch((reason) =>
+        log.warn("leases run out by themselves", { error: reason }),
+      );
     },
   };
 }
 
-const allShards = Array.from({ length: shards }, (_, shard) => shard);
+const expiry = `TIMESTAMPADD(SECOND, ${lifeSeconds}, NOW(3))`;
+
+/** Says that this process is alive, which also keeps what it holds. */
+async function announce(db: Db, team: string, holder: string): Promise<void> {
+  await db.exec(
+    `INSERT INTO lease (name, team, holder, fence, expire_time) VALUES (?, ?, ?, 0, ${expiry})
+     ON DUPLICATE KEY UPDATE expire_time = ${expiry}`,
+    [`${team}#${holder}`, `${team}#`, holder],
+  );
+  await db.exec(`UPDATE lease SET expire_time = ${expiry} WHERE team = ? AND holder = ? AND expire_time > NOW(3)`, [
+    team,
+    holder,
+  ]);
+}
+
+/** How many processes share the work, which shards are this one's, and which are nobody's. */
+async function survey(db: Db, team: string, holder: string) {
+  const rows = await db.query(
+    "SELECT name, holder FROM lease WHERE team IN (?) AND expire_time > NOW(3) ORDER BY name",
+    [[team, `${team}#`]],
+  );
+  const taken = rows.filter((row) => String(row.name).startsWith(`${team}/`));
+  const names = new Set(taken.map((row) => String(row.name)));
+  return {
+    members: rows.length - taken.length,
+    mine: taken.filter((row) => row.holder === holder).map((row) => String(row.name)),
+    free: Array.from({ length: shards }, (_, shard) => `${team}/${shard}`).filter((name) => !names.has(name)),
+  };
+}
+
+/** Takes a free shard; false where another was quicker. */
+async function claim(db: Db, name: string, holder: string): Promise<boolean> {
+  const team = name.slice(0, name.lastIndexOf("/"));
+  const taken = await db.exec(
+    `UPDATE lease SET holder = ?, fence = fence + 1, expire_time = ${expiry} WHERE name = ? AND expire_time <= NOW(3)`,
+    [holder, name],
+  );
+  if (taken === 1) return true;
+  const created = await db.exec(
+    `INSERT IGNORE INTO lease (name, team, holder, fence, expire_time) VALUES (?, ?, ?, 1, ${expiry})`,
+    [name, team, holder],
+  );
+  return created === 1;
+}
+
+async function release(db: Db, names: readonly string[], holder: string): Promise<void> {
+  if (names.length === 0) return;
+  await db.exec(
+    "UPDATE lease SET holder = '', fence = fence + 1, expire_time = NOW(3) WHERE name IN (?) AND holder = ?",
+    [names, holder],
+  );
+}
+
+async function leave(db: Db, team: string, names: readonly string[], holder: string): Promise<void> {
+  await release(db, names, holder);
+  await db.exec("DELETE FROM lease WHERE name = ?", [`${team}#${holder}`]);
+}
+
 const shardOf = (name: string): number => Number(name.slice(name.lastIndexOf("/") + 1));
 
 /** Waits, but not past the end of the process. */

@@ -111,7 +111,7 @@ async function adopt({ noun, db, leases, places }: Options, incarnation: number)
     const shard = Number(row.shard);
     await db.exec(
       "UPDATE relay SET published = LEAST(published, ?), incarnation = ? WHERE shard = ? AND incarnation < ?",
-      [lowest.get(shard) ?? 0, incarnation, shard, incarnation],
+      [lowest.get(shard) ?? 0n, incarnation, shard, incarnation],
     );
   }
 }
