@@ -9,15 +9,13 @@ const anna = { id: "1", version: 1n, username: "anna" };
 const ben = { id: "2", version: 1n, username: "ben" };
 
 async function bff(t: TestContext) {
-  const mesh = meshOf([{ ...anna }, { ...ben }]);
+  const mesh = await meshOf(t, [{ ...anna }, { ...ben }]);
   const door = await serve(t, publicBindings(createClients(mesh.transport, memoryLog())));
   const write = async (text: string, key: string, viewerId = "1") => {
-    mesh.as(viewerId);
     const headers = { ...(await bearer(viewerId)), "idempotency-key": key };
     return await door.post("/v1/posts", JSON.stringify({ text }), headers);
   };
   const as = async (viewerId: string, path: string, method = "GET") => {
-    mesh.as(viewerId);
     mesh.calls.length = 0;
     return await door.ask(path, { method, headers: await bearer(viewerId) });
   };

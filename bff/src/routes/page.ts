@@ -13,7 +13,8 @@ type Asked = { readonly pageSize?: number | undefined; readonly pageToken?: stri
 export function pageOf({ pageSize = pageSizeDefault, pageToken }: Asked): { pageSize: number; pageToken: string } {
   if (pageSize < 1 || pageSize > pageSizeMax) throw invalid("page_size", `must be 1 to ${pageSizeMax}`);
   if (pageToken !== undefined && !pageTokenForm.test(pageToken)) {
-    throw problem(Code.InvalidArgument, "invalid-cursor", "not a page token of ours");
+    const violation = { field: "page_token", rule: "must be the nextPageToken of the page before" };
+    throw problem(Code.InvalidArgument, "invalid-cursor", "not a page token of ours", [violation]);
   }
   return { pageSize, pageToken: pageToken ?? "" };
 }
