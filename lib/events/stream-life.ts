@@ -53,7 +53,7 @@ export function streamLife(options: Options) {
       if (leases.held().has(shard)) await doubt(`shard ${shard} is missed from ${from}`);
     },
 
-    /** Keeps how far the stream got; true where the acks show that it went back instead. */
+    /** Keeps how far the stream got, by acks in the order published; false where they show that it went back. */
     async acknowledged(acks: readonly Ack[], incarnation: number): Promise<boolean> {
       const fresh = acks.filter(({ duplicate }) => !duplicate).map(({ sequence }) => sequence);
       const before = sure?.lastSequence ?? 0n;
@@ -61,7 +61,7 @@ export function streamLife(options: Options) {
         await doubt("its sequences went back");
         return false;
       }
-      const last = fresh.reduce((most, sequence) => Math.max(sequence, most), before);
+      const last = fresh.at(-1) ?? before;
       if (sure !== undefined) sure.lastSequence = last;
       await db.exec(
         "UPDATE relay_stream SET last_sequence = GREATEST(last_sequence, ?) WHERE name = ? AND incarnation = ?",

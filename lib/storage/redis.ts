@@ -12,12 +12,22 @@ export type Script = { readonly lua: string; sha?: string };
 export type Redis = {
   /** A key in the bucket of `owner`. UNAVAILABLE where there is no trusted server. */
   key(family: string, owner: bigint): string;
+  /** A key of the whole bucket that `owner` is in. */
+  bucketKey(family: string, owner: bigint): string;
   /** A key that belongs to nobody: one for the deployment. */
   soleKey(family: string): string;
+  bucketOf(owner: bigint): number;
   pipeline(): ChainableCommander;
   /** Runs a pipeline; the first command that failed fails it. UNAVAILABLE where Redis does not answer. */
   run(pipeline: ChainableCommander): Promise<unknown[]>;
   call(
+    pipeline: ChainableCommander,
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+  ): void;
+  /** The same for a script whose answer holds bytes. */
+  callBuffer(
     pipeline: ChainableCommander,
     script: Script,
     keys: readonly string[],
@@ -79,7 +89,9 @@ export function openRedis({
 
   return {
     key: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}:${owner}`,
+    bucketKey: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}`,
     soleKey: (family) => `${trusted()}:${family}`,
+    bucketOf: (owner) => shareOf(owner, buckets),
     pipeline: () => client.pipeline(),
     async run(pipeline) {
       const results = await pipeline.exec().catch((reason) => Promise.reject(unavailable("redis", reason)));
@@ -91,6 +103,10 @@ export function openRedis({
     call(pipeline, script, keys, args) {
       if (script.sha === undefined) throw unavailable("redis");
       pipeline.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
+    },
+    callBuffer(pipeline, script, keys, args) {
+      if (script.sha === undefined) throw unavailable("redis");
+      pipeline.callBuffer("EVALSHA", script.sha, keys.length, ...keys, ...args);
     },
     ping: async () => {
       trusted();

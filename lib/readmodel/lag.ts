@@ -1,0 +1,32 @@
+import type { Redis } from "#lib/storage/redis.ts";
+import { decodeEntry, encodeEntry, type TimelineEntry } from "./timeline.ts";
+
+/** Entries a read merges by itself; beyond them a post waits for its fan-out. */
+export const lagMax = 512;
+
+/**
+ * `lag`: activities that are public and not yet in every follower's timeline, by time. The post service adds one with
+ * the post, before it answers; feed takes it away when its fan-out is finished. Reads merge what concerns their viewer,
+ * so a slow fan-out is a longer read and never a missing post. Lost with Redis: timelines are rebuilt from truth then.
+ */
+export const lag = {
+  add(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, entry: TimelineEntry, nowMs = Date.now()): void {
+    pipeline.zadd(redis.soleKey("lag"), "NX", nowMs, encodeEntry(entry));
+  },
+
+  remove(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, entries: readonly TimelineEntry[]): void {
+    pipeline.zrem(redis.soleKey("lag"), ...entries.map(encodeEntry));
+  },
+
+  /** The newest entries; `lagOf` reads the answer. */
+  read: (redis: Redis, pipeline: ReturnType<Redis["pipeline"]>) =>
+    pipeline.zrevrangeBuffer(redis.soleKey("lag"), 0, lagMax - 1),
+
+  /** Entries that have been here since before a moment, oldest first: forgotten ones. */
+  async olderThan(redis: Redis, timeMs: number, limit: number): Promise<TimelineEntry[]> {
+    const pipeline = redis.pipeline().zrangebyscoreBuffer(redis.soleKey("lag"), 0, timeMs, "LIMIT", 0, limit);
+    return lagOf((await redis.run(pipeline))[0]);
+  },
+};
+
+export const lagOf = (answer: unknown): TimelineEntry[] => ((answer as Buffer[] | null) ?? []).map(decodeEntry);

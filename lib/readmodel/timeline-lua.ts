@@ -1,0 +1,94 @@
+// The scripts of lib/readmodel/timeline.ts. Ids are compared as two 32-bit halves: Lua 5.1 numbers hold 53 bits, and
+// its string comparison follows the server's locale. An element of 16 bytes is an entry (activity, author); the last
+// one is the seal: S + low watermark + version (17 bytes), or, while it is built, B + token (9 bytes).
+
+const older = `
+local function older(a, b)
+  local ah, al = struct.unpack('>I4I4', a)
+  local bh, bl = struct.unpack('>I4I4', b)
+  return ah < bh or (ah == bh and al < bl)
+end`;
+
+/** KEYS: timelines. ARGV: entry, entries kept, slack. Pushes where the key exists, in order, once; trims now and then. */
+export const pushLua = `${older}
+local entry, keep, slack = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local id = string.sub(entry, 1, 8)
+local function insert(key)
+  local from = 0
+  while true do
+    local part = redis.call('LRANGE', key, from, from + 63)
+    if #part == 0 then return end
+    for _, element in ipairs(part) do
+      if #element ~= 16 then
+        if #element == 17 and older(id, string.sub(element, 2, 9)) then return end
+        return redis.call('LINSERT', key, 'BEFORE', element, entry)
+      end
+      if string.sub(element, 1, 8) == id then return end
+      if older(element, id) then return redis.call('LINSERT', key, 'BEFORE', element, entry) end
+    end
+    from = from + 64
+  end
+end
+for _, key in ipairs(KEYS) do
+  local head = redis.call('LINDEX', key, 0)
+  if head then
+    if #head == 16 and older(head, id) then redis.call('LPUSH', key, entry) else insert(key) end
+    if redis.call('LLEN', key) > keep + slack then
+      local last = redis.call('RPOP', key)
+      if #last == 17 then
+        redis.call('LTRIM', key, 0, keep - 1)
+        last = 'S' .. string.sub(redis.call('LINDEX', key, -1), 1, 8) .. string.sub(last, 10)
+      end
+      redis.call('RPUSH', key, last)
+    end
+  end
+end
+return 1`;
+
+/** KEYS: timeline. ARGV: token, seconds. From here on pushes land, and only this token may seal. */
+export const beginLua = `
+local mark = 'B' .. ARGV[1]
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('LSET', KEYS[1], -1, mark) else redis.call('RPUSH', KEYS[1], mark) end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1`;
+
+/** KEYS: timeline. ARGV: token, low watermark, version, entries, entries kept, seconds. Merges what was built with what was pushed. */
+export const sealLua = `${older}
+local key, low, blob, keep = KEYS[1], ARGV[2], ARGV[4], tonumber(ARGV[5])
+if redis.call('LINDEX', key, -1) ~= 'B' .. ARGV[1] then return 0 end
+local pushed = redis.call('LRANGE', key, 0, -2)
+local out, at, from = {}, 1, 1
+while #out < keep do
+  local a = pushed[at]
+  local b = from <= #blob and string.sub(blob, from, from + 15) or nil
+  if a and b and string.sub(a, 1, 8) == string.sub(b, 1, 8) then at = at + 1
+  elseif a and (not b or older(b, a)) then
+    at = at + 1
+    if not older(a, low) then out[#out + 1] = a end
+  elseif b then
+    from = from + 16
+    if not older(b, low) then out[#out + 1] = b end
+  else break end
+end
+if #out == keep then low = string.sub(out[#out], 1, 8) end
+out[#out + 1] = 'S' .. low .. ARGV[3]
+redis.call('DEL', key)
+redis.call('RPUSH', key, unpack(out))
+redis.call('EXPIRE', key, ARGV[6])
+return 1`;
+
+/** KEYS: timeline. ARGV: activity, count. The seal, then the newest entries older than the activity. */
+export const sliceLua = `${older}
+local out = { redis.call('LINDEX', KEYS[1], -1) }
+if not out[1] then return out end
+local before, count, from = ARGV[1], tonumber(ARGV[2]), 0
+while #out <= count do
+  local part = redis.call('LRANGE', KEYS[1], from, from + 127)
+  if #part == 0 then break end
+  for _, element in ipairs(part) do
+    if #element ~= 16 or #out > count then return out end
+    if older(element, before) then out[#out + 1] = element end
+  end
+  from = from + 128
+end
+return out`;

@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import type { Redis, Script } from "#lib/storage/redis.ts";
+import { beginLua, pushLua, sealLua, sliceLua } from "./timeline-lua.ts";
+
+/** What stands in a timeline: an activity (the sort key) and who made it public. 16 bytes. */
+export type TimelineEntry = { readonly activityId: bigint; readonly authorId: bigint };
+
+/** The end of a timeline: complete down to `lowWatermark`, made from relations of `version`. */
+export type Seal = { readonly lowWatermark: bigint; readonly version: bigint };
+
+/** A part of a timeline; without a seal it is missing or being built, and truth decides. */
+export type Slice = { readonly entries: readonly TimelineEntry[]; readonly seal: Seal | undefined };
+
+/** Entries kept; below them the database goes on. */
+export const entriesMax = 800;
+/** Trimming waits until this many more have come, so that most pushes do not trim. */
+const slack = 64;
+/** A timeline nobody read for a fortnight is made again at the next visit. */
+const lifeSeconds = 14 * 86_400;
+/** A build that takes longer has failed; its key runs out. */
+const buildSeconds = 60;
+/** Timelines one script call pushes to: a few hundred microseconds of Redis. */
+export const pushKeysMax = 250;
+
+const push: Script = { lua: pushLua };
+const begin: Script = { lua: beginLua };
+const seal: Script = { lua: sealLua };
+const slice: Script = { lua: sliceLua };
+export const timelineScripts = [push, begin, seal, slice];
+
+/**
+ * A key family of timelines: a list, newest first, whose last element is its seal. A push lands only where the key
+ * exists (LPUSHX), in order, once; so a timeline is active because it exists, and a missing one is made at the next
+ * visit: begin (the key exists, pushes land) → read truth → seal (merge both). A second builder takes over the first
+ * one's key, and a flush takes the key away: in both cases the first one's seal is refused.
+ */
+export function timelineFamily(family: string) {
+  const keyOf = (redis: Redis, ownerId: bigint) => redis.key(family, ownerId);
+  return {
+    keyOf,
+
+    /** Pushes one entry to many timelines, in one pipeline. */
+    push(
+      redis: Redis,
+      pipeline: ReturnType<Redis["pipeline"]>,
+      entry: TimelineEntry,
+      ownerIds: readonly bigint[],
+    ): void {
+      for (const keys of byBucket(redis, ownerIds, (id) => keyOf(redis, id))) {
+        redis.call(pipeline, push, keys, [encodeEntry(entry), entriesMax, slack]);
+      }
+    },
+
+    /** The newest entries. Two commands: `headOf` reads their answers. */
+    readHead(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint, count: number): void {
+      pipeline.lindexBuffer(keyOf(redis, ownerId), -1).lrangeBuffer(keyOf(redis, ownerId), 0, count - 1);
+    },
+
+    /** The entries older than an activity. One command: `sliceOf` reads its answer. */
+    readBelow(
+      redis: Redis,
+      pipeline: ReturnType<Redis["pipeline"]>,
+      ownerId: bigint,
+      before: bigint,
+      count: number,
+    ): void {
+      redis.callBuffer(pipeline, slice, [keyOf(redis, ownerId)], [encodeId(before), count]);
+    },
+
+    /** Says that somebody looked: the timeline stays for another fortnight. */
+    touch: (redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint) =>
+      pipeline.expire(keyOf(redis, ownerId), lifeSeconds),
+
+    /** Begins to build timelines; call it before reading truth. The answer seals one with what was read. */
+    async build(redis: Redis, ownerIds: readonly bigint[]) {
+      const token = randomBytes(8);
+      const pipeline = redis.pipeline();
+      for (const ownerId of ownerIds) redis.call(pipeline, begin, [keyOf(redis, ownerId)], [token, buildSeconds]);
+      await redis.run(pipeline);
+      return async (
+        built: readonly { ownerId: bigint; entries: readonly TimelineEntry[]; seal: Seal }[],
+      ): Promise<void> => {
+        const sealing = redis.pipeline();
+        for (const { ownerId, entries, seal: end } of built) {
+          const blob = Buffer.concat(entries.slice(0, entriesMax).map(encodeEntry));
+          redis.call(
+            sealing,
+            seal,
+            [keyOf(redis, ownerId)],
+            [token, encodeId(end.lowWatermark), encodeId(end.version), blob, entriesMax, lifeSeconds],
+          );
+        }
+        await redis.run(sealing);
+      };
+    },
+  };
+}
+
+/** The answers of `readHead`. */
+export function headOf([last, range]: readonly unknown[]): Slice {
+  return sliceOf([last, ...((range as Buffer[] | null) ?? [])]);
+}
+
+/** The answer of `readBelow`: the seal, then entries. */
+export function sliceOf(answer: unknown): Slice {
+  const [last, ...rest] = answer as (Buffer | null)[];
+  const entries = rest.filter((bytes): bytes is Buffer => bytes?.length === entryBytes).map(decodeEntry);
+  return { entries, seal: last instanceof Buffer && last.length === sealBytes ? decodeSeal(last) : undefined };
+}
+
+const entryBytes = 16;
+const sealBytes = 17;
+
+export function encodeEntry({ activityId, authorId }: TimelineEntry): Buffer {
+  const bytes = Buffer.alloc(entryBytes);
+  bytes.writeBigUInt64BE(activityId, 0);
+  bytes.writeBigUInt64BE(authorId, 8);
+  return bytes;
+}
+
+export const decodeEntry = (bytes: Buffer): TimelineEntry => ({
+  activityId: bytes.readBigUInt64BE(0),
+  authorId: bytes.readBigUInt64BE(8),
+});
+
+const decodeSeal = (bytes: Buffer): Seal => ({
+  lowWatermark: bytes.readBigUInt64BE(1),
+  version: bytes.readBigUInt64BE(9),
+});
+
+function encodeId(id: bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(id, 0);
+  return bytes;
+}
+
+/** Keys of one script call share a bucket, as Redis Cluster asks. */
+function* byBucket(redis: Redis, ownerIds: readonly bigint[], keyOf: (id: bigint) => string): Generator<string[]> {
+  const groups = new Map<number, bigint[]>();
+  for (const id of ownerIds) {
+    const bucket = redis.bucketOf(id);
+    const group = groups.get(bucket);
+    if (group === undefined) groups.set(bucket, [id]);
+    else group.push(id);
+  }
+  for (const group of groups.values()) {
+    for (let at = 0; at < group.length; at += pushKeysMax) {
+      yield group.slice(at, at + pushKeysMax).map((id) => keyOf(id));
+    }
+  }
+}
