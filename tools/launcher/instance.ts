@@ -47,6 +47,8 @@ export type Instance = {
 };
 
 const logCheckIntervalMs = 30_000;
+/** After this the stages that are left get only a moment each: a stop ends within 15 s. */
+const stopTimeoutMs = 10_000;
 const frontDoorTimeoutMs = 20_000;
 const frontDoorPollMs = 50;
 
@@ -149,8 +151,9 @@ class Run {
       if (this.#state === undefined) return;
       this.#state.phase = "stopping";
       this.#write();
+      const deadlineTime = Date.now() + stopTimeoutMs;
       const stage = (names: RegExp) =>
-        Promise.all(this.#watched.filter(({ name }) => names.test(name)).map((process) => process.stop()));
+        Promise.all(this.#watched.filter(({ name }) => names.test(name)).map((process) => process.stop(deadlineTime)));
       await stage(/^edge$/);
       await stage(/^bff/);
       await stage(/^(graph|user|post|feed)/);

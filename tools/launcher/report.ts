@@ -27,7 +27,7 @@ function tryLines(edge: string, { username, password }: DemoAccount): string[] {
   const signIn = JSON.stringify({ username, password });
   return [
     "  try:",
-    `    TOKEN=$(curl -s ${edge}/v1/sessions ${json} -d '${signIn}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')`,
+    `    TOKEN=$(curl -s ${edge}/v1/auth/login ${json} -d '${signIn}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')`,
     `    curl -s ${edge}/v1/posts ${json} -H "authorization: Bearer $TOKEN" -H "idempotency-key: $(date +%s%N)" -d '{"text":"Hello from the launcher"}'`,
     `    curl -s ${edge}/v1/feed -H "authorization: Bearer $TOKEN"`,
     "",

@@ -18,9 +18,6 @@ import type { InstanceState } from "./state.ts";
 export type ServerUrls = NonNullable<InstanceState["servers"]>;
 export type Programs = Partial<Record<keyof typeof programKinds, Program>>;
 
-/** One schema for each service. */
-const schemas = ["graph", "user", "post", "feed"] as const;
-
 /** The servers an address in the environment stands for: nothing is started for those. */
 export async function givenServers(env: Env): Promise<Partial<ServerUrls>> {
   const given: Partial<ServerUrls> = {
@@ -97,7 +94,7 @@ export async function serverSpecs({
   });
   const { mariadb, redis, nats } = programs;
   const specs = [
-    mariadb && mariadbSpec({ program: mariadb, place: place("mysql"), passwords: keys.mysql, deployment, schemas }),
+    mariadb && mariadbSpec({ program: mariadb, place: place("mysql"), passwords: keys.mysql, deployment }),
     redis && redisSpec({ program: redis, place: place("redis"), password: keys.redis }),
     nats && natsSpec({ program: nats, place: place("nats"), monitorPort: ports.natsMonitor, password: keys.nats }),
   ];

@@ -10,6 +10,8 @@ import type { ProcessRecord } from "./state.ts";
 const readyPollMs = 40;
 const restartDelayMinMs = 100;
 const restartDelayMaxMs = 5_000;
+/** However late it is, a process may close its files. */
+const stopTimeoutMinMs = 1_500;
 /** Up this long, a process is well again, and its next death starts from the shortest delay. */
 const steadyMs = 30_000;
 
@@ -21,7 +23,8 @@ export type Supervised = {
   start(): Promise<void>;
   healthy(): Promise<boolean>;
   signal(signal: NodeJS.Signals): boolean;
-  stop(): Promise<void>;
+  /** Asks it to end, and kills it when its own limit or the caller's time is over. */
+  stop(deadlineTime: number): Promise<void>;
 };
 
 export function supervise(
@@ -85,7 +88,8 @@ export function supervise(
       record.ready = false;
       record.restarts++;
       delayMs = Date.now() - startTime > steadyMs ? restartDelayMinMs : delayMs;
-      say(`${spec.name} ended (${reason}): ${lastWords(log)}; starting it again in ${delayMs} ms`);
+      const words = reason.startsWith("signal") ? "" : `: ${lastWords(log)}`;
+      say(`${spec.name} ended (${reason})${words}; starting it again in ${delayMs} ms`);
       onChange();
       await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       delayMs = Math.min(delayMs * 2, restartDelayMaxMs);
@@ -105,16 +109,17 @@ export function supervise(
     },
     healthy: async () => record.mark !== undefined && (log === undefined || (await spec.ready(outputSince(log)))),
     signal: (signal) => child?.kill(signal) ?? false,
-    async stop() {
+    async stop(deadlineTime) {
       stopping.abort();
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
       await spec.beforeStop?.();
       child.kill("SIGTERM");
       const finished = new AbortController();
-      const late = sleep(spec.stopTimeoutMs, true, { signal: finished.signal }).catch(() => false);
+      const timeoutMs = Math.max(stopTimeoutMinMs, Math.min(spec.stopTimeoutMs, deadlineTime - Date.now()));
+      const late = sleep(timeoutMs, true, { signal: finished.signal }).catch(() => false);
       const isLate = await Promise.race([ended.then(() => false), late]);
       finished.abort();
-      if (isLate) say(`${spec.name} did not stop within ${spec.stopTimeoutMs / 1000} s; killing it`);
+      if (isLate) say(`${spec.name} did not stop within ${(timeoutMs / 1000).toFixed(1)} s; killing it`);
       killGroup(child.pid);
       await ended;
       record.ready = false;

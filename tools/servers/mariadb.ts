@@ -24,13 +24,11 @@ export async function mariadbSpec({
   place,
   passwords,
   deployment,
-  schemas,
 }: {
   program: Program;
   place: ServerPlace;
   passwords: MariadbPasswords;
   deployment: string;
-  schemas: readonly string[];
 }): Promise<ProcessSpec> {
   const { dir, port, env, baseEnv } = place;
   await mkdir(dir, { recursive: true });
@@ -48,7 +46,7 @@ export async function mariadbSpec({
     await rename(fresh, dataDir);
   }
   await writeFile(configFile, config(dataDir), { mode: 0o600 });
-  await writeFile(initFile, accountsSql({ passwords, deployment, schemas }), { mode: 0o600 });
+  await writeFile(initFile, accountsSql(passwords, deployment), { mode: 0o600 });
   return {
     name: "mysql",
     version: program.version,
@@ -107,6 +105,8 @@ function configText({
     "innodb_lock_wait_timeout = 3",
     "max_connections = 200",
     "performance_schema = OFF",
+    // A connection that only looks whether the server is there is not worth a line.
+    "loose_log_warnings = 1",
     "loose_mysqlx = 0",
     "",
   ].join("\n");
@@ -150,15 +150,7 @@ function installerOf(program: Program, env: ServerPlace["env"]): string | undefi
 }
 
 /** Run before the server listens, at every start: no moment with an open root, and the keys file always fits. */
-function accountsSql({
-  passwords,
-  deployment,
-  schemas,
-}: {
-  passwords: MariadbPasswords;
-  deployment: string;
-  schemas: readonly string[];
-}): string {
+function accountsSql(passwords: MariadbPasswords, deployment: string): string {
   const account = (name: string, password: string, rights: string) => [
     `CREATE USER IF NOT EXISTS '${name}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
     `ALTER USER '${name}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
@@ -169,7 +161,6 @@ function accountsSql({
     `ALTER USER IF EXISTS 'root'@'localhost' IDENTIFIED BY '${passwords.admin}';`,
     ...account("admin", passwords.admin, "*.*"),
     ...account("skein", passwords.app, `\`${deployment.replaceAll("_", "\\_")}\\_%\`.*`),
-    ...schemas.map((schema) => `CREATE DATABASE IF NOT EXISTS \`${deployment}_${schema}\` CHARACTER SET utf8mb4;`),
     "",
   ].join("\n");
 }
