@@ -64,7 +64,7 @@ function fits(running) {
 
 function download({ name, into, command }) {
   const [program, ...args] = npmCommand(process.execPath);
-  const packed = spawnSync(program, [...args, "pack", name, "--silent", "--pack-destination", into, ...patience], {
+  const packed = spawnSync(program, [...args, "pack", name, "--loglevel=error", "--pack-destination", into, ...patience], {
     cwd: into,
     encoding: "utf8",
   });

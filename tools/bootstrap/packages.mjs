@@ -24,7 +24,7 @@ export async function ensurePackages({ projectDir, cacheDir, node, env, command,
     say("installing packages");
     const startTime = Date.now();
     const [program, ...args] = npmCommand(node);
-    const result = spawnSync(program, [...args, "ci", "--ignore-scripts", "--no-audit", "--no-fund", ...patience], {
+    const result = spawnSync(program, [...args, "ci", "--ignore-scripts", "--loglevel=error", ...patience], {
       cwd: projectDir,
       env,
       encoding: "utf8",

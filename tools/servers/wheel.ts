@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { rootCertificates } from "node:tls";
+import { getCACertificates } from "node:tls";
 import type { AptSource } from "./apt.ts";
 import { cached, systemName } from "./cache.ts";
 import { type Env, lastLine, runCommand } from "./command.ts";
@@ -117,6 +117,6 @@ async function certificates(cacheDir: string, env: Env): Promise<Env> {
   if (given !== undefined || existsSync(systemCertificates)) return {};
   const file = join(cacheDir, "certificates.pem");
   await mkdir(cacheDir, { recursive: true });
-  await writeFile(file, rootCertificates.join("\n"));
+  await writeFile(file, getCACertificates("default").join("\n"));
   return { PIP_CERT: file };
 }
