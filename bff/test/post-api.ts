@@ -15,7 +15,7 @@ export function postApi(given: Partial<ServiceImpl<typeof PostService>> = {}) {
   const impl: ServiceImpl<typeof PostService> = {
     createPost({ text }, ctx) {
       calls.push(callOf(ctx));
-      const post = create(PostSchema, { id: String(posts.size + 1), version: 1n, text });
+      const post = create(PostSchema, { id: String(posts.size + 1), version: 1, text });
       posts.set(post.id, post);
       if (ctx.requestHeader.get("Idempotency-Key") === "again") ctx.responseHeader.set("Idempotency-Replayed", "true");
       return { post };

@@ -9,7 +9,7 @@ export function postView(post: Post, author: User, viewerId: string | undefined)
   const { id, version, text, createTime } = post;
   return create(PostSchema, {
     id,
-    version,
+    version: Number(version),
     text,
     author: authorView(author),
     ...(createTime && { createTime }),

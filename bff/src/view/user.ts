@@ -12,8 +12,8 @@ export function userView(user: User, account: Account | undefined, viewerId: str
     displayName,
     bio,
     ...(createTime && { createTime }),
-    followerCount: account?.followerCount ?? 0n,
-    followingCount: account?.followingCount ?? 0n,
+    followerCount: Number(account?.followerCount ?? 0n),
+    followingCount: Number(account?.followingCount ?? 0n),
     ...(viewerId !== undefined && { viewer: relationView(account?.viewer) }),
   });
 }

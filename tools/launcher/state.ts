@@ -1,0 +1,41 @@
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ProcessMark } from "./process-mark.ts";
+
+export type ProcessRecord = {
+  name: string;
+  version: string;
+  address: string;
+  mark?: ProcessMark;
+  ready: boolean;
+  restarts: number;
+};
+
+/** What runs in an instance directory, as its launcher last saw it. */
+export type InstanceState = {
+  launcher: ProcessMark;
+  phase: "starting" | "ready" | "stopping";
+  deployment: string;
+  startTime: string;
+  edge?: string;
+  mesh?: string;
+  servers?: { mysqlUrl: string; redisUrl: string; natsUrl: string };
+  processes: ProcessRecord[];
+};
+
+const stateFile = (dir: string) => join(dir, "state.json");
+
+export function readState(dir: string): InstanceState | undefined {
+  try {
+    return JSON.parse(readFileSync(stateFile(dir), "utf8")) as InstanceState;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whole or not at all, and before anything else happens: a killed launcher leaves a true list behind. */
+export function writeState(dir: string, state: InstanceState): void {
+  const file = stateFile(dir);
+  writeFileSync(`${file}.new`, JSON.stringify(state, undefined, 2), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}

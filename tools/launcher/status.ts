@@ -1,0 +1,61 @@
+import { httpStatus } from "../servers/probe.ts";
+import { holderOf } from "./claim.ts";
+import { isAlive, residentBytes } from "./process-mark.ts";
+import { type ProcessRecord, readState } from "./state.ts";
+
+export type ProcessStatus = {
+  name: string;
+  pid: number;
+  version: string;
+  address: string;
+  healthy: boolean;
+  rssBytes: number;
+  restarts: number;
+};
+
+export type InstanceStatus = {
+  edge?: string;
+  mesh?: string;
+  deployment: string;
+  dir: string;
+  phase: string;
+  launcherPid: number;
+  processes: ProcessStatus[];
+};
+
+/** What runs in a directory, or a status with no processes where nothing does. */
+export async function statusOf(dir: string): Promise<InstanceStatus> {
+  const state = readState(dir);
+  const holder = holderOf(dir);
+  if (state === undefined || holder === undefined) {
+    return { deployment: "", dir, phase: "not running", launcherPid: 0, processes: [] };
+  }
+  return {
+    ...(state.edge === undefined ? {} : { edge: state.edge }),
+    ...(state.mesh === undefined ? {} : { mesh: state.mesh }),
+    deployment: state.deployment,
+    dir,
+    phase: state.phase,
+    launcherPid: holder.pid,
+    processes: await Promise.all(state.processes.map(processStatus)),
+  };
+}
+
+async function processStatus(record: ProcessRecord): Promise<ProcessStatus> {
+  const { name, version, address, restarts, mark, ready } = record;
+  const alive = mark !== undefined && isAlive(mark);
+  return {
+    name,
+    pid: alive ? mark.pid : 0,
+    version,
+    address,
+    healthy: alive && ready && (await answersNow(record)),
+    rssBytes: alive ? residentBytes(mark.pid) : 0,
+    restarts,
+  };
+}
+
+/** The BFF tells its own health; of the others the launcher saw that they serve, and they still run. */
+async function answersNow({ name, address }: ProcessRecord): Promise<boolean> {
+  return name.startsWith("bff") ? (await httpStatus(`${address}/healthz`)) === 200 : true;
+}

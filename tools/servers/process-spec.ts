@@ -1,0 +1,19 @@
+import type { Env } from "./command.ts";
+
+/** One process the launcher keeps running. */
+export type ProcessSpec = {
+  name: string;
+  version: string;
+  /** Where it is reached, without secrets. */
+  address: string;
+  file: string;
+  args: readonly string[];
+  env: Env;
+  /** Asked until true; `output` is what the process has written since it was started. */
+  ready(output: string): Promise<boolean>;
+  readyTimeoutMs: number;
+  /** How long it may take to stop before it is killed. */
+  stopTimeoutMs: number;
+  /** Done before it is told to stop, such as refusing new connections. */
+  beforeStop?(): Promise<void>;
+};
