@@ -1,4 +1,4 @@
-import { bigintOf, type Db, openMysql } from "../lib/storage/mysql.ts";
+import { bigintOf, type Db, openMysql } from "#lib/storage/mysql.ts";
 
 /**
  * What a viewer must see now, from MySQL alone, by brute force: the measure of every feed. It reads the services' own

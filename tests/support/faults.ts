@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { connect, headers } from "nats";
-import { eventColumns, eventOf } from "../../lib/events/outbox.ts";
-import { type Db, openMysql } from "../../lib/storage/mysql.ts";
+import { eventColumns, eventOf } from "#lib/events/outbox.ts";
+import { type Db, openMysql } from "#lib/storage/mysql.ts";
 import type { Person } from "./person.ts";
 import type { System } from "./system.ts";
 
