@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type Server } from "node:http";
+import http2 from "node:http2";
 import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -128,6 +129,22 @@ test("a client cannot ask Envoy to retry or to hurry", async () => {
   assert.equal(answer.status, 503);
   assert.equal(answer.body, "busy");
   assert.equal(hits, 1);
+});
+
+test("a BFF that sheds keeps its place", async () => {
+  for (let n = 0; n < 12; n += 1) assert.equal((await ask("/v1/users/busy")).status, 503);
+  assert.equal(await stat(admin, "cluster.bff.outlier_detection.ejections_active"), 0);
+});
+
+test("HTTP/2 without TLS is spoken too", async () => {
+  const session = http2.connect(`http://${listen.host}:${listen.port}`);
+  const stream = session.request({ ":path": "/v1/users/anna" });
+  const [headers] = await once(stream, "response");
+  assert.equal(headers[":status"], 200);
+  assert.equal(session.remoteSettings.maxConcurrentStreams, 100);
+  stream.resume();
+  await once(stream, "close");
+  session.close();
 });
 
 test("a reset is tried again for GET and never for POST", async () => {
