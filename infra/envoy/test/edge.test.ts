@@ -76,6 +76,7 @@ function assertProblem(answer: Answer, status: number, type: string): void {
   assert.equal(body.status, status);
   assert.equal(body.type, `/problems/${type}`);
   assert.equal(typeof body.title, "string");
+  assert.match(body.instance, /^\/requests\/(-|[0-9a-f-]{36})$/);
 }
 
 test("Envoy accepts the configuration without a warning", () => {
@@ -188,6 +189,8 @@ async function raw(bytes: string): Promise<string> {
 }
 
 test("the request id is the edge's own, and the client is told", async () => {
+  const refused = await ask("/v1/feed", { host: "evil.example", "x-request-id": "mine" });
+  assert.equal(JSON.parse(refused.body).instance, `/requests/${refused.headers["x-request-id"]}`);
   const answer = await ask("/v1/users/anna", { "x-request-id": "mine" });
   const id = seen.at(-1)?.headers["x-request-id"];
   assert.match(String(id), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
