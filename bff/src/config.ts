@@ -10,6 +10,8 @@ export function readConfig(env: Env = process.env) {
     meshUrl: need(env, "MESH_URL"),
     internalKey: need(env, "INTERNAL_KEY"),
     accessPublicKey: publicKey(need(env, "ACCESS_PUBLIC_KEY")),
+    /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
+    otlpUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     logLevel: word(env, "LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
     drainMs: whole(env, "DRAIN_MS", 1_500),
   });

@@ -1,4 +1,5 @@
 import { createLog, type Log } from "#lib/mesh/log.ts";
+import { startTelemetry } from "#lib/mesh/telemetry.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
 import { createApp } from "./app.ts";
 import { createClients } from "./clients.ts";
@@ -10,6 +11,7 @@ import { createSession } from "./session.ts";
 
 const config = readConfig();
 const log = createLog({ name: config.instance, level: config.logLevel });
+const telemetry = await startTelemetry({ name: config.instance, otlpUrl: config.otlpUrl });
 const transport = grpcTransport({ address: config.meshUrl, caller: "bff", key: config.internalKey });
 const bindings = publicBindings(createClients(transport, log));
 const session = await createSession(config.accessPublicKey);
@@ -26,8 +28,9 @@ function leaveOnSignal(running: Server, log: Log): void {
   const leave = (exitCode: number) => {
     process.exitCode = exitCode;
     lateness.close();
-    void running.stop().then(() => {
+    void running.stop().then(async () => {
       transport.close();
+      await telemetry.close();
       process.exit();
     });
   };

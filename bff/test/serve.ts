@@ -83,8 +83,6 @@ export async function serve(
   return { port: server.port, ask, post, log, server };
 }
 
-export type Served = Awaited<ReturnType<typeof serve>>;
-
 /** Bytes as they are, for what no client library would send. */
 export const raw = (port: number, bytes: string) =>
   new Promise<string>((resolve) => {

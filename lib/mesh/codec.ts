@@ -15,10 +15,10 @@ export function methodDefinition(method: DescMethod): MethodDefinition<Message, 
   };
 }
 
-export const pathOf = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
+const pathOf = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
 /** Both sides refuse more: grpc-js receives 4 MiB by default but would send anything. */
-export const messageBytesMax = 4 * 1024 * 1024;
+const messageBytesMax = 4 * 1024 * 1024;
 
 export const channelOptions = {
   "grpc.max_receive_message_length": messageBytesMax,

@@ -26,9 +26,6 @@ export function word<const W extends string>(env: Env, name: string, words: read
   return found;
 }
 
-/** What every service reads. */
-export type ServiceConfig = ReturnType<typeof serviceConfig>;
-
 /** The settings all services share. Addresses are URLs; keys are base64url. */
 export function serviceConfig(env: Env) {
   return {
@@ -41,6 +38,8 @@ export function serviceConfig(env: Env) {
     meshUrl: need(env, "MESH_URL"),
     internalKey: need(env, "INTERNAL_KEY"),
     cursorKey: need(env, "CURSOR_KEY"),
+    /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
+    otlpUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     logLevel: word(env, "LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
     drainMs: whole(env, "DRAIN_MS", 2_500),
   };

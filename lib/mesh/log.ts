@@ -10,7 +10,7 @@ export type Log = { readonly [L in Level]: Say };
 const levels: readonly Level[] = ["debug", "info", "warn", "error"];
 
 /** Lines of one message a second; more are counted and told with the next one, so that a storm cannot fill a disk. */
-export const linesPerSecondMax = 100;
+const linesPerSecondMax = 100;
 
 export function createLog({ name, level }: { name: string; level: Level }): Log {
   const budgets = new Map<string, { second: number; said: number; held: number }>();

@@ -2,7 +2,7 @@ import type { Redis } from "#lib/storage/redis.ts";
 import { decodeEntry, encodeEntry, type TimelineEntry } from "./timeline.ts";
 
 /** Entries a read merges by itself; beyond them a post waits for its fan-out. */
-export const lagMax = 512;
+const lagMax = 512;
 
 /**
  * `lag`: activities that are public and not yet in every follower's timeline, by time. The post service adds one with

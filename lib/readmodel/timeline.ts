@@ -20,7 +20,7 @@ const lifeSeconds = 14 * 86_400;
 /** A build that takes longer has failed; its key runs out. */
 const buildSeconds = 60;
 /** Timelines one script call pushes to: a few hundred microseconds of Redis. */
-export const pushKeysMax = 250;
+const pushKeysMax = 250;
 
 const push: Script = { lua: pushLua };
 const begin: Script = { lua: beginLua };

@@ -3,9 +3,9 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { invalid, problem } from "#lib/mesh/errors.ts";
 
 /** A page nobody asked the size of. */
-export const pageSizeDefault = 20;
+const pageSizeDefault = 20;
 /** The largest page: twice what a screen shows, so that a fast thumb costs one call. */
-export const pageSizeMax = 100;
+const pageSizeMax = 100;
 
 /** The size to answer; INVALID_ARGUMENT outside 1 to 100, never clamped in silence. 0 is "not said" in proto3. */
 export function pageSizeOf(asked: number): number {

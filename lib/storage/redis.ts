@@ -4,7 +4,7 @@ import type { Log } from "#lib/mesh/log.ts";
 import { shareOf } from "./id.ts";
 
 /** Keys of one bucket share a slot under Redis Cluster, so that scripts may touch several. 1,024 in a cluster. */
-export const buckets = 16;
+const buckets = 16;
 
 /** A Lua script; loaded at every connect, called by its name's hash. */
 export type Script = { readonly lua: string; sha?: string };

@@ -89,16 +89,33 @@ export async function redisCommand(redisUrl: string, name: string, ...args: stri
   }
 }
 
-/** Keeps people posting, following and deleting until it is told to stop; answers how many writes were acknowledged. */
-export function writeOn(people: readonly Person[], atOnce: number): { stop(): Promise<number> } {
+/** People who write until they are told to stop. */
+export type Writing = {
+  /** How many rounds were acknowledged in all. */
+  stop(): Promise<number>;
+  /** Posts whose delete was acknowledged, or asked for and not answered yet. */
+  removed(): ReadonlySet<string>;
+};
+
+/** Keeps people posting, following and deleting until it is told to stop; `told` hears of each acknowledged post. */
+export function writeOn(
+  people: readonly Person[],
+  atOnce: number,
+  told: (post: { id: string }) => void = () => {},
+): Writing {
+  const removed = new Set<string>();
   let stopped = false;
   let acknowledged = 0;
   const writer = async (nth: number) => {
     for (let step = 0; !stopped; step++) {
       const person = people[(nth + step) % people.length] as Person;
       const other = people[(nth + step * 3 + 1) % people.length] as Person;
-      const { id } = await person.post(`step ${step} of writer ${nth}`);
-      if (step % 5 === 0) await person.remove(id);
+      const post = await person.post(`step ${step} of writer ${nth}`);
+      told(post);
+      if (step % 5 === 0) {
+        removed.add(post.id);
+        await person.remove(post.id);
+      }
       if (step % 4 === 0 && other !== person) await (step % 8 === 0 ? person.unfollow(other) : person.follow(other));
       acknowledged++;
     }
@@ -110,5 +127,6 @@ export function writeOn(people: readonly Person[], atOnce: number): { stop(): Pr
       await writing;
       return acknowledged;
     },
+    removed: () => removed,
   };
 }

@@ -39,7 +39,7 @@ export async function ask<T = Record<string, unknown>>(
 }
 
 /** The same until the answer is not "unavailable": the condition a story waits on while something is restarted. */
-export async function insist<T = Record<string, unknown>>(...of: Parameters<typeof ask>): Promise<Answer<T>> {
+async function insist<T = Record<string, unknown>>(...of: Parameters<typeof ask>): Promise<Answer<T>> {
   for (let tried = 1; ; tried++) {
     const answer = await ask<T>(...of).catch(() => undefined);
     if (answer !== undefined && answer.status < 502) return answer;

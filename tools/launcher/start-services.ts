@@ -119,10 +119,10 @@ function mainFile(service: Service): string {
   return join(projectDir, ...(service === "bff" ? ["bff"] : ["services", service]), "src", "main.ts");
 }
 
-/** Where spans go, when the environment names a collector (the standard variable, gRPC). */
+/** Where spans go, when the environment names a collector (the standard variable, OTLP over HTTP). */
 function otlpAddress(env: Env): { otlp?: Address } {
   const text = env.OTEL_EXPORTER_OTLP_ENDPOINT;
   if (text === undefined || !URL.canParse(text)) return {};
   const url = new URL(text);
-  return { otlp: { host: url.hostname, port: Number(url.port || 4317) } };
+  return { otlp: { host: url.hostname, port: Number(url.port || 4318) } };
 }

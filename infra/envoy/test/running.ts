@@ -11,7 +11,6 @@ export type Running = { readonly child: ChildProcess; [Symbol.asyncDispose](): P
 
 /** The Envoy to test with: SKEIN_ENVOY, or `envoy` on PATH. */
 export function envoyBinary(): string {
-  // biome-ignore lint/style/noProcessEnv: a test's only setting
   const { SKEIN_ENVOY: named, PATH = "" } = process.env;
   const tried = named === undefined ? PATH.split(path.delimiter).map((dir) => path.join(dir, "envoy")) : [named];
   const found = tried.find((file) => existsSync(file));

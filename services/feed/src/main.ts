@@ -9,6 +9,7 @@ import { leases } from "#lib/events/lease.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { run, untilSignalled } from "#lib/mesh/run.ts";
 import { host } from "#lib/mesh/serve.ts";
+import { startTelemetry } from "#lib/mesh/telemetry.ts";
 import { meshTokens } from "#lib/mesh/token.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
@@ -26,6 +27,7 @@ import { feedStore } from "./store.ts";
 
 const { deployment, instance, port, drainMs } = config;
 const log = createLog({ name: instance, level: config.logLevel });
+const telemetry = await startTelemetry({ name: instance, otlpUrl: config.otlpUrl });
 const db = openMysql({ url: config.mysqlUrl, database: `${deployment}_feed` });
 const redis = openRedis({ url: config.redisUrl, deployment, scripts: readModelScripts, log });
 const bus = await openBus({ url: config.natsUrl, deployment, log });
@@ -55,6 +57,6 @@ const running = await run({
   services: [host(FeedService, feedHandlers({ timelines, pageTokens: pageTokens(config.cursorKey) }))],
   loops: [consuming.loop, posts.loop, fanout.loop],
   ready: () => db.ping(),
-  close: [mesh.close, bus.close, redis.close, db.close],
+  close: [mesh.close, bus.close, redis.close, db.close, telemetry.close],
 });
 untilSignalled(running, log);

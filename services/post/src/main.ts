@@ -5,6 +5,7 @@ import { createRelay } from "#lib/events/relay.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { run, untilSignalled } from "#lib/mesh/run.ts";
 import { host } from "#lib/mesh/serve.ts";
+import { startTelemetry } from "#lib/mesh/telemetry.ts";
 import { meshTokens } from "#lib/mesh/token.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
 import { places } from "#lib/readmodel/places.ts";
@@ -18,6 +19,7 @@ import { postStore } from "./store.ts";
 
 const { deployment, instance, port, drainMs } = config;
 const log = createLog({ name: instance, level: config.logLevel });
+const telemetry = await startTelemetry({ name: instance, otlpUrl: config.otlpUrl });
 const db = openMysql({ url: config.mysqlUrl, database: `${deployment}_post` });
 const redis = openRedis({ url: config.redisUrl, deployment, scripts: readModelScripts, log });
 const bus = await openBus({ url: config.natsUrl, deployment, log });
@@ -43,6 +45,6 @@ const running = await run({
   services: [host(PostService, postHandlers({ db, store, readModel, nudge: relay.nudge }))],
   loops: [relaying.loop, relay.loop],
   ready: () => db.ping(),
-  close: [bus.close, redis.close, db.close],
+  close: [bus.close, redis.close, db.close, telemetry.close],
 });
 untilSignalled(running, log);

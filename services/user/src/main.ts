@@ -7,6 +7,7 @@ import { createRelay } from "#lib/events/relay.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { run, untilSignalled } from "#lib/mesh/run.ts";
 import { host } from "#lib/mesh/serve.ts";
+import { startTelemetry } from "#lib/mesh/telemetry.ts";
 import { meshTokens } from "#lib/mesh/token.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
@@ -23,6 +24,7 @@ import { userStore } from "./store.ts";
 
 const { deployment, instance, port, drainMs } = config;
 const log = createLog({ name: instance, level: config.logLevel });
+const telemetry = await startTelemetry({ name: instance, otlpUrl: config.otlpUrl });
 const db = openMysql({ url: config.mysqlUrl, database: `${deployment}_user` });
 const redis = openRedis({ url: config.redisUrl, deployment, scripts: readModelScripts, log });
 const bus = await openBus({ url: config.natsUrl, deployment, log });
@@ -51,6 +53,6 @@ const running = await run({
   services: [host(UserService, handlers)],
   loops: [relaying.loop, relay.loop, sweepRegistrations({ store, graph, nudge: relay.nudge, log })],
   ready: () => db.ping(),
-  close: [mesh.close, bus.close, redis.close, db.close],
+  close: [mesh.close, bus.close, redis.close, db.close, telemetry.close],
 });
 untilSignalled(running, log);

@@ -1,9 +1,9 @@
 import { invalid } from "#lib/mesh/errors.ts";
 
 /** What people count: one emoji of seven code points is one. */
-export const graphemesMax = 5_000;
+const graphemesMax = 5_000;
 /** What a row holds: a grapheme may be long, a text may not. */
-export const bytesMax = 20_000;
+const bytesMax = 20_000;
 
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, test } from "node:test";
+import { caughtUp } from "./support/faults.ts";
+import { ask, type Person, register, type ShownPost } from "./support/person.ts";
+import { assertFeeds, type System, startSystem } from "./support/system.ts";
+
+let system: System;
+before(async () => {
+  system = await startSystem();
+});
+after(() => system.stop());
+
+type Problem = { type: string; status: number; title: string; errors?: { pointer: string }[] };
+
+test("people register, follow and post, and every follower's home feed shows it at once", async () => {
+  const author = await register(system.edge);
+  const followers = await Promise.all(Array.from({ length: 20 }, () => register(system.edge)));
+  await Promise.all(followers.map((follower) => follower.follow(author)));
+  for (const text of [
+    "Hello 🧶",
+    "Привет, мир",
+    "שלום עולם",
+    "नमस्ते",
+    "👩‍👩‍👧‍👦🏳️‍🌈",
+    "line\nline",
+    "<b>'; DROP TABLE post; --",
+  ]) {
+    const post = await author.post(text);
+    assert.equal(post.text, text);
+    const pages = await Promise.all([author, ...followers].map((person) => person.feedPage(5)));
+    for (const { items } of pages) {
+      assert.deepEqual(
+        [items[0]?.post.id, items[0]?.post.text, items[0]?.post.author.username],
+        [post.id, text, author.username],
+      );
+    }
+  }
+  await caughtUp(system.instance.servers);
+  await assertFeeds(system.oracle, [author, ...followers], 3);
+});
+
+test("what was unfollowed or deleted is gone at the next read, and what is followed is there", async () => {
+  const [author, reader] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  const old = await author.post("before the follow");
+  assert.deepEqual(await reader.feed(), []);
+  await reader.follow(author);
+  assert.deepEqual(await reader.feed(), [old.id]);
+  const next = await author.post("after the follow");
+  await author.remove(old.id);
+  assert.deepEqual(await reader.feed(), [next.id]);
+  assert.equal((await reader.call("GET", `/v1/posts/${old.id}`)).status, 404);
+  await reader.unfollow(author);
+  assert.deepEqual(await reader.feed(), []);
+});
+
+test("a create happens once for its key", async () => {
+  const author = await register(system.edge);
+  const key = randomUUID();
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, () => author.call<ShownPost>("POST", "/v1/posts", { body: { text: "once" }, key })),
+  );
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]));
+  assert.equal(new Set(answers.map(({ body }) => JSON.stringify(body))).size, 1);
+  assert.equal((await author.feed()).length, 1);
+  const other = await author.call<Problem>("POST", "/v1/posts", { body: { text: "twice" }, key });
+  assert.deepEqual([other.status, other.body.type], [422, "/problems/idempotency-key-reused"]);
+});
+
+test("log in answers a token and the user, and the same refusal for a wrong name and a wrong password", async () => {
+  const person = await register(system.edge);
+  const logIn = (username: string, password: string) =>
+    ask<{ accessToken?: string; user?: { id: string } } & Problem>(system.edge, "POST", "/v1/auth/login", {
+      body: { username, password },
+    });
+  const right = await logIn(person.username.toUpperCase(), "correct horse battery");
+  assert.deepEqual([right.status, right.body.user?.id], [200, person.id]);
+  const [wrong, unknown] = await Promise.all([
+    logIn(person.username, "wrong horse"),
+    logIn("nobody_at_all", "wrong horse"),
+  ]);
+  assert.deepEqual(
+    [wrong.status, wrong.body.type, wrong.body.title],
+    [401, "/problems/invalid-credentials", unknown.body.title],
+  );
+  const taken = await ask<Problem>(system.edge, "POST", "/v1/auth/register", {
+    body: { username: person.username, password: "another horse" },
+  });
+  assert.deepEqual([taken.status, taken.body.type], [409, "/problems/handle-taken"]);
+});
+
+test("profiles and lists show counts and how the viewer stands", async () => {
+  const [a, b, c] = (await Promise.all(Array.from({ length: 3 }, () => register(system.edge)))) as [
+    Person,
+    Person,
+    Person,
+  ];
+  await Promise.all([b.follow(a), c.follow(a)]);
+  await a.follow(b);
+  await caughtUp(system.instance.servers);
+  type User = {
+    id: string;
+    followerCount: number;
+    followingCount: number;
+    viewer?: { following: boolean; followedBy: boolean };
+  };
+  const untilCounted = async (): Promise<User> => {
+    for (;;) {
+      const { body } = await a.call<User>("GET", `/v1/users/${a.username}`);
+      if (body.followerCount === 2) return body;
+    }
+  };
+  assert.equal((await untilCounted()).followingCount, 1);
+  assert.deepEqual((await a.call<User>("GET", `/v1/users/${b.id}`)).body.viewer, { following: true, followedBy: true });
+  const followers = await ask<{ users: User[]; nextPageToken: string }>(
+    system.edge,
+    "GET",
+    `/v1/users/${a.id}/followers?pageSize=1`,
+  );
+  const rest = await ask<{ users: User[]; nextPageToken: string }>(
+    system.edge,
+    "GET",
+    `/v1/users/${a.id}/followers?pageToken=${followers.body.nextPageToken}`,
+  );
+  assert.deepEqual(new Set([...followers.body.users, ...rest.body.users].map(({ id }) => id)), new Set([b.id, c.id]));
+  assert.equal(rest.body.nextPageToken, "");
+});
+
+test("a feed is read to its end in any page size, also below what is kept ready", { timeout: 120_000 }, async () => {
+  const [author, reader] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  await reader.follow(author);
+  await reader.feed();
+  for (let from = 0; from < 960; from += 48)
+    await Promise.all(Array.from({ length: 48 }, (_, nth) => author.post(`post ${from + nth}`)));
+  await caughtUp(system.instance.servers);
+  for (const pageSize of [100, 33])
+    assert.deepEqual(await reader.feed(pageSize), await system.oracle.home(BigInt(reader.id)));
+  assert.equal((await reader.feed(100)).length, 960);
+});
+
+test("what is wrong is refused by name, and nothing of it happens", async () => {
+  const person = await register(system.edge);
+  const stranger = await register(system.edge);
+  const post = await person.post("mine");
+  const cases: [string, string, { body?: unknown; key?: string }, number, string, string?][] = [
+    ["POST", "/v1/posts", { body: { text: "x" } }, 400, "idempotency-key-missing"],
+    ["POST", "/v1/posts", { body: { text: " \u200b\n" }, key: "k1" }, 400, "validation", "/text"],
+    ["POST", "/v1/posts", { body: { text: "x".repeat(5001) }, key: "k2" }, 400, "validation", "/text"],
+    ["POST", "/v1/posts", { body: { text: "x", authorId: "1" }, key: "k3" }, 400, "validation", "/authorId"],
+    ["GET", "/v1/feed?pageSize=101", {}, 400, "validation", "?pageSize"],
+    ["GET", "/v1/feed?pageToken=AAAA", {}, 400, "invalid-cursor"],
+    ["GET", "/v1/posts/1", {}, 404, "not-found"],
+    ["GET", "/v1/users/no_such_user", {}, 404, "not-found"],
+    ["PUT", `/v1/users/${person.id}/follow`, {}, 400, "validation", "{user}"],
+    ["PUT", "/v1/users/12345/follow", {}, 404, "not-found"],
+    ["PUT", "/v1/posts", {}, 405, "method-not-allowed"],
+  ];
+  for (const [method, path, more, status, reason, pointer] of cases) {
+    const answer = await person.call<Problem>(method, path, more);
+    assert.deepEqual(
+      [answer.status, answer.body.type],
+      [status, `/problems/${reason}`],
+      `${method} ${path} ${JSON.stringify(answer.body)}`,
+    );
+    assert.match(answer.headers.get("content-type") ?? "", /^application\/problem\+json/);
+    if (pointer !== undefined) assert.equal(answer.body.errors?.[0]?.pointer, pointer);
+  }
+  assert.equal((await stranger.call("DELETE", `/v1/posts/${post.id}`)).status, 404);
+  assert.equal((await ask(system.edge, "GET", "/v1/feed")).status, 401);
+  assert.deepEqual(await person.feed(), [post.id]);
+});
+
+test("a page token works for its viewer alone", async () => {
+  const [person, other] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  for (let nth = 0; nth < 3; nth++) await person.post(`post ${nth}`);
+  const { nextPageToken } = await person.feedPage(1);
+  assert.notEqual(nextPageToken, "");
+  assert.equal(
+    (await other.call<Problem>("GET", `/v1/feed?pageToken=${nextPageToken}`)).body.type,
+    "/problems/invalid-cursor",
+  );
+});
