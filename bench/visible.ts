@@ -92,7 +92,9 @@ async function main(): Promise<number> {
 const many = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, make));
 
-const until = (time: number): Promise<void> => new Promise((done) => setTimeout(done, Math.max(0, time - Date.now())));
+function until(time: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, Math.max(0, time - Date.now())));
+}
 
 /** The key exists while something is under way; its name is known from the run id all keys carry. */
 async function lagKeyOf(redis: Redis): Promise<string> {
