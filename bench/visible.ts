@@ -89,8 +89,9 @@ async function main(): Promise<number> {
   }
 }
 
-const many = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
-  Promise.all(Array.from({ length: count }, make));
+function many<T>(count: number, make: () => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, make));
+}
 
 function until(time: number): Promise<void> {
   return new Promise((done) => setTimeout(done, Math.max(0, time - Date.now())));
