@@ -64,10 +64,14 @@ function fits(running) {
 
 function download({ name, into, command }) {
   const [program, ...args] = npmCommand(process.execPath);
-  const packed = spawnSync(program, [...args, "pack", name, "--loglevel=error", "--pack-destination", into, ...patience], {
-    cwd: into,
-    encoding: "utf8",
-  });
+  const packed = spawnSync(
+    program,
+    [...args, "pack", name, "--loglevel=error", "--pack-destination", into, ...patience],
+    {
+      cwd: into,
+      encoding: "utf8",
+    },
+  );
   if (packed.status !== 0) throw npmFailure(packed, command, `npm pack ${name}`);
   return readFileSync(join(into, packed.stdout.trim().split("\n").at(-1)));
 }

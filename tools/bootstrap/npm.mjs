@@ -21,7 +21,9 @@ export const patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "
 export function npmFailure(result, command, what) {
   const text = `${result.stderr ?? ""}${result.stdout ?? ""}${result.error?.message ?? ""}`;
   const code = /\b(E[A-Z][A-Z0-9_]{3,}|E\d{3})\b/.exec(text)?.[1] ?? `exit code ${result.status ?? result.signal}`;
-  const lines = text.split("\n").map((line) => line.replace(/^npm (error|ERR!)( code)?(?: E[A-Z0-9_]+)?\s*/, "").trim());
+  const lines = text
+    .split("\n")
+    .map((line) => line.replace(/^npm (error|ERR!)( code)?(?: E[A-Z0-9_]+)?\s*/, "").trim());
   const line = lines.find((each) => each !== "" && !/^E[A-Z0-9_]+$/.test(each)) ?? code;
   if (/^(ECONN|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET|EPROTO)/.test(code)) {
     return new Error(

