@@ -1,83 +1,92 @@
-export type Address = { host: string; port: number };
+//! Both Envoys' configuration, built from the contracts at run time: routes, timeouts and retries are read from the
+//! same descriptors as the code, so they cannot drift. The traps that each line avoids are in the tests beside.
 
-type Common = { listen: Address; admin: Address; otlp?: Address };
+import { type Address, grpcCluster, httpCluster, otlpCluster, socket } from "./clusters.ts";
+import { cleanHeaders, edgeFilters, router } from "./filters.ts";
+import * as limits from "./limits.ts";
+import { bootstrap, connections, listener } from "./listener.ts";
+import { problemReplies } from "./replies.ts";
+import { edgeRoutes, meshRoutes } from "./routes.ts";
+import { services as contracts, publicNoun, rpcsOf } from "./rpcs.ts";
 
-/** Routes everything to the BFF. A placeholder until the edge's real rules stand here. */
-export function edgeConfig({ listen, admin, bff }: Common & { bff: Address[] }): object {
-  return config({
-    listen,
-    admin,
-    routes: [{ match: { prefix: "/" }, cluster: "bff" }],
-    clusters: { bff },
-    http2: false,
+export type { Address } from "./clusters.ts";
+
+/** Where the BFF answers the edge's health check: 200 while it wants traffic. */
+const bffHealthPath = "/healthz";
+
+/**
+ * The edge: clients' HTTP/1.1 and h2c in, HTTP/1.1 to the BFFs. `domains` are the host names it answers to (without
+ * port); any other is 421.
+ */
+export function edgeConfig(o: {
+  listen: Address;
+  admin: Address;
+  bff: Address[];
+  otlp?: Address;
+  domains?: readonly string[];
+}): object {
+  const rpcs = rpcsOf(contracts).filter(({ noun }) => noun === publicNoun);
+  const domains = [...new Set(o.domains ?? ["localhost", "127.0.0.1", "[::1]", o.listen.host])];
+  const manager = connections("edge", o.otlp !== undefined, {
+    codec_type: "AUTO",
+    http_protocol_options: {},
+    http2_protocol_options: h2(limits.edgeStreamsMax),
+    always_set_request_id_in_response: true,
+    early_header_mutation_extensions: cleanHeaders,
+    local_reply_config: problemReplies,
+    http_filters: edgeFilters("bff"),
+    route_config: {
+      name: "edge",
+      // The port in Host stays as the client sent it, because the BFF compares Origin with it.
+      ignore_port_in_host_matching: true,
+      virtual_hosts: [
+        { name: "skein", domains, routes: edgeRoutes(rpcs, "bff") },
+        { name: "stranger", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: { status: 421 } }] },
+      ],
+    },
+  });
+  return bootstrap({
+    name: "edge",
+    admin: socket(o.admin),
+    listener: listener("edge", o.listen, limits.edgeBufferBytes, manager),
+    clusters: [httpCluster("bff", o.bff, bffHealthPath), ...otlp(o.otlp)],
   });
 }
 
-/** Routes by gRPC service name. A placeholder until the mesh's real rules stand here. */
-export function meshConfig({
-  listen,
-  admin,
-  services,
-}: Common & { services: Record<"graph" | "user" | "post" | "feed", Address[]> }): object {
-  const routes = Object.keys(services).map((name) => ({ match: { prefix: `/skein.${name}.v1.` }, cluster: name }));
-  return config({ listen, admin, routes, clusters: services, http2: true });
-}
-
-function config({
-  listen,
-  admin,
-  routes,
-  clusters,
-  http2,
-}: {
+/** The mesh: h2c in, each RPC to a replica of the service that its package names. Keys of `services` are nouns. */
+export function meshConfig(o: {
   listen: Address;
   admin: Address;
-  routes: { match: object; cluster: string }[];
-  clusters: Record<string, Address[]>;
-  http2: boolean;
+  services: Record<string, Address[]>;
+  otlp?: Address;
 }): object {
-  const type = (name: string) => `type.googleapis.com/envoy.${name}`;
-  const manager = {
-    "@type": type("extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"),
-    stat_prefix: "main",
-    codec_type: "AUTO",
-    route_config: {
-      virtual_hosts: [
-        { name: "all", domains: ["*"], routes: routes.map(({ match, cluster }) => ({ match, route: { cluster } })) },
-      ],
-    },
-    http_filters: [{ name: "router", typed_config: { "@type": type("extensions.filters.http.router.v3.Router") } }],
-  };
-  const protocol = http2 ? { http2_protocol_options: {} } : { http_protocol_options: {} };
-  return {
-    admin: { address: socket(admin) },
-    static_resources: {
-      listeners: [
-        {
-          name: "main",
-          address: socket(listen),
-          filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }],
-        },
-      ],
-      clusters: Object.entries(clusters).map(([name, addresses]) => ({
-        name,
-        type: "STATIC",
-        connect_timeout: "1s",
-        typed_extension_protocol_options: {
-          "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": type("extensions.upstreams.http.v3.HttpProtocolOptions"),
-            explicit_http_config: protocol,
-          },
-        },
-        load_assignment: {
-          cluster_name: name,
-          endpoints: [{ lb_endpoints: addresses.map((address) => ({ endpoint: { address: socket(address) } })) }],
-        },
-      })),
-    },
-  };
+  const rpcs = rpcsOf(contracts).filter(({ noun }) => noun in o.services);
+  for (const noun of Object.keys(o.services)) {
+    if (!rpcs.some((rpc) => rpc.noun === noun)) throw new Error(`no contract skein.${noun}.v1 has an RPC`);
+  }
+  const manager = connections("mesh", o.otlp !== undefined, {
+    codec_type: "HTTP2",
+    http2_protocol_options: h2(limits.meshStreamsMax),
+    // The edge made it; every hop keeps it.
+    preserve_external_request_id: true,
+    generate_request_id: false,
+    skip_xff_append: true,
+    http_filters: [router],
+    // Callers reach the mesh under whatever name their deployment gives it; only the gRPC path decides.
+    route_config: { name: "mesh", virtual_hosts: [{ name: "mesh", domains: ["*"], routes: meshRoutes(rpcs) }] },
+  });
+  return bootstrap({
+    name: "mesh",
+    admin: socket(o.admin),
+    listener: listener("mesh", o.listen, limits.meshBufferBytes, manager),
+    clusters: [...Object.entries(o.services).map(([noun, at]) => grpcCluster(noun, at)), ...otlp(o.otlp)],
+  });
 }
 
-function socket({ host, port }: Address): object {
-  return { socket_address: { address: host, port_value: port } };
-}
+const h2 = (streams: number): object => ({
+  max_concurrent_streams: streams,
+  initial_stream_window_size: limits.streamWindowBytes,
+  initial_connection_window_size: limits.connectionWindowBytes,
+});
+
+const otlp = (address: Address | undefined): object[] => (address === undefined ? [] : [otlpCluster("otlp", address)]);

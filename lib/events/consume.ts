@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
-import type { Db, Param, Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
 import type { Bus, Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 
@@ -172,8 +172,8 @@ async function load(db: Db, noun: string, held: ReadonlySet<number>): Promise<Ma
   );
   const placeOf = (row: (typeof rows)[number]): Place => ({
     incarnation: Number(row.incarnation),
-    sequence: BigInt(row.sequence as string),
-    position: BigInt(row.position as string),
+    sequence: bigintOf(row.sequence),
+    position: bigintOf(row.position),
   });
   return new Map(rows.map((row) => [Number(row.shard), placeOf(row)]));
 }

@@ -1,4 +1,4 @@
-import type { Db, Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
 import type { Leases } from "./lease.ts";
 import { type Event, eventColumns, eventOf } from "./outbox.ts";
 
@@ -68,7 +68,7 @@ function inVersionOrder(events: readonly Event[]): Event[] {
 
 async function lastPositions(tx: Sql, of: readonly number[]): Promise<Map<number, bigint>> {
   const rows = await tx.query("SELECT shard, position FROM relay WHERE shard IN (?) FOR UPDATE", [of]);
-  return new Map(rows.map((row) => [Number(row.shard), BigInt(row.position as string)]));
+  return new Map(rows.map((row) => [Number(row.shard), bigintOf(row.position)]));
 }
 
 async function keepPositions(tx: Sql, events: readonly Event[], last: ReadonlyMap<number, bigint>): Promise<void> {

@@ -1,6 +1,6 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { newId, shareOf } from "#lib/storage/id.ts";
-import type { Param, Row, Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
 import { shards } from "./lease.ts";
 
 /** A fact about to be told. */
@@ -51,13 +51,13 @@ export async function append(tx: Sql, facts: readonly Fact[]): Promise<void> {
 export const eventColumns = "id, shard, aggregate, version, type, payload, actor, traceparent, position";
 
 export const eventOf = (row: Row): Event => ({
-  id: BigInt(row.id as string),
+  id: bigintOf(row.id),
   shard: Number(row.shard),
   aggregate: String(row.aggregate),
-  version: BigInt(row.version as string),
+  version: bigintOf(row.version),
   type: String(row.type),
   payload: row.payload as Buffer,
-  actor: BigInt(row.actor as string),
+  actor: bigintOf(row.actor),
   traceparent: String(row.traceparent),
-  position: BigInt((row.position as string | null) ?? 0),
+  position: bigintOf(row.position),
 });

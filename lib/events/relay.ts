@@ -1,6 +1,6 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
-import type { Db, Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
 import type { Bus } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 import { batchMax, numberNew } from "./number.ts";
@@ -16,7 +16,10 @@ type Options = {
   readonly places: Places;
   /** Adds up what a batch changes, in the transaction that numbers it: exact counts without hot rows. */
   readonly fold?: (tx: Sql, events: readonly Event[]) => Promise<void>;
-  /** The service's own read models: what a writer applied before its answer is applied here again, once it is sure. */
+  /**
+   * The service's own read models. A writer applied the same before its answer; here it happens again, before anyone
+   * hears of the fact, for the writer that died in between.
+   */
   readonly project?: (events: readonly Event[]) => Promise<void>;
 };
 
@@ -33,14 +36,15 @@ const againMs = 300;
 export function createRelay(options: Options) {
   const { noun, db, bus, leases, log, fold, project } = options;
   const life = streamLife(options);
+  const projected = new Map<number, bigint>();
   let nudged = false;
   let wake = () => {};
 
   async function pass(): Promise<boolean> {
     const numbered = await numberNew(db, leases, fold);
-    if (numbered.length > 0 && project !== undefined) await project(numbered);
-    const published = await publish();
-    return numbered.length === batchMax || published;
+    await projectNew(numbered);
+    const more = await publish();
+    return numbered.length >= batchMax || more;
   }
 
   /** Publishes what is numbered and not yet in this incarnation of the stream; true where there is more. */
@@ -53,12 +57,20 @@ export function createRelay(options: Options) {
     );
     if (behind.length === 0) return false;
     const share = Math.max(1, Math.ceil(batchMax / behind.length));
-    const ranges = behind.map((row) => [Number(row.shard), BigInt(row.published as string)] as const);
+    const ranges = behind.map((row) => [Number(row.shard), bigintOf(row.published)] as const);
     const events = (await Promise.all(ranges.map(([shard, after]) => unpublished(db, shard, after, share)))).flat();
+    await projectNew(events);
     const acks = await Promise.all(events.map((event) => bus.publish(noun, event, incarnation)));
     if (!(await life.acknowledged(acks, incarnation))) return true;
     await mark(db, events, incarnation);
     return events.length >= share;
+  }
+
+  async function projectNew(events: readonly Event[]): Promise<void> {
+    const fresh = events.filter(({ shard, position }) => position > (projected.get(shard) ?? 0n));
+    if (fresh.length === 0) return;
+    await project?.(fresh);
+    for (const { shard, position } of fresh) projected.set(shard, position);
   }
 
   const loop: Loop = async (signal) => {

@@ -1,5 +1,5 @@
 import type { Log } from "#lib/mesh/log.ts";
-import type { Db, Row } from "#lib/storage/mysql.ts";
+import { bigintOf, type Db, type Row } from "#lib/storage/mysql.ts";
 import type { Bus, StreamState } from "./bus.ts";
 import type { Leases } from "./lease.ts";
 
@@ -126,5 +126,5 @@ const isWhole = (known: Known, state: StreamState | undefined): boolean =>
 const knownOf = (row: Row | undefined): Known => ({
   incarnation: Number(row?.incarnation ?? 0),
   created: String(row?.created ?? ""),
-  lastSequence: BigInt((row?.last_sequence as string | undefined) ?? 0),
+  lastSequence: bigintOf(row?.last_sequence),
 });

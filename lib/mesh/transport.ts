@@ -115,10 +115,14 @@ async function first<T>(input: AsyncIterable<T>): Promise<T> {
   throw new Error("a call without a request");
 }
 
+/** A reader that leaves early cancels the call; what the cancelled stream says then concerns nobody. */
 async function* read(call: grpc.ClientReadableStream<Message>): AsyncGenerator<Message> {
+  call.on("error", () => {});
   try {
     for await (const message of call) yield message as Message;
   } catch (reason) {
     throw fromStatus(reason as grpc.ServiceError);
+  } finally {
+    call.cancel();
   }
 }

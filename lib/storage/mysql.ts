@@ -7,6 +7,9 @@ export type Param = string | number | bigint | boolean | Buffer | Date | null | 
 /** A row: BIGINT columns are strings, as ids are in contracts. */
 export type Row = Readonly<Record<string, string | number | Buffer | Date | null>>;
 
+/** A BIGINT column as the number it is; 0 where it is absent. */
+export const bigintOf = (column: Row[string] | undefined): bigint => BigInt((column ?? 0) as string | number);
+
 /** Runs statements: the pool, or one transaction. */
 export type Sql = {
   query(sql: string, params?: readonly Param[]): Promise<Row[]>;

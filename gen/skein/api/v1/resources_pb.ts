@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi2AEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKAMSFwoPZm9sbG93aW5nX2NvdW50GAcgASgDEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiOQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCCI8CgZBdXRob3ISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIuIBCgRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaWtlX2NvdW50GAYgASgDEhUKDWNvbW1lbnRfY291bnQYByABKAMSLQoGdmlld2VyGAggASgLMh0uc2tlaW4uYXBpLnYxLlBvc3RWaWV3ZXJTdGF0ZSItCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi2AEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiOQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCCI8CgZBdXRob3ISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIuIBCgRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaWtlX2NvdW50GAYgASgNEhUKDWNvbW1lbnRfY291bnQYByABKA0SLQoGdmlld2VyGAggASgLMh0uc2tlaW4uYXBpLnYxLlBvc3RWaWV3ZXJTdGF0ZSItCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -50,14 +50,14 @@ export type User = Message<"skein.api.v1.User"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: int64 follower_count = 6;
+   * @generated from field: uint32 follower_count = 6;
    */
-  followerCount: bigint;
+  followerCount: number;
 
   /**
-   * @generated from field: int64 following_count = 7;
+   * @generated from field: uint32 following_count = 7;
    */
-  followingCount: bigint;
+  followingCount: number;
 
   /**
    * How the viewer and this user stand; absent for anonymous viewers.
@@ -139,9 +139,9 @@ export type Post = Message<"skein.api.v1.Post"> & {
   id: string;
 
   /**
-   * @generated from field: uint64 version = 2;
+   * @generated from field: uint32 version = 2;
    */
-  version: bigint;
+  version: number;
 
   /**
    * @generated from field: skein.api.v1.Author author = 3;
@@ -159,14 +159,14 @@ export type Post = Message<"skein.api.v1.Post"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: int64 like_count = 6;
+   * @generated from field: uint32 like_count = 6;
    */
-  likeCount: bigint;
+  likeCount: number;
 
   /**
-   * @generated from field: int64 comment_count = 7;
+   * @generated from field: uint32 comment_count = 7;
    */
-  commentCount: bigint;
+  commentCount: number;
 
   /**
    * The viewer's own state; absent for anonymous viewers.

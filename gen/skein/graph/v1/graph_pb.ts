@@ -583,7 +583,7 @@ export const GraphService: GenService<{
   },
   /**
    * ImportFollows makes one user follow many, in one transaction and one fact. At most 5,000 ids a call. What is
-   * there already is skipped; unknown accounts are created.
+   * there already is skipped; unknown accounts are opened, also those of empty lists.
    *
    * @generated from rpc skein.graph.v1.GraphService.ImportFollows
    */

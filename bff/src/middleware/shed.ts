@@ -1,0 +1,60 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { Code } from "@connectrpc/connect";
+import { problem } from "#lib/mesh/errors.ts";
+import type { Log } from "#lib/mesh/log.ts";
+import type { Middleware } from "../door/state.ts";
+
+/** How late this process is. */
+export type Lateness = { readonly isLate: () => boolean; close(): void };
+
+/** Requests at once while the event loop keeps up: 10 s of work at 100 a second. */
+const inFlightMax = 1_000;
+/** Requests at once while it does not: enough to stay busy, few enough to catch up. */
+const inFlightLateMax = 32;
+/** A turn of the event loop that takes longer is felt by everyone. */
+const delayMsMax = 100;
+const windowMs = 1_000;
+
+/**
+ * Watches the event loop's delay. Late is p99 above the limit in two windows running: one long turn (a collection, a
+ * neighbour on the machine) is no overload.
+ */
+export function watchLateness(log: Log): Lateness {
+  const histogram = monitorEventLoopDelay({ resolution: 10 });
+  histogram.enable();
+  let isLate = false;
+  let wasLong = false;
+  const timer = setInterval(() => {
+    const p99Ms = histogram.percentile(99) / 1e6;
+    histogram.reset();
+    const isLong = p99Ms > delayMsMax;
+    if ((isLong && wasLong) !== isLate) {
+      isLate = !isLate;
+      log.warn(isLate ? "shedding" : "no longer shedding", { p99Ms });
+    }
+    wasLong = isLong;
+  }, windowMs).unref();
+  return {
+    isLate: () => isLate,
+    close: () => {
+      clearInterval(timer);
+      histogram.disable();
+    },
+  };
+}
+
+/** Refuses what cannot be answered in time, before anything of it is read: a cheap no beats a late yes. */
+export function shed(lateness: Pick<Lateness, "isLate">, max = inFlightMax, lateMax = inFlightLateMax): Middleware {
+  let inFlight = 0;
+  return async (_ctx, next) => {
+    if (inFlight >= (lateness.isLate() ? lateMax : max)) {
+      throw problem(Code.Unavailable, "overloaded", "too many requests at once");
+    }
+    inFlight++;
+    try {
+      await next();
+    } finally {
+      inFlight--;
+    }
+  };
+}

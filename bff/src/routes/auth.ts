@@ -1,0 +1,30 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
+import type { Session } from "#gen/skein/user/v1/user_pb.ts";
+import { within } from "#lib/mesh/call.ts";
+import type { Clients } from "../clients.ts";
+import { withAccount } from "../compose/users.ts";
+import { userView } from "../view/user.ts";
+
+export function authRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImpl<typeof AuthService> {
+  return {
+    async register({ username, password, displayName }, ctx) {
+      const { user, session } = await clients.user.register({ username, password, displayName }, within(ctx));
+      // Nobody can follow an account that is this young.
+      if (user === undefined) throw new Error("registered nobody");
+      return { ...tokenOf(session), user: userView(user, undefined, undefined) };
+    },
+
+    async logIn({ username, password }, ctx) {
+      const { user, session } = await clients.user.logIn({ username, password }, within(ctx));
+      if (user === undefined) throw new Error("logged nobody in");
+      return { ...tokenOf(session), user: await withAccount(user, clients, ctx) };
+    },
+  };
+}
+
+function tokenOf(session: Session | undefined) {
+  if (session === undefined) throw new Error("no session");
+  const { accessToken, expireTime } = session;
+  return { accessToken, ...(expireTime && { expireTime }) };
+}

@@ -1,0 +1,28 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { within } from "#lib/mesh/call.ts";
+import { notFound } from "#lib/mesh/errors.ts";
+import type { Clients } from "../clients.ts";
+
+const idForm = /^[1-9][0-9]{0,19}$/;
+const usernameForm = /^[a-z][a-z0-9_]{2,29}$/i;
+
+export const isId = (text: string): boolean => idForm.test(text);
+
+/** An id or a username, as it is; what is neither names nobody. */
+export function userNamed(user: string): string {
+  if (!isId(user) && !usernameForm.test(user)) throw notFound("user");
+  return user;
+}
+
+/** The id behind an id or a username: a name costs one call, an id none. */
+export async function userIdOf(user: string, clients: Pick<Clients, "user">, ctx: HandlerContext): Promise<string> {
+  if (isId(userNamed(user))) return user;
+  const found = await clients.user.getUser({ user }, within(ctx));
+  if (found.user === undefined) throw notFound("user");
+  return found.user.id;
+}
+
+export function postIdOf(post: string): string {
+  if (!isId(post)) throw notFound("post");
+  return post;
+}

@@ -1,0 +1,20 @@
+import { Code } from "@connectrpc/connect";
+import { invalid, problem } from "#lib/mesh/errors.ts";
+
+export const pageSizeDefault = 20;
+/** One batch of each noun fills a page. */
+export const pageSizeMax = 100;
+/** Tokens of ours have some 100 characters. */
+const pageTokenForm = /^[\x21-\x7e]{1,1024}$/;
+
+type Asked = { readonly pageSize?: number | undefined; readonly pageToken?: string | undefined };
+
+/** The page a client asks for. Nothing is clamped silently; a token given empty is a client that lost it. */
+export function pageOf({ pageSize = pageSizeDefault, pageToken }: Asked): { pageSize: number; pageToken: string } {
+  if (pageSize < 1 || pageSize > pageSizeMax) throw invalid("page_size", `must be 1 to ${pageSizeMax}`);
+  if (pageToken !== undefined && !pageTokenForm.test(pageToken)) {
+    const violation = { field: "page_token", rule: "must be the nextPageToken of the page before" };
+    throw problem(Code.InvalidArgument, "invalid-cursor", "not a page token of ours", [violation]);
+  }
+  return { pageSize, pageToken: pageToken ?? "" };
+}

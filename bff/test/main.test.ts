@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { readConfig } from "../src/config.ts";
+import { bearer, keys, raw } from "./serve.ts";
+
+const publicKey = JSON.stringify(keys.publicKey.export({ format: "jwk" }));
+/** Nobody listens on the discard port: the mesh is away. */
+const env = {
+  PORT: "0",
+  INSTANCE: "bff-1",
+  MESH_URL: "http://127.0.0.1:9",
+  INTERNAL_KEY: Buffer.alloc(32, 1).toString("base64url"),
+  ACCESS_PUBLIC_KEY: publicKey,
+  DEPLOYMENT: "test",
+  LOG_LEVEL: "info",
+  DRAIN_MS: "300",
+};
+
+test("a missing setting fails the start and is named", () => {
+  for (const name of ["INSTANCE", "MESH_URL", "INTERNAL_KEY", "ACCESS_PUBLIC_KEY"]) {
+    assert.throws(() => readConfig({ ...env, [name]: undefined }), new RegExp(name));
+  }
+  assert.throws(() => readConfig({ ...env, ACCESS_PUBLIC_KEY: "x" }), /ACCESS_PUBLIC_KEY is not JSON/);
+  const secret = JSON.stringify(keys.privateKey.export({ format: "jwk" }));
+  assert.throws(() => readConfig({ ...env, ACCESS_PUBLIC_KEY: secret }), /ACCESS_PUBLIC_KEY holds a private key/);
+});
+
+test("the process serves, outlives an absent mesh, and leaves politely", async () => {
+  const main = path.join(import.meta.dirname, "../src/main.ts");
+  const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const line = async () => JSON.parse((await lines.next()).value ?? "{}") as Record<string, unknown>;
+  const ready = await line();
+  assert.equal(ready.msg, "ready");
+  const base = `http://127.0.0.1:${ready.port}`;
+  assert.equal((await fetch(`${base}/healthz`)).status, 200);
+
+  const feed = await fetch(`${base}/v1/feed`, { headers: await bearer("7") });
+  assert.ok(feed.status === 503 || feed.status === 504, String(feed.status));
+  assert.equal((await line()).msg, "request failed");
+
+  const exited = once(child, "exit");
+  child.kill("SIGTERM");
+  assert.equal((await line()).msg, "draining");
+  assert.match(await raw(Number(ready.port), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), /^HTTP\/1.1 503 /);
+  assert.deepEqual(await exited, [0, null]);
+});

@@ -1,0 +1,164 @@
+//! The internal services as their contracts say, kept in maps, behind the real wire: tokens, deadlines, statuses.
+
+import type { TestContext } from "node:test";
+import { promisify } from "node:util";
+import type { DescService } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { ServerCredentials } from "@grpc/grpc-js";
+import { FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
+import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import { callOf } from "#lib/mesh/call.ts";
+import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
+import { createServer, type Hosted } from "#lib/mesh/serve.ts";
+import { meshTokens } from "#lib/mesh/token.ts";
+import { grpcTransport } from "#lib/mesh/transport.ts";
+import { memoryLog } from "./serve.ts";
+
+type User = { id: string; version: bigint; username: string };
+type Post = { id: string; version: bigint; authorId: string; text: string; key: string };
+
+const viewer = (ctx: HandlerContext): string => callOf(ctx).viewerId ?? "";
+
+/** A mesh with these users, until the test ends. */
+export async function meshOf(t: TestContext, users: User[]) {
+  const posts: Post[] = [];
+  const follows = new Set<string>();
+  /** Names of the RPCs that were called, in order. */
+  const calls: string[] = [];
+  const found = (name: string) => {
+    const user = users.find(({ id, username }) => id === name || username === name);
+    if (user === undefined) throw notFound("user");
+    return user;
+  };
+  const shown = (user: User) => ({ ...user, displayName: user.username.toUpperCase(), createTime: timestampFromMs(0) });
+  const item = (post: Post, reason: Reason) => ({
+    activityId: post.id,
+    postId: post.id,
+    postVersion: post.version,
+    authorId: post.authorId,
+    authorVersion: users.find(({ id }) => id === post.authorId)?.version ?? 1n,
+    reason,
+  });
+  const relation = (viewerId: string, userId: string) => ({
+    following: follows.has(`${viewerId}>${userId}`),
+    followedBy: follows.has(`${userId}>${viewerId}`),
+  });
+  const accountOf = (viewerId: string, userId: string) => {
+    const count = (fits: (pair: string) => boolean) => BigInt([...follows].filter(fits).length);
+    return {
+      userId,
+      followerCount: count((pair) => pair.endsWith(`>${userId}`)),
+      followingCount: count((pair) => pair.startsWith(`${userId}>`)),
+      viewer: relation(viewerId, userId),
+    };
+  };
+  const session = { accessToken: "token", expireTime: timestampFromMs(0) };
+  const hosted: Hosted[] = [];
+  /** Hosts what a test needs of a service; every call is noted. */
+  const service = <S extends DescService>(desc: S, impl: Partial<ServiceImpl<S>>) => {
+    const noted = desc.methods.map(({ localName, name }) => {
+      const handler = (impl as Record<string, (request: unknown, ctx: HandlerContext) => unknown>)[localName];
+      const call = (request: unknown, ctx: HandlerContext) => {
+        calls.push(name);
+        return handler?.(request, ctx);
+      };
+      return [localName, call] as const;
+    });
+    hosted.push({ desc, impl: Object.fromEntries(noted) });
+  };
+
+  service(UserService, {
+    register: ({ username }) => {
+      if (username === "taken") throw problem(Code.AlreadyExists, "username-taken", "the username is taken");
+      if (username === "") throw invalid("username", "must have 3 to 30 characters");
+      const user = { id: String(users.length + 1), version: 1n, username };
+      users.push(user);
+      return { user: shown(user), session };
+    },
+    logIn: ({ username, password }) => {
+      if (password !== "right") throw problem(Code.Unauthenticated, "invalid-credentials", "name or password wrong");
+      return { user: shown(found(username)), session };
+    },
+    getUser: ({ user }) => ({ user: shown(found(user)) }),
+    batchGetUsers: ({ userIds }) => ({
+      users: userIds.map((id) => {
+        const user = users.find((candidate) => candidate.id === id);
+        return user ? { user: shown(user) } : {};
+      }),
+    }),
+  });
+  service(GraphService, {
+    followUser: ({ userId }, ctx) => {
+      const viewerId = viewer(ctx);
+      if (userId === viewerId) throw invalid("user_id", "must be somebody else");
+      follows.add(`${viewerId}>${found(userId).id}`);
+      return { relationship: relation(viewerId, userId) };
+    },
+    unfollowUser: ({ userId }, ctx) => {
+      const viewerId = viewer(ctx);
+      follows.delete(`${viewerId}>${found(userId).id}`);
+      return { relationship: relation(viewerId, userId) };
+    },
+    listFollowers: ({ userId, pageSize }) => {
+      const all = [...follows].filter((pair) => pair.endsWith(`>${userId}`)).map((pair) => pair.split(">")[0] ?? "");
+      return { userIds: all.slice(0, pageSize), nextPageToken: all.length > pageSize ? "more" : "" };
+    },
+    listFollowing: ({ userId }) => ({
+      userIds: [...follows].filter((pair) => pair.startsWith(`${userId}>`)).map((pair) => pair.split(">")[1] ?? ""),
+    }),
+    batchGetAccounts: ({ userIds }, ctx) => ({ accounts: userIds.map((id) => accountOf(viewer(ctx), id)) }),
+  });
+  service(PostService, {
+    createPost: ({ text, idempotencyKey }, ctx) => {
+      const before = posts.find(({ key }) => key === idempotencyKey);
+      if (before && before.text !== text) {
+        throw problem(Code.FailedPrecondition, "idempotency-key-reused", "the key was used for another text");
+      }
+      const post = before ?? {
+        id: String(100 + posts.length),
+        version: 1n,
+        authorId: viewer(ctx),
+        text,
+        key: idempotencyKey,
+      };
+      if (before === undefined) posts.push(post);
+      return { post, replayed: before !== undefined };
+    },
+    batchGetPosts: ({ postIds }) => ({
+      posts: postIds.map((id) => {
+        const post = posts.find((candidate) => candidate.id === id && candidate.text !== "");
+        return post ? { post } : {};
+      }),
+    }),
+    deletePost: ({ postId }, ctx) => {
+      const post = posts.find(({ id, authorId }) => id === postId && authorId === viewer(ctx));
+      if (post === undefined) throw notFound("post");
+      post.text = "";
+      return {};
+    },
+  });
+  service(FeedService, {
+    listHomeFeed: ({ pageSize }, ctx) => ({
+      items: posts
+        .slice(-pageSize)
+        .map((post) => item(post, post.authorId === viewer(ctx) ? Reason.OWN : Reason.FOLLOWING)),
+      nextPageToken: "next",
+    }),
+    listAuthorFeed: ({ authorId }) => ({
+      items: posts.filter((post) => post.authorId === authorId).map((post) => item(post, Reason.AUTHOR)),
+    }),
+  });
+
+  const key = Buffer.alloc(32, 1).toString("base64url");
+  const server = createServer(hosted, { log: memoryLog(), tokens: meshTokens(key) });
+  const port = await promisify(server.bindAsync.bind(server))("127.0.0.1:0", ServerCredentials.createInsecure());
+  const transport = grpcTransport({ address: `http://127.0.0.1:${port}`, caller: "bff", key });
+  t.after(() => {
+    transport.close();
+    server.forceShutdown();
+  });
+  return { transport, calls, posts, users, follows };
+}

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { createClients } from "../src/clients.ts";
+import { publicBindings } from "../src/routes/routes.ts";
+import { meshOf } from "./mesh.ts";
+import { assertProblem, bearer, memoryLog, serve } from "./serve.ts";
+
+const anna = { id: "1", version: 1n, username: "anna" };
+const ben = { id: "2", version: 1n, username: "ben" };
+
+async function bff(t: TestContext) {
+  const mesh = await meshOf(t, [{ ...anna }, { ...ben }]);
+  const door = await serve(t, publicBindings(createClients(mesh.transport, memoryLog())));
+  const write = async (text: string, key: string, viewerId = "1") => {
+    const headers = { ...(await bearer(viewerId)), "idempotency-key": key };
+    return await door.post("/v1/posts", JSON.stringify({ text }), headers);
+  };
+  const as = async (viewerId: string, path: string, method = "GET") => {
+    mesh.calls.length = 0;
+    return await door.ask(path, { method, headers: await bearer(viewerId) });
+  };
+  return { ...door, mesh, write, as };
+}
+
+test("registering and logging in answer a token and the user", async (t) => {
+  const { post } = await bff(t);
+  const registered = await post("/v1/auth/register", '{"username":"carl","password":"right","displayName":"C"}');
+  assert.equal(registered.status, 201);
+  const loggedIn = await post("/v1/auth/login", '{"username":"anna","password":"right"}');
+  assert.equal(loggedIn.status, 200);
+  assert.deepEqual(loggedIn.json(), {
+    accessToken: "token",
+    expireTime: "1970-01-01T00:00:00Z",
+    user: {
+      id: "1",
+      username: "anna",
+      displayName: "ANNA",
+      bio: "",
+      createTime: "1970-01-01T00:00:00Z",
+      followerCount: "0",
+      followingCount: "0",
+    },
+  });
+  assertProblem(await post("/v1/auth/register", '{"username":"taken"}'), 409, "username-taken");
+  assertProblem(await post("/v1/auth/register", "{}"), 400, "validation", ["/username"]);
+  const wrong = await post("/v1/auth/login", '{"username":"anna","password":"wrong"}');
+  assertProblem(wrong, 401, "invalid-credentials");
+});
+
+test("a user is found by id and by name, with the viewer's relation where there is a viewer", async (t) => {
+  const { as, ask, mesh } = await bff(t);
+  mesh.follows.add("1>2");
+  const byId = (await as("1", "/v1/users/2")).json();
+  assert.deepEqual(mesh.calls.toSorted(), ["BatchGetAccounts", "BatchGetUsers"]);
+  assert.deepEqual(byId.viewer, { following: true, followedBy: false });
+  assert.equal(byId.followerCount, "1");
+  assert.deepEqual((await as("1", "/v1/users/ben")).json(), byId);
+  assert.equal((await ask("/v1/users/ben")).json().viewer, undefined);
+});
+
+test("what names no user, or no post, is not found", async (t) => {
+  const { as } = await bff(t);
+  for (const user of ["3", "nobody", "0", "1;x=1", "-1", "a", "9".repeat(30), "..%2fadmin", "an%20na"]) {
+    assertProblem(await as("1", `/v1/users/${user}`), 404, "not-found");
+    assertProblem(await as("1", `/v1/users/${user}/posts`), 404, "not-found");
+  }
+  for (const post of ["999", "abc", "0", "1;x=1", "1e3"])
+    assertProblem(await as("1", `/v1/posts/${post}`), 404, "not-found");
+});
+
+test("following by name is one look-up and one call; oneself is refused", async (t) => {
+  const { as, mesh } = await bff(t);
+  const followed = await as("1", "/v1/users/ben/follow", "PUT");
+  assert.deepEqual(mesh.calls, ["GetUser", "FollowUser"]);
+  assert.deepEqual(followed.json(), { viewer: { following: true, followedBy: false } });
+  const ended = await as("1", "/v1/users/2/follow", "DELETE");
+  assert.deepEqual(mesh.calls, ["UnfollowUser"]);
+  assert.deepEqual(ended.json(), { viewer: { following: false, followedBy: false } });
+  assertProblem(await as("1", "/v1/users/1/follow", "PUT"), 400, "validation", ["{user}"]);
+});
+
+test("followers come as users, one batch a noun, and those who left are left out", async (t) => {
+  const { as, mesh } = await bff(t);
+  for (const id of ["1", "9"]) mesh.follows.add(`${id}>2`);
+  const answer = await as("1", "/v1/users/2/followers");
+  assert.deepEqual(mesh.calls.toSorted(), ["BatchGetAccounts", "BatchGetUsers", "ListFollowers"]);
+  const { users, nextPageToken } = answer.json() as { users: { id: string }[]; nextPageToken: string };
+  assert.deepEqual([users.map(({ id }) => id), nextPageToken], [["1"], ""]);
+  const short = (await as("1", "/v1/users/2/followers?pageSize=1")).json();
+  assert.equal(short.nextPageToken, "more");
+  assert.equal(((await as("1", "/v1/users/1/following")).json().users as unknown[]).length, 1);
+  assert.deepEqual((await as("1", "/v1/users/2/following")).json(), { users: [], nextPageToken: "" });
+  assert.deepEqual(mesh.calls, ["ListFollowing"], "nothing to hydrate");
+});
+
+test("a post is answered as shown; the same key answers the same post", async (t) => {
+  const { write, as, ask } = await bff(t);
+  const first = await write("hello", "k1");
+  assert.equal(first.status, 201);
+  const post = first.json();
+  assert.deepEqual(post.author, { id: "1", username: "anna", displayName: "ANNA" });
+  assert.deepEqual(post.viewer, { own: true, liked: false });
+  const again = await write("hello", "k1");
+  assert.equal(again.headers["idempotency-replayed"], "true");
+  assert.deepEqual([again.status, again.text], [201, first.text]);
+  assertProblem(await write("other", "k1"), 422, "idempotency-key-reused");
+  assert.deepEqual((await as("1", `/v1/posts/${post.id}`)).json(), post);
+  assert.equal((await ask(`/v1/posts/${post.id}`)).json().viewer, undefined);
+  assert.deepEqual((await as("2", `/v1/posts/${post.id}`)).json().viewer, { own: false, liked: false });
+});
+
+test("a home feed is one skeleton and one batch a noun, and then only the skeleton", async (t) => {
+  const { write, as, mesh } = await bff(t);
+  for (let at = 0; at < 5; at++) await write(`text ${at}`, `k${at}`, at % 2 === 0 ? "1" : "2");
+  const first = await as("1", "/v1/feed");
+  assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetPosts", "BatchGetUsers"]);
+  const { items, nextPageToken } = first.json() as {
+    items: { reason: string; post: { text: string } }[];
+    nextPageToken: string;
+  };
+  assert.equal(nextPageToken, "next");
+  assert.deepEqual(
+    items.map(({ reason, post }) => `${reason} ${post.text}`),
+    [0, 1, 2, 3, 4].map((at) => `FEED_REASON_${at % 2 === 0 ? "OWN" : "FOLLOWING"} text ${at}`),
+  );
+  assert.equal((await as("1", "/v1/feed")).text, first.text);
+  assert.deepEqual(mesh.calls, ["ListHomeFeed"]);
+});
+
+test("an edit and a rename show at once, what is gone is left out, and the feed goes on", async (t) => {
+  const { write, as, mesh } = await bff(t);
+  for (let at = 0; at < 3; at++) await write(`text ${at}`, `k${at}`);
+  await as("1", "/v1/feed");
+  const [edited, gone] = mesh.posts;
+  const [author] = mesh.users;
+  assert.ok(edited && gone && author);
+  Object.assign(edited, { version: 2n, text: "edited" });
+  Object.assign(gone, { version: 2n, text: "" });
+  Object.assign(author, { version: 2n, username: "anne" });
+  const { items, nextPageToken } = (await as("1", "/v1/feed")).json() as {
+    items: { post: { text: string; author: { username: string } } }[];
+    nextPageToken: string;
+  };
+  assert.deepEqual(
+    items.map(({ post }) => `${post.author.username}: ${post.text}`),
+    ["anne: edited", "anne: text 2"],
+  );
+  assert.equal(nextPageToken, "next");
+});
+
+test("an author's posts come with the author, by id or by name", async (t) => {
+  const { write, as, mesh } = await bff(t);
+  await write("mine", "k1", "1");
+  await write("yours", "k2", "2");
+  const byName = await as("1", "/v1/users/ben/posts");
+  assert.deepEqual(mesh.calls, ["GetUser", "ListAuthorFeed", "BatchGetPosts"]);
+  const { posts } = byName.json() as { posts: { text: string; author: { username: string } }[] };
+  assert.deepEqual(
+    posts.map(({ text, author }) => [text, author.username]),
+    [["yours", "ben"]],
+  );
+  assert.equal((await as("1", "/v1/users/2/posts")).text, byName.text);
+});
+
+test("a deleted post is gone; somebody else's was never there", async (t) => {
+  const { write, as } = await bff(t);
+  const { id } = (await write("x", "k1")).json();
+  assertProblem(await as("2", `/v1/posts/${id}`, "DELETE"), 404, "not-found");
+  assert.equal((await as("1", `/v1/posts/${id}`, "DELETE")).text, "{}");
+  assertProblem(await as("1", `/v1/posts/${id}`), 404, "not-found");
+});
+
+test("pages are 1 to 100, and tokens are not made up", async (t) => {
+  const { as } = await bff(t);
+  for (const path of ["/v1/feed", "/v1/users/1/posts", "/v1/users/1/followers", "/v1/users/1/following"]) {
+    for (const size of ["-1", "0", "101", "1.5", "abc"]) {
+      assertProblem(await as("1", `${path}?pageSize=${size}`), 400, "validation", ["?pageSize"]);
+    }
+    for (const token of ["", "%00", "a%20b", "%C3%A9", "a".repeat(10_240)]) {
+      assertProblem(await as("1", `${path}?pageToken=${token}`), 400, "invalid-cursor");
+    }
+    assert.equal((await as("1", `${path}?pageSize=100&pageToken=abc`)).status, 200);
+  }
+});

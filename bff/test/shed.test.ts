@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { shed } from "../src/middleware/shed.ts";
+import { postApi } from "./post-api.ts";
+import { assertProblem, serve } from "./serve.ts";
+
+/** A handler that answers when told to. */
+function slowApi() {
+  const gate = Promise.withResolvers<void>();
+  const { bindings } = postApi({
+    listUserPosts: async () => {
+      await gate.promise;
+      return {};
+    },
+  });
+  return { bindings, open: gate.resolve };
+}
+
+const until = async (isTrue: () => boolean) => {
+  while (!isTrue()) await new Promise((done) => setImmediate(done));
+};
+
+test("over the limit a request is refused at once and says when to come back", async (t) => {
+  const { bindings, open } = slowApi();
+  const { ask } = await serve(t, bindings, { isLate: () => true });
+  let answered = 0;
+  const held = Array.from({ length: 40 }, () =>
+    ask("/v1/users/anna/posts").then((answer) => {
+      answered++;
+      return answer;
+    }),
+  );
+  await until(() => answered === 8);
+  assert.equal((await ask("/healthz")).status, 200, "health is never shed");
+  open();
+  const answers = await Promise.all(held);
+  const refused = answers.filter(({ status }) => status === 503);
+  assert.equal(refused.length, 8);
+  for (const answer of refused) {
+    assertProblem(answer, 503, "overloaded");
+    assert.equal(answer.headers["retry-after"], "1");
+  }
+  assert.equal((await ask("/v1/users/anna/posts")).status, 200, "places come back");
+});
+
+test("the limit is wide while the event loop keeps up", async () => {
+  let isLate = false;
+  const middleware = shed({ isLate: () => isLate }, 3, 1);
+  const gate = Promise.withResolvers<void>();
+  const enter = () => middleware({} as never, () => gate.promise);
+  const held = [enter(), enter(), enter()];
+  await assert.rejects(enter(), /too many/);
+  gate.resolve();
+  await Promise.all(held);
+  isLate = true;
+  await enter();
+});
+
+/** Whether a new connection is taken. */
+const isOpen = (port: number) =>
+  new Promise<boolean>((done) => {
+    const socket = connect(port, "127.0.0.1", () => done(true)).once("error", () => done(false));
+    socket.unref();
+    socket.once("connect", () => socket.destroy());
+  });
+
+test("draining says so to the edge, finishes what is in flight, and then ends", async (t) => {
+  const { bindings, open } = slowApi();
+  const { ask, server, port } = await serve(t, bindings, { drainMs: 100 });
+  assert.deepEqual((await ask("/healthz")).json(), { status: "serving" });
+  let answered = false;
+  const inFlight = ask("/v1/users/anna/posts").finally(() => {
+    answered = true;
+  });
+  const stopped = server.stop();
+  const health = await ask("/healthz");
+  assert.deepEqual([health.status, health.json().status], [503, "draining"]);
+  assert.equal((await ask("/v1/posts/1")).status, 404, "still answering while the edge looks away");
+  while (await isOpen(port)) await new Promise((done) => setTimeout(done, 20));
+  assert.equal(answered, false);
+  open();
+  const answer = await inFlight;
+  assert.equal(answer.status, 200);
+  await stopped;
+});

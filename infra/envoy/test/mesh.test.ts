@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import * as grpc from "@grpc/grpc-js";
+import { type Address, meshConfig } from "../config.ts";
+import { envoyBinary, freeAddresses, healthy, nth, type Running, startEnvoy, stat } from "./running.ts";
+
+let listen: Address;
+let admin: Address;
+let envoy: Running;
+let client: grpc.Client;
+/** Two replicas of user, of post and of feed, and one of graph: a test that gets one ejected has a service of its own. */
+const replicas: Replica[] = [];
+
+before(async () => {
+  const [first, second, ...at] = await freeAddresses(9);
+  assert.ok(first !== undefined && second !== undefined);
+  [listen, admin] = [first, second];
+  replicas.push(...(await Promise.all(at.map(startReplica))));
+  const services = { user: at.slice(0, 2), post: at.slice(2, 4), feed: at.slice(4, 6), graph: at.slice(6) };
+  envoy = await startEnvoy(meshConfig({ listen, admin, services }), admin);
+  await Promise.all([healthy(admin, "user", 2), healthy(admin, "post", 2), healthy(admin, "feed", 2)]);
+  await healthy(admin, "graph", 1);
+  client = new grpc.Client(`${listen.host}:${listen.port}`, grpc.credentials.createInsecure());
+});
+
+after(async () => {
+  client?.close();
+  await envoy?.[Symbol.asyncDispose]();
+  for (const { server } of replicas) server.forceShutdown();
+});
+
+type Replica = {
+  readonly server: grpc.Server;
+  answer: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => void;
+  hits: number;
+};
+
+const whole = (bytes: Buffer): Buffer => bytes;
+const wire = {
+  requestSerialize: whole,
+  requestDeserialize: whole,
+  responseSerialize: whole,
+  responseDeserialize: whole,
+};
+const unary = (rpc: string) => ({ path: rpc, requestStream: false, responseStream: false, ...wire });
+const getUser = "/skein.user.v1.UserService/GetUser";
+const logIn = "/skein.user.v1.UserService/LogIn";
+const batchGetPosts = "/skein.post.v1.PostService/BatchGetPosts";
+const listHomeFeed = "/skein.feed.v1.FeedService/ListHomeFeed";
+const getFollowSet = "/skein.graph.v1.GraphService/GetFollowSet";
+const scanFollowers = "/skein.graph.v1.GraphService/ScanFollowers";
+const serving = Buffer.from([8, 1]);
+
+const sound: Replica["answer"] = (_, reply) => reply(null, Buffer.alloc(0));
+
+async function startReplica({ host, port }: Address): Promise<Replica> {
+  const server = new grpc.Server();
+  const replica: Replica = { server, hits: 0, answer: sound };
+  const answer: grpc.handleUnaryCall<Buffer, Buffer> = (call, reply) => {
+    replica.hits += 1;
+    replica.answer(call, reply);
+  };
+  server.addService(
+    {
+      check: unary("/grpc.health.v1.Health/Check"),
+      getUser: unary(getUser),
+      logIn: unary(logIn),
+      batchGetPosts: unary(batchGetPosts),
+      listHomeFeed: unary(listHomeFeed),
+      getFollowSet: unary(getFollowSet),
+      scanFollowers: { path: scanFollowers, requestStream: false, responseStream: true, ...wire },
+    },
+    {
+      check: (_: unknown, reply: grpc.sendUnaryData<Buffer>) => reply(null, serving),
+      getUser: answer,
+      logIn: answer,
+      batchGetPosts: answer,
+      listHomeFeed: answer,
+      getFollowSet: answer,
+      scanFollowers: async (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
+        for (let page = 0; page < 5; page += 1) {
+          call.write(Buffer.alloc(1));
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+        call.end();
+      },
+    },
+  );
+  const bind = (done: (err: Error | null) => void) =>
+    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), done);
+  await new Promise<void>((resolve, reject) => bind((err) => (err === null ? resolve() : reject(err))));
+  return replica;
+}
+
+/** The status a call ended with, and after how long. */
+function call(rpc: string, options: grpc.CallOptions = {}, metadata = new grpc.Metadata()) {
+  const start = Date.now();
+  return new Promise<{ code: grpc.status; details: string; ms: number }>((resolve) => {
+    client.makeUnaryRequest(rpc, whole, whole, Buffer.alloc(0), metadata, options, (err) =>
+      resolve({ code: err?.code ?? grpc.status.OK, details: err?.details ?? "", ms: Date.now() - start }),
+    );
+  });
+}
+
+const hitsOf = (...of: Replica[]): number => of.reduce((sum, { hits }) => sum + hits, 0);
+
+function answerWith(answer: Replica["answer"], ...of: Replica[]): void {
+  for (const replica of of) Object.assign(replica, { answer, hits: 0 });
+}
+
+const refuse: Replica["answer"] = (_, reply) => reply({ code: grpc.status.UNAVAILABLE, details: "not now" });
+const hang: Replica["answer"] = () => {};
+
+test("Envoy accepts the configuration without a warning", () => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "skein-envoy-"));
+  const file = path.join(dir, "mesh.json");
+  writeFileSync(
+    file,
+    JSON.stringify(meshConfig({ listen, admin, services: { user: [listen], post: [] }, otlp: listen })),
+  );
+  const run = spawnSync(envoyBinary(), ["--mode", "validate", "-c", file, "--log-level", "warn"], { encoding: "utf8" });
+  rmSync(dir, { recursive: true });
+  assert.equal(run.status, 0, run.stderr);
+  assert.equal(run.stderr, "");
+});
+
+test("a noun that no contract has is refused", () => {
+  assert.throws(() => meshConfig({ listen, admin, services: { usr: [listen] } }), /no contract skein\.usr\.v1/);
+});
+
+test("an RPC that no contract names is UNIMPLEMENTED", async () => {
+  assert.equal((await call("/skein.user.v1.UserService/Nothing")).code, grpc.status.UNIMPLEMENTED);
+  assert.equal((await call("/skein.nobody.v1.X/Y")).code, grpc.status.UNIMPLEMENTED);
+});
+
+test("the policy's timeout ends a call, and a nearer deadline of the caller's ends it sooner", async () => {
+  const graph = nth(replicas, 6);
+  answerWith(hang, graph);
+  const late = await call(getFollowSet);
+  assert.equal(late.code, grpc.status.DEADLINE_EXCEEDED, late.details);
+  assert.ok(Math.abs(late.ms - 2000) < 400, `took ${late.ms} ms`);
+  // By hand, so that it is Envoy and not the client's own timer that ends it.
+  const metadata = new grpc.Metadata();
+  metadata.set("grpc-timeout", "300m");
+  const soon = await call(getFollowSet, {}, metadata);
+  assert.equal(soon.code, grpc.status.DEADLINE_EXCEEDED, soon.details);
+  assert.ok(soon.ms < 700, `took ${soon.ms} ms`);
+  answerWith(sound, graph);
+});
+
+test("a trace and a request id pass untouched", async () => {
+  let got: grpc.Metadata | undefined;
+  answerWith(
+    (request, reply) => {
+      got = request.metadata;
+      reply(null, Buffer.alloc(0));
+    },
+    nth(replicas, 6),
+  );
+  const metadata = new grpc.Metadata();
+  const sent = {
+    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+    "x-request-id": "0af76519-16cd-43dd-8448-eb211c80319c",
+    "skein-viewer": "1",
+  };
+  for (const [name, value] of Object.entries(sent)) metadata.set(name, value);
+  assert.equal((await call(getFollowSet, {}, metadata)).code, grpc.status.OK);
+  for (const [name, value] of Object.entries(sent)) assert.deepEqual(got?.get(name), [value]);
+  assert.deepEqual(got?.get("x-forwarded-for"), []);
+});
+
+test("UNAVAILABLE of one replica is not seen where the contract allows another try", async () => {
+  const [one, two] = [nth(replicas, 0), nth(replicas, 1)];
+  answerWith(refuse, one);
+  answerWith(sound, two);
+  for (let n = 0; n < 20; n += 1) assert.equal((await call(getUser)).code, grpc.status.OK);
+  assert.ok(hitsOf(one) > 0);
+  answerWith(sound, one);
+});
+
+test("UNAVAILABLE is final where it does not, whatever the caller asks Envoy for", async () => {
+  const users = replicas.slice(0, 2);
+  answerWith(refuse, ...users);
+  const metadata = new grpc.Metadata();
+  metadata.set("x-envoy-retry-grpc-on", "unavailable");
+  metadata.set("x-envoy-retry-on", "5xx");
+  metadata.set("x-envoy-max-retries", "8");
+  assert.equal((await call(logIn, {}, metadata)).code, grpc.status.UNAVAILABLE);
+  assert.equal(hitsOf(...users), 1);
+  answerWith(sound, ...users);
+});
+
+test("a replica that hangs costs one try, not the call", async () => {
+  const [one, two] = [nth(replicas, 2), nth(replicas, 3)];
+  answerWith(hang, one);
+  answerWith(sound, two);
+  const answers = await Promise.all(Array.from({ length: 10 }, () => call(batchGetPosts)));
+  assert.deepEqual([...new Set(answers.map(({ code }) => code))], [grpc.status.OK]);
+  assert.ok(hitsOf(one) > 0);
+  const longest = Math.max(...answers.map(({ ms }) => ms));
+  assert.ok(longest > 850 && longest < 1500, `took ${longest} ms`);
+});
+
+test("a stream may take as long as it moves", async () => {
+  const start = Date.now();
+  const stream = client.makeServerStreamRequest(scanFollowers, whole, whole, Buffer.alloc(0));
+  let pages = 0;
+  for await (const _ of stream) pages += 1;
+  assert.equal(pages, 5);
+  assert.ok(Date.now() - start > 2000);
+});
+
+test("one dead replica of two costs no call", async () => {
+  const [one, two] = [nth(replicas, 4), nth(replicas, 5)];
+  const slowly: Replica["answer"] = (_, reply) => void setTimeout(() => reply(null, Buffer.alloc(0)), 20);
+  answerWith(slowly, one, two);
+  const calls: ReturnType<typeof call>[] = [];
+  const load = setInterval(() => calls.push(call(listHomeFeed)), 5);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  one.server.forceShutdown();
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  clearInterval(load);
+  const codes = (await Promise.all(calls)).map(({ code }) => code);
+  assert.ok(hitsOf(one) > 10 && hitsOf(two) > 200);
+  assert.deepEqual([...new Set(codes)], [grpc.status.OK]);
+  await healthy(admin, "feed", 1);
+});
+
+test("the lone replica's death is UNAVAILABLE at once", async () => {
+  nth(replicas, 6).server.forceShutdown();
+  await healthy(admin, "graph", 0);
+  const { code, ms } = await call(getFollowSet);
+  assert.equal(code, grpc.status.UNAVAILABLE);
+  assert.ok(ms < 200, `took ${ms} ms`);
+  assert.equal(await stat(admin, "cluster.graph.lb_healthy_panic"), 0);
+});

@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import type { Address } from "../config.ts";
+
+export type Running = { readonly child: ChildProcess; [Symbol.asyncDispose](): Promise<void> };
+
+/** The Envoy to test with: SKEIN_ENVOY, or `envoy` on PATH. */
+export function envoyBinary(): string {
+  // biome-ignore lint/style/noProcessEnv: a test's only setting
+  const { SKEIN_ENVOY: named, PATH = "" } = process.env;
+  const tried = named === undefined ? PATH.split(path.delimiter).map((dir) => path.join(dir, "envoy")) : [named];
+  const found = tried.find((file) => existsSync(file));
+  if (found === undefined) throw new Error("no Envoy: put `envoy` on PATH, or its path into SKEIN_ENVOY");
+  return found;
+}
+
+/** Runs Envoy with this configuration until disposed; resolves once it takes connections. */
+export async function startEnvoy(config: object, admin: Address): Promise<Running> {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "skein-envoy-"));
+  const file = path.join(dir, "envoy.json");
+  writeFileSync(file, JSON.stringify(config));
+  const args = ["-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"];
+  const child = spawn(envoyBinary(), args, { stdio: ["ignore", "ignore", "pipe"] });
+  const said: string[] = [];
+  child.stderr?.on("data", (text) => said.push(String(text)));
+  const running = {
+    child,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      }
+      rmSync(dir, { recursive: true });
+    },
+  };
+  try {
+    await until(async () => {
+      if (child.exitCode !== null) throw new Error(`envoy exited with ${child.exitCode}: ${said.join("")}`);
+      return (await text(admin, "/ready").catch(() => "")).startsWith("LIVE");
+    });
+  } catch (err) {
+    await running[Symbol.asyncDispose]();
+    throw err;
+  }
+  return running;
+}
+
+/** Polls until it holds; 10 s at most. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not within 10 s: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+export const text = async ({ host, port }: Address, at: string): Promise<string> =>
+  await (await fetch(`http://${host}:${port}${at}`)).text();
+
+/** Waits until Envoy counts this many replicas of a cluster as healthy. */
+export const healthy = (admin: Address, cluster: string, count: number): Promise<void> =>
+  until(async () => (await stat(admin, `cluster.${cluster}.membership_healthy`)) === count);
+
+export async function stat(admin: Address, name: string): Promise<number> {
+  return Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(await text(admin, `/stats?filter=${name}`))?.[1]);
+}
+
+/** Ports that were free a moment ago. */
+export async function freeAddresses(count: number): Promise<Address[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports.map((port) => ({ host: "127.0.0.1", port }));
+}
+
+/** The n-th of some; a test that asks for more than there are is wrong. */
+export function nth<T>(items: readonly T[], n: number): T {
+  const item = items[n];
+  if (item === undefined) throw new Error(`there is no number ${n}`);
+  return item;
+}

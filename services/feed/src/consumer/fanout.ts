@@ -1,0 +1,171 @@
+import type { Client } from "@connectrpc/connect";
+import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { type Leases, pause } from "#lib/events/lease.ts";
+import { onBehalfOfNobody } from "#lib/mesh/call.ts";
+import type { Log } from "#lib/mesh/log.ts";
+import type { Loop } from "#lib/mesh/run.ts";
+import { homeTimelines } from "#lib/readmodel/families.ts";
+import { lag } from "#lib/readmodel/lag.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import { type FanoutTask, type FeedStore, shardOf } from "../store.ts";
+
+/** Fan-outs at once that are one page of followers long: nearly all. */
+const shortLaneMax = 8;
+/** Pages of longer ones at once: a huge author delays nobody. */
+const longLaneMax = 2;
+/** Tasks known in memory; the rest wait in the database. */
+const waitingMax = 10_000;
+const pageMs = 10_000;
+const againMs = 300;
+/** The database is looked through for tasks nobody works on, and the lag for entries without a task. */
+const sweepMs = 5_000;
+/** An activity this long in the lag without a task lost its fact on the way: its task is made here. */
+const forgottenMs = 10_000;
+const forgottenMax = 500;
+
+type Needs = {
+  readonly redis: Redis;
+  readonly store: FeedStore;
+  readonly graph: Client<typeof GraphService>;
+  readonly leases: Leases;
+  readonly log: Log;
+  readonly sql: Parameters<FeedStore["addTasks"]>[0];
+};
+
+export type Fanout = ReturnType<typeof createFanout>;
+
+/**
+ * Stage 2: brings an activity into the timelines of everyone who follows its author, a page of 4,096 followers at a
+ * time, in two lanes by size. Progress is kept a page, pushes are idempotent, so a crash repeats a page at most. A task
+ * ends with its lag entry: from there on timelines alone show the activity.
+ */
+export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
+  const known = new Set<bigint>();
+  const lanes = { short: lane(shortLaneMax), long: lane(longLaneMax) };
+  let done: FanoutTask[] = [];
+
+  function begin(tasks: readonly FanoutTask[]): void {
+    for (const task of tasks) {
+      if (known.has(task.activityId) || known.size >= waitingMax) continue;
+      known.add(task.activityId);
+      step(task, task.afterId === 0n ? lanes.short : lanes.long);
+    }
+  }
+
+  function step(task: FanoutTask, on: Lane): void {
+    on.add(async () => {
+      try {
+        const rest = await pushPage(task);
+        if (rest === undefined) done.push(task);
+        else step(rest, lanes.long);
+      } catch (reason) {
+        log.warn("fan-out again", { trace: task.traceparent.slice(3, 35), error: reason });
+        setTimeout(() => step(task, on), againMs);
+      }
+      if (done.length > 0) flush();
+    });
+  }
+
+  /** One page of followers; answers what is left of the task. The author is their own first follower. */
+  async function pushPage(task: FanoutTask): Promise<FanoutTask | undefined> {
+    const { activityId, authorId, afterId } = task;
+    const page = await nextFollowers(graph, task);
+    const pipeline = redis.pipeline();
+    const owners = afterId === 0n ? [authorId, ...page.ids] : page.ids;
+    homeTimelines.push(redis, pipeline, { activityId, authorId }, owners);
+    await redis.run(pipeline);
+    const last = page.ids.at(-1);
+    if (!page.more || last === undefined) return undefined;
+    const rest = { ...task, afterId: last };
+    await store.keepProgress(rest);
+    return rest;
+  }
+
+  let flushing = false;
+  /** Ends tasks, together where several finished meanwhile. */
+  function flush(): void {
+    if (flushing) return;
+    flushing = true;
+    const ending = done;
+    done = [];
+    finish(ending)
+      .catch((reason) => log.warn("fan-outs not ended", { count: ending.length, error: reason }))
+      .finally(() => {
+        flushing = false;
+        for (const { activityId } of ending) known.delete(activityId);
+        if (done.length > 0) flush();
+      });
+  }
+
+  async function finish(tasks: readonly FanoutTask[]): Promise<void> {
+    await store.finish(tasks);
+    const pipeline = redis.pipeline();
+    lag.remove(redis, pipeline, tasks);
+    await redis.run(pipeline);
+  }
+
+  async function sweep(): Promise<void> {
+    begin(await store.tasksOf(leases.held(), waitingMax));
+    const forgotten = await lag.olderThan(redis, Date.now() - forgottenMs, forgottenMax);
+    const ours = forgotten.filter(
+      ({ activityId, authorId }) => leases.held().has(shardOf(authorId)) && !known.has(activityId),
+    );
+    if (ours.length === 0) return;
+    const tasks = ours.map((entry) => ({ ...entry, afterId: 0n, traceparent: "" }));
+    await store.addTasks(sql, tasks);
+    begin(tasks);
+  }
+
+  const loop: Loop = async (signal) => {
+    let changed = new AbortController();
+    leases.onChange(() => changed.abort());
+    while (!signal.aborted) {
+      changed = new AbortController();
+      await sweep().catch((reason) => log.warn("fan-out sweep", { error: reason }));
+      await pause(sweepMs, AbortSignal.any([signal, changed.signal]));
+    }
+    await Promise.race([idle(), pause(2_000, AbortSignal.timeout(2_000))]);
+  };
+
+  async function idle(): Promise<void> {
+    while (known.size > 0) await pause(20, AbortSignal.timeout(20));
+  }
+
+  return { begin, loop };
+}
+
+/** The next page of a fan-out, from the primary: a follower who committed before the post is in it. */
+async function nextFollowers(graph: Client<typeof GraphService>, { authorId, afterId, traceparent }: FanoutTask) {
+  const options = onBehalfOfNobody("feed", pageMs, traceparent === "" ? undefined : traceparent);
+  const request = { userId: String(authorId), afterUserId: afterId === 0n ? "" : String(afterId) };
+  for await (const { followerIds } of graph.scanFollowers(request, options)) {
+    return { ids: followerIds, more: followerIds.length === scanPage };
+  }
+  return { ids: [], more: false };
+}
+
+/** graph.ScanFollowers packs as many. */
+const scanPage = 4_096;
+
+type Lane = ReturnType<typeof lane>;
+
+/** Work of which so much runs at once; the rest waits its turn. */
+function lane(atOnceMax: number) {
+  const waiting: (() => Promise<void>)[] = [];
+  let running = 0;
+  const next = () => {
+    const work = running < atOnceMax ? waiting.shift() : undefined;
+    if (work === undefined) return;
+    running++;
+    void work().finally(() => {
+      running--;
+      next();
+    });
+  };
+  return {
+    add(work: () => Promise<void>): void {
+      waiting.push(work);
+      next();
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
+import { viewerOf, within } from "#lib/mesh/call.ts";
+import { invalid } from "#lib/mesh/errors.ts";
+import { parseId } from "#lib/storage/id.ts";
+import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { Page, Timelines } from "./read-model.ts";
+
+type Needs = { timelines: Timelines; pageTokens: PageTokens };
+
+export function feedHandlers({ timelines, pageTokens }: Needs): ServiceImpl<typeof FeedService> {
+  return {
+    async listHomeFeed(req, ctx) {
+      const viewer = viewerOf(ctx);
+      const viewerId = BigInt(viewer);
+      const size = pageSizeOf(req.pageSize);
+      const before = pageTokens.decode(req.pageToken, "home", viewer);
+      const page = await timelines.home(viewerId, before, size, within(ctx));
+      const reasonOf = (authorId: bigint) => (authorId === viewerId ? Reason.OWN : Reason.FOLLOWING);
+      return answerOf(page, reasonOf, (next) => pageTokens.encode(next, "home", viewer));
+    },
+
+    async listAuthorFeed(req, ctx) {
+      const authorId = parseId(req.authorId);
+      if (authorId === undefined) throw invalid("author_id", "must be an id");
+      const size = pageSizeOf(req.pageSize);
+      const scope = `author:${authorId}`;
+      const before = pageTokens.decode(req.pageToken, scope);
+      const page = await timelines.author(authorId, before, size, within(ctx));
+      return answerOf(
+        page,
+        () => Reason.AUTHOR,
+        (next) => pageTokens.encode(next, scope),
+      );
+    },
+  };
+}
+
+function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason, tokenOf: (next: bigint) => string) {
+  return {
+    items: items.map(({ activityId, authorId, postVersion, authorVersion }) => ({
+      activityId: String(activityId),
+      postId: String(activityId),
+      postVersion: BigInt(postVersion),
+      authorId: String(authorId),
+      authorVersion: BigInt(authorVersion),
+      reason: reasonOf(authorId),
+    })),
+    nextPageToken: next === undefined ? "" : tokenOf(next),
+  };
+}

@@ -1,0 +1,105 @@
+import type { CallOptions } from "@connectrpc/connect";
+import { homeTimelines } from "#lib/readmodel/families.ts";
+import { followSets } from "#lib/readmodel/follow-set.ts";
+import { lag, lagOf } from "#lib/readmodel/lag.ts";
+import { headOf, type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
+import type { Truth } from "./truth.ts";
+
+/** Entries below a place; `ended` where there is nothing after them. */
+export type Candidates = { readonly entries: readonly TimelineEntry[]; readonly ended: boolean };
+
+type Needs = { readonly redis: Redis; readonly truth: Truth };
+
+/**
+ * The first step of a home read, one round trip: the timeline below a place, the version of the viewer's follow set,
+ * and what is public but not fanned out yet. A timeline that is missing, or was made from another set of followings, is
+ * merged from the authors' first; below its low watermark the database goes on.
+ */
+export function homeCandidates(needs: Needs) {
+  const { redis, truth } = needs;
+  const building = new Map<bigint, Promise<Merged>>();
+
+  /** Makes the timeline: the key exists → read truth → seal. One build a viewer and process. */
+  function build(viewerId: bigint, options: CallOptions): Promise<Merged> {
+    const under =
+      building.get(viewerId) ?? buildOnce(needs, viewerId, options).finally(() => building.delete(viewerId));
+    building.set(viewerId, under);
+    return under;
+  }
+
+  return async (
+    viewerId: bigint,
+    before: bigint | undefined,
+    count: number,
+    options: CallOptions,
+  ): Promise<Candidates> => {
+    const { slice, version, late } = await readOnce(redis, viewerId, before, count);
+    const fresh = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
+    const merged = fresh ? undefined : await build(viewerId, options);
+    const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
+    const entries = (merged?.entries ?? slice.entries).filter(below).slice(0, count);
+    const low = merged?.lowWatermark ?? slice.seal?.lowWatermark ?? 0n;
+    const reached = entries.length < count;
+    const older =
+      reached && low > 0n
+        ? await olderThan(truth, viewerId, before === undefined || low < before ? low : before, count, options)
+        : [];
+    const all = [...entries, ...older].slice(0, count);
+    const ended = reached && all.length < count;
+    const last = ended ? 0n : (all.at(-1)?.activityId ?? 0n);
+    return {
+      entries: withLate(
+        all,
+        late.filter((entry) => below(entry) && entry.activityId > last),
+      ),
+      ended,
+    };
+  };
+}
+
+async function readOnce(redis: Redis, viewerId: bigint, before: bigint | undefined, count: number) {
+  const pipeline = redis.pipeline().get(followSets.versionKey(redis, viewerId));
+  lag.read(redis, pipeline);
+  if (before === undefined) {
+    homeTimelines.readHead(redis, pipeline, viewerId, count);
+    homeTimelines.touch(redis, pipeline, viewerId);
+  } else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
+  const [version, late, ...rest] = await redis.run(pipeline);
+  const slice: Slice = before === undefined ? headOf(rest) : sliceOf(rest[0]);
+  return { slice, version: version === null ? undefined : BigInt(version as string), late: lagOf(late) };
+}
+
+async function buildOnce(needs: Needs, viewerId: bigint, options: CallOptions): Promise<Merged> {
+  const { redis, truth } = needs;
+  const seal = await homeTimelines.build(redis, [viewerId]);
+  const { version, followeeIds } = await truth.followSet(viewerId, options);
+  const merged = await mergeAuthors(needs, [viewerId, ...followeeIds], options);
+  await seal([{ ownerId: viewerId, entries: merged.entries, seal: { lowWatermark: merged.lowWatermark, version } }]);
+  return merged;
+}
+
+/** What the database has below the kept part: one index range an author. */
+async function olderThan(
+  truth: Truth,
+  viewerId: bigint,
+  before: bigint,
+  count: number,
+  options: CallOptions,
+): Promise<TimelineEntry[]> {
+  const { followeeIds } = await truth.followSet(viewerId, options);
+  const authorIds = [viewerId, ...followeeIds];
+  const lists = await truth.activities(authorIds, before, count, options);
+  const all = lists.flatMap(({ ids }, nth) =>
+    ids.map((activityId) => ({ activityId, authorId: authorIds[nth] as bigint })),
+  );
+  return all.sort(newestFirst).slice(0, count);
+}
+
+/** Puts what is not fanned out yet in its place. Whose it is, is decided with everything else's visibility. */
+function withLate(entries: readonly TimelineEntry[], late: readonly TimelineEntry[]): TimelineEntry[] {
+  if (late.length === 0) return [...entries];
+  const byId = new Map([...entries, ...late].map((entry) => [entry.activityId, entry]));
+  return [...byId.values()].sort(newestFirst);
+}

@@ -1,0 +1,78 @@
+import type { CallOptions, Client } from "@connectrpc/connect";
+import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import type { Card } from "#lib/readmodel/card.ts";
+
+/** What the owners of the truth answer where a read model is missing. Each answer also fills it. */
+export type Truth = ReturnType<typeof truthOf>;
+
+export type Clients = {
+  readonly graph: Client<typeof GraphService>;
+  readonly post: Client<typeof PostService>;
+  readonly user: Client<typeof UserService>;
+};
+
+/** An author's activities, newest first; `complete` where there is nothing older. */
+export type ActivityList = { readonly ids: readonly bigint[]; readonly complete: boolean };
+
+/** Ids in one batch RPC. */
+const batchMax = 100;
+/** Batch RPCs of one request at once. */
+const atOnceMax = 4;
+
+export function truthOf({ graph, post, user }: Clients) {
+  return {
+    followSet: (viewerId: bigint, options: CallOptions) => graph.getFollowSet({ userId: String(viewerId) }, options),
+
+    /** What each author made public, newest first, in the order asked. `before` 0 begins at the newest. */
+    async activities(
+      authorIds: readonly bigint[],
+      before: bigint,
+      limit: number,
+      options: CallOptions,
+    ): Promise<ActivityList[]> {
+      const answers = await inBatches(authorIds, async (ids) => {
+        const { lists } = await post.batchListActivities(
+          { authorIds: [...ids], beforeActivityId: before, limit },
+          options,
+        );
+        return lists.map(({ activityIds, complete }) => ({ ids: activityIds, complete }));
+      });
+      return answers.flat();
+    },
+
+    async cards(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, Card>> {
+      const found = new Map<bigint, Card>();
+      await inBatches(postIds, async (ids) => {
+        const { posts } = await post.batchGetPosts({ postIds: ids.map(String) }, options);
+        for (const { post: one } of posts) {
+          if (one !== undefined)
+            found.set(BigInt(one.id), { version: Number(one.version), authorId: BigInt(one.authorId), deleted: false });
+        }
+      });
+      return found;
+    },
+
+    async authorVersions(userIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, number>> {
+      const found = new Map<bigint, number>();
+      await inBatches(userIds, async (ids) => {
+        const { users } = await user.batchGetUsers({ userIds: ids.map(String) }, options);
+        for (const { user: one } of users) if (one !== undefined) found.set(BigInt(one.id), Number(one.version));
+      });
+      return found;
+    },
+  };
+}
+
+/** Asks for many ids a hundred at a time, a few batches at once; answers come in the order of the batches. */
+async function inBatches<T>(ids: readonly bigint[], ask: (batch: readonly bigint[]) => Promise<T>): Promise<T[]> {
+  const answers: T[] = [];
+  for (let at = 0; at < ids.length; at += batchMax * atOnceMax) {
+    const starts = Array.from({ length: atOnceMax }, (_, nth) => at + nth * batchMax).filter(
+      (start) => start < ids.length,
+    );
+    answers.push(...(await Promise.all(starts.map((start) => ask(ids.slice(start, start + batchMax))))));
+  }
+  return answers;
+}

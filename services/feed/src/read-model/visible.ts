@@ -1,0 +1,96 @@
+import type { CallOptions } from "@connectrpc/connect";
+import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
+import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
+import { followSets } from "#lib/readmodel/follow-set.ts";
+import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import type { Truth } from "./truth.ts";
+
+/** An entry that its viewer may see at this moment. */
+export type Visible = TimelineEntry & { readonly postVersion: number; readonly authorVersion: number };
+
+type Needs = { readonly redis: Redis; readonly truth: Truth };
+
+/**
+ * The second step of a feed read, one round trip: decides, entry by entry, whether the viewer may see it now. Whatever
+ * a timeline holds, a deleted post has a tombstone and an unfollowed author is not in the set. `followsOf` is the
+ * viewer whose follows count; undefined for an author's own page.
+ */
+export async function visibleOf(
+  needs: Needs,
+  entries: readonly TimelineEntry[],
+  followsOf: bigint | undefined,
+  options: CallOptions,
+): Promise<Visible[]> {
+  if (entries.length === 0) return [];
+  const { redis } = needs;
+  const postIds = entries.map(({ activityId }) => activityId);
+  const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
+  const keys = [
+    ...postIds.map((id) => cards.keyOf(redis, id)),
+    ...authorIds.map((id) => authorVersions.keyOf(redis, id)),
+  ];
+  const pipeline = redis.pipeline().mgetBuffer(...keys);
+  if (followsOf !== undefined) pipeline.smismember(followSets.setKey(redis, followsOf), "0", ...authorIds.map(String));
+  const [values, members] = (await redis.run(pipeline)) as [(Buffer | null)[], number[] | undefined];
+
+  const [known, versions, followed] = await Promise.all([
+    cardsOf(needs, postIds, values, options),
+    versionsOf(needs, authorIds, values.slice(postIds.length), options),
+    followsOf === undefined ? undefined : followedOf(needs, followsOf, authorIds, members ?? [], options),
+  ]);
+  return entries.flatMap((entry) => {
+    const card = known.get(entry.activityId);
+    const authorVersion = versions.get(entry.authorId);
+    if (card === undefined || card.deleted || authorVersion === undefined) return [];
+    if (followed !== undefined && entry.authorId !== followsOf && !followed.has(entry.authorId)) return [];
+    return [{ ...entry, postVersion: card.version, authorVersion }];
+  });
+}
+
+async function cardsOf(
+  { truth }: Needs,
+  postIds: readonly bigint[],
+  values: readonly (Buffer | null)[],
+  options: CallOptions,
+): Promise<Map<bigint, Card>> {
+  const found = new Map<bigint, Card>();
+  const missing: bigint[] = [];
+  for (const [nth, id] of postIds.entries()) {
+    const bytes = values[nth];
+    if (bytes) found.set(id, decodeCard(bytes));
+    else missing.push(id);
+  }
+  if (missing.length > 0) for (const [id, card] of await truth.cards(missing, options)) found.set(id, card);
+  return found;
+}
+
+async function versionsOf(
+  { truth }: Needs,
+  authorIds: readonly bigint[],
+  values: readonly (Buffer | null)[],
+  options: CallOptions,
+): Promise<Map<bigint, number>> {
+  const found = new Map<bigint, number>();
+  const missing: bigint[] = [];
+  for (const [nth, id] of authorIds.entries()) {
+    const bytes = values[nth];
+    if (bytes) found.set(id, decodeAuthorVersion(bytes));
+    else missing.push(id);
+  }
+  if (missing.length > 0)
+    for (const [id, version] of await truth.authorVersions(missing, options)) found.set(id, version);
+  return found;
+}
+
+/** Which authors the viewer follows; the first member asked for is the mark that the set is there at all. */
+async function followedOf(
+  { truth }: Needs,
+  viewerId: bigint,
+  authorIds: readonly bigint[],
+  [mark, ...flags]: readonly number[],
+  options: CallOptions,
+): Promise<ReadonlySet<bigint>> {
+  if (mark === 1) return new Set(authorIds.filter((_, nth) => flags[nth] === 1));
+  return new Set((await truth.followSet(viewerId, options)).followeeIds);
+}

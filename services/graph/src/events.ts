@@ -1,0 +1,74 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import {
+  AccountChangedSchema,
+  FollowChangedSchema,
+  FollowCountsChangedSchema,
+  FollowsImportedSchema,
+} from "#gen/skein/graph/v1/events_pb.ts";
+import { type Event, type Fact, fact } from "#lib/events/outbox.ts";
+
+/** Who did something, under which trace. */
+export type Origin = { readonly actor: bigint; readonly traceparent: string };
+
+export const accountChanged = (userId: bigint, state: number, version: bigint, origin: Origin): Fact =>
+  fact({
+    ...origin,
+    desc: AccountChangedSchema,
+    aggregate: `account:${userId}`,
+    version,
+    partition: userId,
+    value: { userId: String(userId), state, version },
+  });
+
+/** Travels in the followee's partition: what counts followers sees one followee's changes in order. */
+export const followChanged = (
+  followerId: bigint,
+  followeeId: bigint,
+  following: boolean,
+  version: bigint,
+  origin: Origin,
+): Fact =>
+  fact({
+    ...origin,
+    desc: FollowChangedSchema,
+    aggregate: `follow:${followerId}:${followeeId}`,
+    version,
+    partition: followeeId,
+    value: { followerId: String(followerId), followeeId: String(followeeId), following, version },
+  });
+
+export const followsImported = (followerId: bigint, followeeIds: bigint[], version: bigint, origin: Origin): Fact =>
+  fact({
+    ...origin,
+    desc: FollowsImportedSchema,
+    aggregate: `follows:${followerId}`,
+    version,
+    partition: followerId,
+    value: { followerId: String(followerId), followeeIds },
+  });
+
+export const followCountsChanged = (
+  userId: bigint,
+  counts: { followerCount: bigint; followingCount: bigint; version: bigint },
+): Fact =>
+  fact({
+    actor: 0n,
+    traceparent: "",
+    desc: FollowCountsChangedSchema,
+    aggregate: `counts:${userId}`,
+    version: counts.version,
+    partition: userId,
+    value: { userId: String(userId), ...counts },
+  });
+
+/** By how much each account's followers change in a batch of facts. Imports count by themselves. */
+export function followerDeltas(events: readonly Event[]): Map<bigint, number> {
+  const deltas = new Map<bigint, number>();
+  for (const { type, payload } of events) {
+    if (type !== FollowChangedSchema.name) continue;
+    const { followeeId, following } = fromBinary(FollowChangedSchema, payload);
+    const id = BigInt(followeeId);
+    deltas.set(id, (deltas.get(id) ?? 0) + (following ? 1 : -1));
+  }
+  return deltas;
+}

@@ -1,0 +1,128 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { callOf, viewerOf } from "#lib/mesh/call.ts";
+import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { parseId } from "#lib/storage/id.ts";
+import type { Db } from "#lib/storage/mysql.ts";
+import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { Origin } from "./events.ts";
+import type { FollowSets } from "./read-model.ts";
+import { importFollows } from "./store/import.ts";
+import type { Edge, GraphStore } from "./store.ts";
+
+/** Ids in one batch. */
+const batchMax = 100;
+/** Followers in one packed page of a scan: 32 KiB. */
+const scanPage = 4_096;
+/** Follows in one import call. */
+const importMax = 5_000;
+
+type Needs = { db: Db; store: GraphStore; followSets: FollowSets; pageTokens: PageTokens; nudge: () => void };
+type Context = Parameters<typeof callOf>[0];
+
+export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Needs): ServiceImpl<typeof GraphService> {
+  async function setFollowing(userId: string, following: boolean, ctx: Context) {
+    const viewerId = BigInt(viewerOf(ctx));
+    const followeeId = idOf(userId, "user_id");
+    if (followeeId === viewerId) throw invalid("user_id", "must be somebody else");
+    const followed = await store.setFollowing(viewerId, followeeId, following, originOf(ctx));
+    nudge();
+    await followSets.apply(viewerId, followeeId, following, followed);
+    const { followers } = await store.relations(viewerId, [followeeId]);
+    return { relationship: { following, followedBy: followers.has(followeeId) } };
+  }
+
+  async function list(kind: "followers" | "following", req: { userId: string; pageSize: number; pageToken: string }) {
+    const userId = idOf(req.userId, "user_id");
+    const size = pageSizeOf(req.pageSize);
+    const scope = `${kind}:${userId}`;
+    const before = pageTokens.decode(req.pageToken, scope);
+    if (!(await store.accounts([userId])).has(userId)) throw notFound("account");
+    const read = kind === "followers" ? store.listFollowers : store.listFollowing;
+    const edges = await read(userId, before, size + 1);
+    return pageOf(edges, size, (last) => pageTokens.encode(last, scope));
+  }
+
+  return {
+    async createAccount(req, ctx) {
+      await store.createAccount(idOf(req.userId, "user_id"), originOf(ctx));
+      nudge();
+      return {};
+    },
+    followUser: (req, ctx) => setFollowing(req.userId, true, ctx),
+    unfollowUser: (req, ctx) => setFollowing(req.userId, false, ctx),
+    listFollowers: (req) => list("followers", req),
+    listFollowing: (req) => list("following", req),
+
+    async batchGetAccounts(req, ctx) {
+      if (req.userIds.length > batchMax) throw invalid("user_ids", `must be at most ${batchMax}`);
+      const ids = req.userIds.map((id) => parseId(id) ?? 0n);
+      const { viewerId } = callOf(ctx);
+      const [accounts, relations] = await Promise.all([
+        store.accounts(ids),
+        viewerId === undefined ? undefined : store.relations(BigInt(viewerId), ids),
+      ]);
+      const viewerOn = (id: bigint) =>
+        relations && { viewer: { following: relations.following.has(id), followedBy: relations.followers.has(id) } };
+      return {
+        accounts: ids.map((id) => {
+          const { userId, state, followerCount, followingCount } = accounts.get(id) ?? {};
+          if (userId === undefined) return {};
+          return {
+            userId: String(userId),
+            state: state as AccountState,
+            followerCount: followerCount ?? 0n,
+            followingCount: followingCount ?? 0n,
+            ...viewerOn(id),
+          };
+        }),
+      };
+    },
+
+    getFollowSet: (req) =>
+      followSets.load(idOf(req.userId, "user_id")).then(({ version, followeeIds }) => ({ version, followeeIds })),
+
+    async *scanFollowers(req, ctx) {
+      const userId = idOf(req.userId, "user_id");
+      let after = parseId(req.afterUserId) ?? 0n;
+      for (;;) {
+        const followerIds = await store.followersAfter(userId, after, scanPage);
+        if (followerIds.length > 0) yield { followerIds };
+        if (followerIds.length < scanPage || ctx.signal.aborted) return;
+        after = followerIds.at(-1) ?? after;
+      }
+    },
+
+    async importFollows(req, ctx) {
+      const lists = req.lists.map(({ followerId, followeeIds }) => ({
+        followerId: idOf(followerId, "lists.follower_id"),
+        followeeIds,
+      }));
+      const total = lists.reduce((sum, { followeeIds }) => sum + followeeIds.length, 0);
+      if (total > importMax) throw invalid("lists", `must hold at most ${importMax} follows`);
+      if (lists.length === 0) return { createdCount: 0n };
+      const { changed, created } = await importFollows(db, lists, originOf(ctx));
+      nudge();
+      if (changed.length > 0) await followSets.drop(changed);
+      return { createdCount: BigInt(created) };
+    },
+  };
+}
+
+function originOf(ctx: Context): Origin {
+  const { viewerId, traceparent } = callOf(ctx);
+  return { actor: BigInt(viewerId ?? 0), traceparent };
+}
+
+function idOf(text: string, field: string): bigint {
+  const id = parseId(text);
+  if (id === undefined) throw invalid(field, "must be an id");
+  return id;
+}
+
+function pageOf(edges: readonly Edge[], size: number, tokenOf: (last: bigint) => string) {
+  const page = edges.slice(0, size);
+  const last = page.at(-1);
+  const more = edges.length > size && last !== undefined;
+  return { userIds: page.map(({ userId }) => String(userId)), nextPageToken: more ? tokenOf(last.edgeId) : "" };
+}

@@ -1,0 +1,32 @@
+import { followSets } from "#lib/readmodel/follow-set.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import type { Followed, GraphStore } from "./store.ts";
+
+/** Follow sets as readers see them. Every function here is called after the commit and before the answer. */
+export type FollowSets = ReturnType<typeof graphReadModel>;
+
+export function graphReadModel(redis: Redis, store: GraphStore) {
+  return {
+    /** Readers obey a change once this answers. A set that is behind (its writer died) is dropped. */
+    async apply(
+      followerId: bigint,
+      followeeId: bigint,
+      following: boolean,
+      { version, changed }: Followed,
+    ): Promise<void> {
+      if (changed) return followSets.apply(redis, [{ followerId, followeeId, following, version }]);
+      const [known] = await redis.run(redis.pipeline().get(followSets.versionKey(redis, followerId)));
+      if (known !== null && known !== String(version)) await followSets.drop(redis, [followerId]);
+    },
+
+    drop: (followerIds: readonly bigint[]): Promise<void> => followSets.drop(redis, followerIds),
+
+    /** The set from truth, left in the read model unless it changed meanwhile. */
+    async load(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
+      const keep = await followSets.rebuild(redis, userId);
+      const set = await store.followSet(userId);
+      await keep(set.version, set.followeeIds);
+      return set;
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import { append } from "#lib/events/outbox.ts";
+import { newId } from "#lib/storage/id.ts";
+import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
+import { followsImported, type Origin } from "../events.ts";
+import { active } from "../store.ts";
+
+/** Whom one account is to follow. */
+export type FollowList = { readonly followerId: bigint; readonly followeeIds: readonly bigint[] };
+
+/**
+ * Makes accounts follow many at once: edges, both counts and one packed fact a follower in one transaction. What is
+ * there already is left as it is, so a list sent twice changes nothing. Accounts that do not exist are opened.
+ *
+ * @returns the followers whose sets changed, and how many edges are new.
+ */
+export const importFollows = (db: Db, lists: readonly FollowList[], origin: Origin) =>
+  db.tx(async (tx) => {
+    await openAccounts(tx, lists);
+    const versions = await lockFollowers(tx, lists);
+    const fresh = await freshOf(tx, lists);
+    if (fresh.length === 0) return { changed: [], created: 0 };
+    const pairs = fresh.flatMap(({ followerId, followeeIds }) =>
+      followeeIds.map((followeeId) => ({ followerId, followeeId, edgeId: newId() })),
+    );
+    await tx.exec(
+      "INSERT INTO follow (follower_id, followee_id, edge_id, following, version) VALUES ? ON DUPLICATE KEY UPDATE following = 1, edge_id = VALUES(edge_id), version = version + 1",
+      [pairs.map(({ followerId, followeeId, edgeId }) => [followerId, followeeId, edgeId, 1, 1])],
+    );
+    const byFollowee = [...pairs].sort((a, b) => (a.followeeId < b.followeeId ? -1 : 1));
+    await tx.exec(
+      "INSERT INTO follower (followee_id, follower_id, edge_id, following) VALUES ? ON DUPLICATE KEY UPDATE following = 1, edge_id = VALUES(edge_id)",
+      [byFollowee.map(({ followerId, followeeId, edgeId }) => [followeeId, followerId, edgeId, 1])],
+    );
+    await countUp(tx, fresh, byFollowee);
+    const facts = fresh.map(({ followerId, followeeIds }) =>
+      followsImported(followerId, [...followeeIds], (versions.get(followerId) ?? 0n) + 1n, origin),
+    );
+    await append(tx, facts);
+    return { changed: fresh.map(({ followerId }) => followerId), created: pairs.length };
+  });
+
+async function openAccounts(tx: Sql, lists: readonly FollowList[]): Promise<void> {
+  const ids = new Set(lists.flatMap(({ followerId, followeeIds }) => [followerId, ...followeeIds]));
+  const known = await tx.query("SELECT user_id FROM account WHERE user_id IN (?)", [[...ids]]);
+  for (const row of known) ids.delete(bigintOf(row.user_id));
+  if (ids.size === 0) return;
+  const rows: Param[][] = [...ids].sort((a, b) => (a < b ? -1 : 1)).map((id) => [id, active, 1]);
+  await tx.exec("INSERT IGNORE INTO account (user_id, state, version) VALUES ?", [rows]);
+}
+
+async function lockFollowers(tx: Sql, lists: readonly FollowList[]): Promise<Map<bigint, bigint>> {
+  const rows = await tx.query(
+    "SELECT user_id, follow_version FROM account WHERE user_id IN (?) ORDER BY user_id FOR UPDATE",
+    [lists.map(({ followerId }) => followerId)],
+  );
+  return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.follow_version)]));
+}
+
+/** The lists without oneself, without what is there already, and without repeats. */
+async function freshOf(tx: Sql, lists: readonly FollowList[]): Promise<FollowList[]> {
+  const fresh = new Map<bigint, Set<bigint>>();
+  for (const { followerId, followeeIds } of lists) {
+    const wanted = fresh.get(followerId) ?? new Set();
+    fresh.set(followerId, wanted);
+    for (const followeeId of followeeIds) if (followeeId !== followerId) wanted.add(followeeId);
+  }
+  const rows = await tx.query(
+    "SELECT follower_id, followee_id FROM follow WHERE follower_id IN (?) AND following = 1",
+    [[...fresh.keys()]],
+  );
+  for (const row of rows) fresh.get(bigintOf(row.follower_id))?.delete(bigintOf(row.followee_id));
+  return [...fresh]
+    .filter(([, wanted]) => wanted.size > 0)
+    .map(([followerId, wanted]) => ({ followerId, followeeIds: [...wanted].sort((a, b) => (a < b ? -1 : 1)) }))
+    .sort((a, b) => (a.followerId < b.followerId ? -1 : 1));
+}
+
+async function countUp(
+  tx: Sql,
+  fresh: readonly FollowList[],
+  byFollowee: readonly { followeeId: bigint }[],
+): Promise<void> {
+  const cases = fresh.flatMap(({ followerId, followeeIds }) => [followerId, followeeIds.length]);
+  await tx.exec(
+    `UPDATE account SET follow_version = follow_version + 1, following_count = following_count + CASE user_id ${"WHEN ? THEN ? ".repeat(fresh.length)} END WHERE user_id IN (?)`,
+    [...cases, fresh.map(({ followerId }) => followerId)],
+  );
+  const gained = new Map<bigint, number>();
+  for (const { followeeId } of byFollowee) gained.set(followeeId, (gained.get(followeeId) ?? 0) + 1);
+  await tx.exec(
+    "INSERT INTO follower_count (user_id, follower_count, version) VALUES ? ON DUPLICATE KEY UPDATE follower_count = follower_count + VALUES(follower_count), version = version + 1",
+    [[...gained].map(([userId, count]) => [userId, count, 1])],
+  );
+}

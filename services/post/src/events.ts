@@ -1,0 +1,67 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { PostCreatedSchema, PostDeletedSchema } from "#gen/skein/post/v1/events_pb.ts";
+import { type Event, type Fact, fact } from "#lib/events/outbox.ts";
+
+/** Who did something, under which trace. */
+export type Origin = { readonly actor: bigint; readonly traceparent: string };
+
+/** What happened to a post, as its read models take it. */
+export type PostChange = {
+  readonly postId: bigint;
+  readonly authorId: bigint;
+  readonly version: number;
+  /** Where it became public just now. */
+  readonly activityId: bigint | undefined;
+  readonly deleted: boolean;
+};
+
+/** An author's posts travel in the author's partition, in order. */
+export const postCreated = ({ postId, authorId, version, activityId = 0n }: PostChange, origin: Origin): Fact =>
+  fact({
+    ...origin,
+    desc: PostCreatedSchema,
+    aggregate: `post:${postId}`,
+    version: BigInt(version),
+    partition: authorId,
+    value: {
+      postId: String(postId),
+      authorId: String(authorId),
+      version: BigInt(version),
+      activityId: String(activityId),
+    },
+  });
+
+export const postDeleted = ({ postId, authorId, version }: PostChange, origin: Origin): Fact =>
+  fact({
+    ...origin,
+    desc: PostDeletedSchema,
+    aggregate: `post:${postId}`,
+    version: BigInt(version),
+    partition: authorId,
+    value: { postId: String(postId), authorId: String(authorId), version: BigInt(version) },
+  });
+
+/** The change a fact tells of; undefined for a fact of another kind. */
+export function changeOf({ type, payload }: Pick<Event, "type" | "payload">): PostChange | undefined {
+  if (type === PostCreatedSchema.name) {
+    const { postId, authorId, version, activityId } = fromBinary(PostCreatedSchema, payload);
+    return {
+      postId: BigInt(postId),
+      authorId: BigInt(authorId),
+      version: Number(version),
+      activityId: BigInt(activityId),
+      deleted: false,
+    };
+  }
+  if (type === PostDeletedSchema.name) {
+    const { postId, authorId, version } = fromBinary(PostDeletedSchema, payload);
+    return {
+      postId: BigInt(postId),
+      authorId: BigInt(authorId),
+      version: Number(version),
+      activityId: undefined,
+      deleted: true,
+    };
+  }
+  return undefined;
+}

@@ -1,0 +1,16 @@
+import { UserRegisteredSchema } from "#gen/skein/user/v1/events_pb.ts";
+import { type Fact, fact } from "#lib/events/outbox.ts";
+
+/** Who did something, under which trace. */
+export type Origin = { readonly actor: bigint; readonly traceparent: string };
+
+export const userRegistered = (userId: bigint, version: number, { traceparent }: Origin): Fact =>
+  fact({
+    actor: userId,
+    traceparent,
+    desc: UserRegisteredSchema,
+    aggregate: `user:${userId}`,
+    version: BigInt(version),
+    partition: userId,
+    value: { userId: String(userId), version: BigInt(version) },
+  });

@@ -1,0 +1,113 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Client, Code, type ServiceImpl } from "@connectrpc/connect";
+import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import { callOf, within } from "#lib/mesh/call.ts";
+import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
+import { parseId } from "#lib/storage/id.ts";
+import type { Passwords } from "./handlers/password.ts";
+import { displayNameOf, passwordOf, usernameOf } from "./handlers/rules.ts";
+import type { Sessions } from "./handlers/session.ts";
+import type { AuthorVersions } from "./read-model.ts";
+import { type StoredUser, type UserStore, userState } from "./store.ts";
+
+/** Ids in one batch. */
+const batchMax = 100;
+/** Users in one import call. */
+const importMax = 1_000;
+
+type Needs = {
+  store: UserStore;
+  versions: AuthorVersions;
+  graph: Client<typeof GraphService>;
+  passwords: Passwords;
+  sessions: Sessions;
+  nudge: () => void;
+};
+type Context = Parameters<typeof callOf>[0];
+
+export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
+  const { store, versions, passwords, sessions, nudge } = needs;
+  return {
+    async register(req, ctx) {
+      const username = usernameOf(req.username);
+      const displayName = displayNameOf(req.displayName, username);
+      const passwordHash = await passwords.hash(passwordOf(req.password));
+      const id =
+        (await store.begin({ username, displayName, bio: "", passwordHash })) ??
+        (await sameAgain(username, req.password));
+      await finishRegistration(needs, id, ctx);
+      const user = (await versions.load([id])).get(id);
+      if (user === undefined) throw notFound("user");
+      return { user: shown(user), session: await sessions.open(id) };
+    },
+
+    async logIn(req, ctx) {
+      const user = await store.byName(req.username.toLowerCase().slice(0, 30));
+      const right = await passwords.verify(req.password.slice(0, 512), user?.passwordHash);
+      if (!right || user === undefined) {
+        throw problem(Code.Unauthenticated, "invalid-credentials", "the name or the password is wrong");
+      }
+      if (user.state === userState.registering) await finishRegistration(needs, user.id, ctx);
+      return { user: shown(user), session: await sessions.open(user.id) };
+    },
+
+    async getUser(req) {
+      const id = parseId(req.user) ?? (await store.byNames([req.user.toLowerCase()])).get(req.user.toLowerCase());
+      const user = id === undefined ? undefined : (await versions.load([id])).get(id);
+      if (user === undefined || user.state !== userState.open) throw notFound("user");
+      return { user: shown(user) };
+    },
+
+    async batchGetUsers(req) {
+      if (req.userIds.length > batchMax) throw invalid("user_ids", `must be at most ${batchMax}`);
+      const ids = req.userIds.map((id) => parseId(id) ?? 0n);
+      const users = await versions.load(ids);
+      return { users: ids.map((id) => slotOf(users.get(id))) };
+    },
+
+    async importUsers(req, ctx) {
+      if (req.users.length > importMax) throw invalid("users", `must be at most ${importMax}`);
+      const passwordHash = req.password === "" ? "" : await passwords.hash(passwordOf(req.password));
+      const users = req.users.map(({ username, displayName, bio }) => {
+        const name = usernameOf(username);
+        return { username: name, displayName: displayNameOf(displayName, name), bio, passwordHash };
+      });
+      const ids = await store.importAll(users, { actor: 0n, traceparent: callOf(ctx).traceparent });
+      nudge();
+      return { userIds: users.map(({ username }) => String(ids.get(username) ?? 0)) };
+    },
+  };
+
+  /** A registration that comes again (a retry, an answer that got lost) is known by its password. */
+  async function sameAgain(username: string, password: string): Promise<bigint> {
+    const user = await store.byName(username);
+    if (user !== undefined && (await passwords.verify(password, user.passwordHash))) return user.id;
+    throw problem(Code.AlreadyExists, "handle-taken", "the username is taken", [
+      { field: "username", rule: "is taken" },
+    ]);
+  }
+}
+
+/** The steps of the saga after the first; each may run again. */
+export async function finishRegistration(
+  { store, graph, nudge }: Pick<Needs, "store" | "graph" | "nudge">,
+  id: bigint,
+  ctx: Context,
+): Promise<void> {
+  await graph.createAccount({ userId: String(id) }, within(ctx));
+  await store.finish(id, { actor: id, traceparent: callOf(ctx).traceparent });
+  nudge();
+}
+
+const slotOf = (user: StoredUser | undefined) =>
+  user === undefined || user.state !== userState.open ? {} : { user: shown(user) };
+
+const shown = ({ id, version, username, displayName, bio, createTime }: StoredUser) => ({
+  id: String(id),
+  version: BigInt(version),
+  username,
+  displayName,
+  bio,
+  createTime: timestampFromDate(createTime),
+});

@@ -1,0 +1,32 @@
+import { invalid } from "#lib/mesh/errors.ts";
+
+const usernameForm = /^[a-z][a-z0-9_]{2,29}$/;
+const displayNameMax = 50;
+const passwordMin = 8;
+const passwordMax = 128;
+
+/** A name as it is kept: ASCII in lower case, so that no two look alike. */
+export function usernameOf(text: string): string {
+  const username = /^[\x21-\x7e]*$/.test(text) ? text.toLowerCase() : "";
+  if (!usernameForm.test(username)) {
+    throw invalid("username", "must be 3 to 30 of a–z, 0–9 and _, beginning with a letter");
+  }
+  return username;
+}
+
+/** A name as it is shown: any script, no control characters; the username where it is empty. */
+export function displayNameOf(text: string, username: string): string {
+  const name = text.normalize("NFC");
+  if ([...name].length > displayNameMax) throw invalid("display_name", `must be at most ${displayNameMax} characters`);
+  if (/\p{Cc}|\p{Cs}/u.test(name)) throw invalid("display_name", "must not hold control characters");
+  return name.trim() === "" ? username : name;
+}
+
+/** A new password. Its length is checked before it is hashed. */
+export function passwordOf(text: string): string {
+  const length = text.length > 4 * passwordMax ? Number.POSITIVE_INFINITY : [...text].length;
+  if (length < passwordMin || length > passwordMax) {
+    throw invalid("password", `must be ${passwordMin} to ${passwordMax} characters`);
+  }
+  return text;
+}

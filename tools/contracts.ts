@@ -1,0 +1,44 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { command, type Outcome, root } from "./command.ts";
+
+/** The contracts of the last release, which no later one may break. Moved at a release only (`npm run gen -- --release`). */
+export const baseline = "proto/baseline.binpb";
+
+const vendored = ["--exclude-path", "proto/google", "--exclude-path", "proto/grpc"];
+
+/** All of these work without a network: the imports are vendored and the plugin is a local package. */
+export const formatContracts = (dir = root): Promise<Outcome> =>
+  command(["buf", "format", "--diff", "--exit-code", ...vendored], dir);
+export const lintContracts = (dir = root): Promise<Outcome> => command(["buf", "lint"], dir);
+export const generate = (out = root): Promise<Outcome> => command(["buf", "generate", "--output", out]);
+export const moveBaseline = (): Promise<Outcome> =>
+  command(["buf", "build", "--exclude-source-info", "--output", baseline]);
+
+/** Code 100 where the contracts under `dir` would break a peer of the last release on the wire or in JSON. */
+export const breaking = (dir = root): Promise<Outcome> =>
+  command(["buf", "breaking", "--against", path.join(root, baseline)], dir);
+
+/** The files of gen/ that are not what the contracts say now: changed, missing or left over. */
+export async function staleFiles(gen = path.join(root, "gen")): Promise<string[]> {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "skein-gen-"));
+  try {
+    const { code, output } = await generate(dir);
+    if (code !== 0) throw new Error(output);
+    const [fresh, kept] = [filesIn(path.join(dir, "gen")), filesIn(gen)];
+    return [...new Set([...fresh.keys(), ...kept.keys()])].filter((file) => fresh.get(file) !== kept.get(file)).sort();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+function filesIn(dir: string): Map<string, string> {
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return new Map(
+    files.map((entry) => {
+      const file = path.join(entry.parentPath, entry.name);
+      return [path.relative(dir, file), readFileSync(file, "utf8")];
+    }),
+  );
+}
