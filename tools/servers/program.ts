@@ -81,7 +81,8 @@ export async function findProgram(kind: ProgramKind, sources: Sources): Promise<
 
 async function ask(kind: ProgramKind, file: string, env: Env): Promise<{ version: string; tooOld?: string }> {
   const asked = await runCommand(file, ["--version"], { env, timeoutMs: 20_000 });
-  const text = asked.stdout || asked.stderr;
+  // MySQL begins with the path it was called by, which may hold numbers of its own.
+  const text = (asked.stdout || asked.stderr).replaceAll(file, "");
   // Envoy puts a commit before its version; the others begin with the version.
   const version = versionIn(/\/(\d+\.\d+\.\d+)\//.exec(text)?.[1] ?? text);
   if (version === undefined)

@@ -22,6 +22,19 @@ type Pip = { program: string; args: string[]; env: Env };
 const processors: Record<string, string> = { x64: "x86_64", arm64: "aarch64" };
 const systemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
+/**
+ * Runs pip from its wheel. Debian's reads the system's certificates while it is imported, and fails where there are
+ * none, before it looks at PIP_CERT.
+ */
+const runPip = `
+import os, sys
+sys.path.insert(0, sys.argv.pop(1))
+import pip._vendor.certifi as certifi
+if "PIP_CERT" in os.environ: certifi.where = lambda: os.environ["PIP_CERT"]
+from pip._internal.cli.main import main
+sys.exit(main())
+`;
+
 export type WheelSource = { unpack(wheel: Wheel, into: string): Promise<number> };
 
 export function wheelSource({ cacheDir, env, apt }: { cacheDir: string; env: Env; apt: AptSource }): WheelSource {
@@ -88,7 +101,7 @@ async function findPip({ cacheDir, env, apt }: { cacheDir: string; env: Env; apt
     throw new SourceFailure("the unpacked pip is not whole; install python3-pip");
   return {
     program: join(rootDir, "usr", "bin", python),
-    args: [join(wheelDir, pip, "pip")],
+    args: ["-c", runPip, join(wheelDir, pip)],
     env: { ...ownEnv, ...(await libraryPath(rootDir)), PYTHONHOME: join(rootDir, "usr"), PYTHONDONTWRITEBYTECODE: "1" },
   };
 }
