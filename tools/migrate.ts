@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { need } from "../lib/mesh/config.ts";
-import { migrate } from "../lib/storage/migrate.ts";
+import { need } from "#lib/mesh/config.ts";
+import { migrate } from "#lib/storage/migrate.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
 

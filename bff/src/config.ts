@@ -1,8 +1,6 @@
 import type { JWK } from "jose";
 import { type Env, need, whole, word } from "#lib/mesh/config.ts";
 
-export type Config = ReturnType<typeof readConfig>;
-
 /** The environment, read once. */
 export function readConfig(env: Env = process.env) {
   return Object.freeze({

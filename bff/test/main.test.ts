@@ -29,7 +29,7 @@ test("a missing setting fails the start and is named", () => {
   assert.throws(() => readConfig({ ...env, ACCESS_PUBLIC_KEY: secret }), /ACCESS_PUBLIC_KEY holds a private key/);
 });
 
-test("the process serves, outlives an absent mesh, and leaves politely", async () => {
+test("the process serves, outlives an absent mesh, and leaves politely", { timeout: 30_000 }, async () => {
   const main = path.join(import.meta.dirname, "../src/main.ts");
   const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();

@@ -26,7 +26,7 @@ function guarded(answer: () => Promise<object>) {
   return { log, client, failures, calls: () => calls };
 }
 
-test("a dependency that is down is left alone, and tried again by one", async () => {
+test("a dependency that is down is left alone, and tried again by one", { timeout: 20_000 }, async () => {
   let isDown = true;
   const { log, client, failures, calls } = guarded(async () => {
     if (isDown) throw unavailable("user");
@@ -61,7 +61,7 @@ test("answers nobody likes are answers: the circuit stays closed, and they keep 
   assert.deepEqual(log.lines, []);
 });
 
-test("a slow dependency holds so many calls and no more", async () => {
+test("a slow dependency holds so many calls and no more", { timeout: 20_000 }, async () => {
   const gate = Promise.withResolvers<object>();
   const { failures, calls, log } = guarded(() => gate.promise);
   const outcome = failures(400);

@@ -37,8 +37,8 @@ test("registering and logging in answer a token and the user", async (t) => {
       displayName: "ANNA",
       bio: "",
       createTime: "1970-01-01T00:00:00Z",
-      followerCount: "0",
-      followingCount: "0",
+      followerCount: 0,
+      followingCount: 0,
     },
   });
   assertProblem(await post("/v1/auth/register", '{"username":"taken"}'), 409, "username-taken");
@@ -53,7 +53,7 @@ test("a user is found by id and by name, with the viewer's relation where there 
   const byId = (await as("1", "/v1/users/2")).json();
   assert.deepEqual(mesh.calls.toSorted(), ["BatchGetAccounts", "BatchGetUsers"]);
   assert.deepEqual(byId.viewer, { following: true, followedBy: false });
-  assert.equal(byId.followerCount, "1");
+  assert.equal(byId.followerCount, 1);
   assert.deepEqual((await as("1", "/v1/users/ben")).json(), byId);
   assert.equal((await ask("/v1/users/ben")).json().viewer, undefined);
 });

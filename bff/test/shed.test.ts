@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { shed } from "../src/middleware/shed.ts";
+import { shed, watchLateness } from "../src/middleware/shed.ts";
 import { postApi } from "./post-api.ts";
-import { assertProblem, serve } from "./serve.ts";
+import { assertProblem, memoryLog, serve } from "./serve.ts";
 
 /** A handler that answers when told to. */
 function slowApi() {
@@ -21,7 +21,7 @@ const until = async (isTrue: () => boolean) => {
   while (!isTrue()) await new Promise((done) => setImmediate(done));
 };
 
-test("over the limit a request is refused at once and says when to come back", async (t) => {
+test("over the limit a request is refused at once and says when to come back", { timeout: 20_000 }, async (t) => {
   const { bindings, open } = slowApi();
   const { ask } = await serve(t, bindings, { isLate: () => true });
   let answered = 0;
@@ -65,7 +65,34 @@ const isOpen = (port: number) =>
     socket.once("connect", () => socket.destroy());
   });
 
-test("draining says so to the edge, finishes what is in flight, and then ends", async (t) => {
+for (const [windowMs, turnMs] of [
+  [500, 130],
+  [50, 160],
+] as const) {
+  test(`turns of ${turnMs} ms are seen in windows of ${windowMs} ms, and forgiven`, { timeout: 20_000 }, async () => {
+    const log = memoryLog();
+    const lateness = watchLateness(log, windowMs);
+    const breathe = () => new Promise((done) => setTimeout(done, 5));
+    const block = () => {
+      const end = performance.now() + turnMs;
+      while (performance.now() < end);
+    };
+    assert.equal(lateness.isLate(), false);
+    for (let turn = 0; turn < 60 && !lateness.isLate(); turn++) {
+      block();
+      await breathe();
+    }
+    assert.equal(lateness.isLate(), true);
+    while (lateness.isLate()) await breathe();
+    lateness.close();
+    assert.deepEqual(
+      log.lines.slice(0, 2).map(({ msg }) => msg),
+      ["shedding", "no longer shedding"],
+    );
+  });
+}
+
+test("draining says so to the edge, finishes what is in flight, and then ends", { timeout: 20_000 }, async (t) => {
   const { bindings, open } = slowApi();
   const { ask, server, port } = await serve(t, bindings, { drainMs: 100 });
   assert.deepEqual((await ask("/healthz")).json(), { status: "serving" });

@@ -8,7 +8,7 @@ export type Piece = { readonly id: string; readonly version: bigint };
 /** Asks the owner for many pieces at once: in the order asked, same length, undefined where there is none. */
 type Load<P> = (ids: readonly string[]) => Promise<readonly (P | undefined)[]>;
 
-export type PieceCache<P> = {
+type PieceCache<P> = {
   /** The pieces by id; what is gone is not in the map. A newer version than asked for is as good. */
   get(refs: readonly Ref[], load: Load<P>): Promise<Map<string, P>>;
 };

@@ -10,7 +10,7 @@ import { postView } from "../view/post.ts";
 import type { Pieces } from "./pieces.ts";
 
 /** A thin item with the post it stands for, as this viewer sees it. */
-export type ShownItem = { readonly item: FeedItem; readonly post: ShownPost };
+type ShownItem = { readonly item: FeedItem; readonly post: ShownPost };
 
 /**
  * Fills thin items with content. An item whose post or author is gone since the skeleton was made is left out: the

@@ -28,8 +28,8 @@ export type Binding = {
   readonly handler: (request: never, ctx: HandlerContext) => unknown;
 };
 
-export const verbs = ["GET", "PUT", "POST", "DELETE", "PATCH"] as const;
-export type Verb = (typeof verbs)[number];
+const verbs = ["GET", "PUT", "POST", "DELETE", "PATCH"] as const;
+type Verb = (typeof verbs)[number];
 
 /** The bindings of every annotated RPC of a service. What this door cannot serve as the contract says fails the start. */
 export function bind<S extends DescService>(service: S, impl: ServiceImpl<S>): Binding[] {

@@ -3,7 +3,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { problem } from "#lib/mesh/errors.ts";
 
 /** One JSON body: eight times the longest post with every byte escaped. */
-export const bodyBytesMax = 256 * 1024;
+const bodyBytesMax = 256 * 1024;
 
 const refuse = (reason: string, message: string): ConnectError => problem(Code.InvalidArgument, reason, message);
 

@@ -6,7 +6,7 @@ import { type Binding, fieldOf, isVariable } from "./binding.ts";
 export type Match = { readonly binding: Binding; readonly path: Readonly<Record<string, string>> };
 
 /** NOT_FOUND for an unknown path; `method-not-allowed`, with an Allow header, for a known path and another verb. */
-export type Matcher = (verb: string, path: string) => Match;
+type Matcher = (verb: string, path: string) => Match;
 
 type Node = { literals: Map<string, Node>; variable: Node | undefined; bindings: Binding[] };
 

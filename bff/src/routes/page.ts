@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
 import { invalid, problem } from "#lib/mesh/errors.ts";
 
-export const pageSizeDefault = 20;
+const pageSizeDefault = 20;
 /** One batch of each noun fills a page. */
-export const pageSizeMax = 100;
+const pageSizeMax = 100;
 /** Tokens of ours have some 100 characters. */
 const pageTokenForm = /^[\x21-\x7e]{1,1024}$/;
 

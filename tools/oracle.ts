@@ -1,0 +1,47 @@
+import { bigintOf, type Db, openMysql } from "#lib/storage/mysql.ts";
+
+/**
+ * What a viewer must see now, from MySQL alone, by brute force: the measure of every feed. It reads the services' own
+ * tables, so it knows nothing of caches, events or fan-out.
+ */
+export type Oracle = ReturnType<typeof openOracle>;
+
+export function openOracle({ url, deployment }: { url: string; deployment: string }) {
+  const open = (noun: string): Db => openMysql({ url, database: `${deployment}_${noun}` });
+  const graph = open("graph");
+  const post = open("post");
+
+  async function activitiesOf(authorIds: readonly bigint[]): Promise<string[]> {
+    const rows = await post.query(
+      "SELECT a.activity_id FROM activity a JOIN post p ON p.id = a.post_id WHERE a.author_id IN (?) AND p.deleted = 0 ORDER BY a.activity_id DESC",
+      [[0n, ...authorIds]],
+    );
+    return rows.map((row) => String(row.activity_id));
+  }
+
+  return {
+    /** Activity ids of a home feed, newest first, all of it. */
+    async home(viewerId: bigint): Promise<string[]> {
+      const rows = await graph.query(
+        "SELECT f.followee_id FROM follow f JOIN account a ON a.user_id = f.followee_id AND a.state = 1 WHERE f.follower_id = ? AND f.following = 1",
+        [viewerId],
+      );
+      return activitiesOf([viewerId, ...rows.map((row) => bigintOf(row.followee_id))]);
+    },
+
+    /** Activity ids of an author's page, newest first, all of it. */
+    author: (authorId: bigint): Promise<string[]> => activitiesOf([authorId]),
+
+    /** How many follow an account, by counting. */
+    async followers(userId: bigint): Promise<number> {
+      const [row] = await graph.query("SELECT COUNT(*) AS n FROM follow WHERE followee_id = ? AND following = 1", [
+        userId,
+      ]);
+      return Number(row?.n);
+    },
+
+    close: async (): Promise<void> => {
+      await Promise.all([graph.close(), post.close()]);
+    },
+  };
+}
