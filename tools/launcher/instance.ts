@@ -23,7 +23,7 @@ import { type InstanceState, writeState } from "./state.ts";
 import { type InstanceStatus, statusOf } from "./status.ts";
 import { type Supervised, supervise } from "./supervise.ts";
 
-export type InstanceOptions = {
+type InstanceOptions = {
   dir: string;
   ports: Ports;
   env: Env;
@@ -71,6 +71,10 @@ export async function startInstance(options: {
     serversOnly: options.serversOnly ?? false,
     say: options.say ?? (() => undefined),
   });
+  // A test that is interrupted leaves nothing running.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void launcher.stop().finally(() => process.exit(1)));
+  }
   return launcher.start();
 }
 
@@ -100,6 +104,10 @@ class Run {
 
   constructor(options: InstanceOptions) {
     this.#options = options;
+    // Reached with something still running only by a bug of ours or of the test that started us.
+    process.once("exit", () => {
+      for (const process of this.#watched) process.signal("SIGTERM");
+    });
   }
 
   async start(): Promise<Instance> {

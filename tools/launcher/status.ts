@@ -3,7 +3,7 @@ import { holderOf } from "./claim.ts";
 import { isAlive, residentBytes } from "./process-mark.ts";
 import { type ProcessRecord, readState } from "./state.ts";
 
-export type ProcessStatus = {
+type ProcessStatus = {
   name: string;
   pid: number;
   version: string;
