@@ -1,13 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Env } from "../servers/command.ts";
+import { unseen } from "../servers/envoy.ts";
 import { LaunchFailure } from "../servers/failure.ts";
-import { httpStatus } from "../servers/probe.ts";
 import type { ProcessSpec } from "../servers/process-spec.ts";
 import { claimInstance, releaseInstance } from "./claim.ts";
 import { openKeys } from "./keys.ts";
 import { boundLog } from "./logs.ts";
-import { findFreeBase, type Ports, portsFrom, requireFree } from "./ports.ts";
+import { findFreeBase, type Listener, type Ports, portsFrom, requireFree } from "./ports.ts";
 import { markOf } from "./process-mark.ts";
 import { seedDemo } from "./seed-demo.ts";
 import {
@@ -49,8 +49,8 @@ export type Instance = {
 const logCheckIntervalMs = 30_000;
 /** After this the stages that are left get only a moment each: a stop ends within 15 s. */
 const stopTimeoutMs = 10_000;
-const frontDoorTimeoutMs = 20_000;
-const frontDoorPollMs = 50;
+const proxyTimeoutMs = 20_000;
+const proxyPollMs = 50;
 
 /** For tests: an instance in a directory, on ports that nobody has. */
 export async function startInstance(options: {
@@ -176,8 +176,7 @@ class Run {
     await this.#step("schemas", () => migrate(place));
     const specs = await systemSpecs(place, envoy);
     await this.#step("services", () => this.#startAll(specs));
-    if (!specs.some(({ name }) => name === "bff-1")) return;
-    await this.#step("front door", () => this.#untilOpen(`http://127.0.0.1:${place.ports.edge}/v1/feed`));
+    await this.#step("proxies", () => this.#untilSeen(place.ports, specs));
     if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
   }
 
@@ -190,15 +189,23 @@ class Run {
     await Promise.all(starting.map((process) => process.start()));
   }
 
-  /** The edge answers for its own health by itself; any answer here but "no healthy upstream" comes from the BFF. */
-  async #untilOpen(url: string): Promise<void> {
-    const deadline = Date.now() + frontDoorTimeoutMs;
-    while (Date.now() < deadline && this.#stopped === undefined) {
-      const status = await httpStatus(url);
-      if (status !== undefined && status !== 503) return;
-      await new Promise((resolve) => setTimeout(resolve, frontDoorPollMs));
+  /** Ready means that a request gets through: the proxies look for themselves, a moment after the services serve. */
+  async #untilSeen(ports: Ports, specs: readonly ProcessSpec[]): Promise<void> {
+    const started = (name: Listener) => specs.some((spec) => spec.name === `${name}-1`);
+    const behindMesh = (["graph", "user", "post", "feed"] as const).filter(started).map((name) => ports[name]);
+    const behindEdge = started("bff") ? [ports.bff] : [];
+    const deadline = Date.now() + proxyTimeoutMs;
+    for (;;) {
+      const missing = [
+        ...(await unseen(ports.meshAdmin, behindMesh)).map((port) => `the mesh does not reach 127.0.0.1:${port}`),
+        ...(await unseen(ports.edgeAdmin, behindEdge)).map((port) => `the edge does not reach 127.0.0.1:${port}`),
+      ];
+      if (missing.length === 0) return;
+      if (this.#stopped !== undefined || Date.now() > deadline) {
+        throw new LaunchFailure(`${missing.join(", ")}; the logs are in ${this.#options.dir}/logs`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, proxyPollMs));
     }
-    throw new LaunchFailure(`the edge does not reach the bff at ${url}; see ${this.#options.dir}/logs`);
   }
 
   async #step(title: string, work: () => Promise<unknown>): Promise<void> {
