@@ -83,7 +83,11 @@ const healthCheck = {
   healthy_threshold: 1,
 };
 
-/** Success rates need more traffic than a small deployment has to mean anything, so they eject nobody. */
+/**
+ * Success rates need more traffic than a small deployment has to mean anything, so they eject nobody. A good answer to a
+ * health check must not bring an ejected replica back (it does by default): one that says SERVING and fails its calls
+ * would be back each second.
+ */
 const ejection = {
   interval: "1s",
   base_ejection_time: limits.ejectionTime,
@@ -94,6 +98,7 @@ const ejection = {
   enforcing_consecutive_local_origin_failure: 100,
   enforcing_success_rate: 0,
   enforcing_local_origin_success_rate: 0,
+  successful_active_health_check_uneject_host: false,
 };
 
 function upstream(protocol: object): object {

@@ -8,6 +8,7 @@ import { bootstrap, connections, listener } from "./listener.ts";
 import { problemReplies } from "./replies.ts";
 import { edgeRoutes, meshRoutes } from "./routes.ts";
 import { services as contracts, publicNoun, rpcsOf } from "./rpcs.ts";
+import { innerTracing, rootTracing } from "./tracing.ts";
 
 export type { Address } from "./clusters.ts";
 
@@ -16,7 +17,7 @@ const bffHealthPath = "/healthz";
 
 /**
  * The edge: clients' HTTP/1.1 and h2c in, HTTP/1.1 to the BFFs. `domains` are the host names it answers to (without
- * port); any other is 421.
+ * port); any other is 421. `otlp` takes spans over HTTP; `sampledPercent` of the requests begin a trace that is kept.
  */
 export function edgeConfig(o: {
   listen: Address;
@@ -24,10 +25,12 @@ export function edgeConfig(o: {
   bff: Address[];
   otlp?: Address;
   domains?: readonly string[];
+  sampledPercent?: number;
 }): object {
   const rpcs = rpcsOf(contracts).filter(({ noun }) => noun === publicNoun);
   const domains = [...new Set(o.domains ?? ["localhost", "127.0.0.1", "[::1]", o.listen.host])];
-  const manager = connections("edge", o.otlp !== undefined, {
+  const tracing = o.otlp === undefined ? {} : rootTracing(o.sampledPercent ?? limits.sampledPercent);
+  const manager = connections("edge", tracing, {
     codec_type: "AUTO",
     http_protocol_options: {},
     http2_protocol_options: h2(limits.edgeStreamsMax),
@@ -64,7 +67,7 @@ export function meshConfig(o: {
   for (const noun of Object.keys(o.services)) {
     if (!rpcs.some((rpc) => rpc.noun === noun)) throw new Error(`no contract skein.${noun}.v1 has an RPC`);
   }
-  const manager = connections("mesh", o.otlp !== undefined, {
+  const manager = connections("mesh", o.otlp === undefined ? {} : innerTracing(), {
     codec_type: "HTTP2",
     http2_protocol_options: h2(limits.meshStreamsMax),
     // The edge made it; every hop keeps it.

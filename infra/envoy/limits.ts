@@ -38,13 +38,18 @@ export const inFlightMax = 500;
 
 /** Share of the calls in flight that may be retries. The default (3 at a time) drops retries without a word. */
 export const retryBudgetPercent = 20;
-/** Retries that are always allowed: what is in flight on one of two replicas when it dies on a small machine. */
-export const meshRetriesAlways = 32;
+/**
+ * Retries that are always allowed: what is in flight on one of two replicas when it dies on a small machine. With the
+ * back-off it also bounds what an outage costs. Measured, 200 calls/s with every replica refusing, attempts a call:
+ * 8 at 100 ms 1.5, 8 at 25 ms 2.4, 32 at 25 ms 3.0. A replica killed at 1,000 calls/s costs 0 to 20 calls.
+ */
+export const meshRetriesAlways = 8;
+export const meshBackOff = { base_interval: "0.1s", max_interval: "0.5s" };
 /** The edge repeats only what reached nobody or is a GET cut off, so it may repeat all that waits for a connection. */
 export const edgeRetriesAlways = 100;
 export const meshRetriesMax = 2;
 export const edgeRetriesMax = 1;
-export const retryBackOff = { base_interval: "0.025s", max_interval: "0.25s" };
+export const edgeBackOff = { base_interval: "0.025s", max_interval: "0.25s" };
 /** Under one half, so that a second try fits where the first one hung. */
 export const perTryShare = 0.45;
 
@@ -56,6 +61,9 @@ export const unhealthyAfter = 2;
 export const ejectedPercentMax = 50;
 export const ejectionTime = "5s";
 export const ejectionTimeMax = "30s";
+
+/** Of the requests that come in, so many begin a trace that is kept. */
+export const sampledPercent = 5;
 
 /** What counts as an answer worth compressing; below, the header costs more than it saves. */
 export const compressBytesMin = 860;

@@ -2,21 +2,21 @@
 
 /** Status → the `type` under /problems/ (the same words as the BFF's) and the title. */
 const problems: Readonly<Record<number, readonly [type: string, title: string]>> = {
-  400: ["bad-request", "Bad Request"],
+  400: ["bad-request", "Bad request"],
   403: ["forbidden", "Forbidden"],
-  404: ["not-found", "Not Found"],
-  408: ["request-timeout", "Request Timeout"],
-  413: ["content-too-large", "Content Too Large"],
-  414: ["uri-too-long", "URI Too Long"],
-  421: ["misdirected-request", "Misdirected Request"],
-  426: ["upgrade-required", "Upgrade Required"],
-  429: ["rate-limited", "Too Many Requests"],
-  431: ["headers-too-large", "Request Header Fields Too Large"],
-  500: ["internal", "Internal Server Error"],
-  501: ["not-implemented", "Not Implemented"],
-  502: ["bad-gateway", "Bad Gateway"],
-  503: ["unavailable", "Service Unavailable"],
-  504: ["deadline-exceeded", "Gateway Timeout"],
+  404: ["not-found", "Not found"],
+  408: ["request-timeout", "Request timeout"],
+  413: ["payload-too-large", "Payload too large"],
+  414: ["uri-too-long", "URI too long"],
+  421: ["misdirected-request", "Misdirected request"],
+  426: ["upgrade-required", "Upgrade required"],
+  429: ["resource-exhausted", "Resource exhausted"],
+  431: ["headers-too-large", "Headers too large"],
+  500: ["internal", "Internal"],
+  501: ["unimplemented", "Unimplemented"],
+  502: ["bad-gateway", "Bad gateway"],
+  503: ["unavailable", "Unavailable"],
+  504: ["deadline-exceeded", "Deadline exceeded"],
 };
 
 /** "Try again" comes with "when". */
@@ -39,7 +39,13 @@ export const problemReplies: object = {
     filter: { and_filter: { filters: [statusIs(Number(status)), notGrpc] } },
     headers_to_add: headers(retryAfterSeconds[Number(status)]),
     body_format_override: {
-      json_format: { type: `/problems/${type}`, title, status: "%RESPONSE_CODE%", requestId: "%REQ(X-REQUEST-ID)%" },
+      json_format: {
+        type: `/problems/${type}`,
+        title,
+        status: "%RESPONSE_CODE%",
+        // `-` where the request was refused before it got an id (its path, its headers).
+        instance: "/requests/%STREAM_ID%",
+      },
       content_type: "application/problem+json",
     },
   })),

@@ -27,7 +27,6 @@ function meshRoute({ noun, policy, streaming }: Rpc): object {
 }
 
 const elsewhere = {
-  retry_back_off: limits.retryBackOff,
   retry_host_predicate: [
     extension(
       "envoy.retry_host_predicates.previous_hosts",
@@ -41,7 +40,12 @@ const elsewhere = {
 
 /** The call provably reached nobody. */
 const neverSent = "connect-failure,refused-stream,reset-before-request";
-const unprocessed = { retry_on: neverSent, num_retries: limits.meshRetriesMax, ...elsewhere };
+const unprocessed = {
+  retry_on: neverSent,
+  num_retries: limits.meshRetriesMax,
+  retry_back_off: limits.meshBackOff,
+  ...elsewhere,
+};
 const repeatable = { ...unprocessed, retry_on: `${neverSent},unavailable,reset` };
 
 /** The JSON doors, most literal first, and then a route for the rest: the BFF says 404 and 405 itself. */
@@ -59,7 +63,8 @@ export function edgeRoutes(rpcs: readonly Rpc[], cluster: string): object[] {
 
 function edgeRetry(method: string): object {
   const retryOn = method === "GET" ? `${neverSent},reset` : neverSent;
-  return { retry_policy: { retry_on: retryOn, num_retries: limits.edgeRetriesMax, ...elsewhere } };
+  const bounds = { num_retries: limits.edgeRetriesMax, retry_back_off: limits.edgeBackOff };
+  return { retry_policy: { retry_on: retryOn, ...bounds, ...elsewhere } };
 }
 
 function doorMatch({ method, template }: HttpDoor): object {

@@ -7,9 +7,9 @@ const linesMax = 400;
 /** Names that say nothing. */
 const empty = /(^|[-_./])(utils?|helpers?|common|managers?|data|info)([-_./]|$)/;
 
-/** The files of a service. Knowing one service is knowing all. */
+/** The files of a service. Knowing one service is knowing all. A file that outgrows the wall becomes a folder. */
 const serviceFile =
-  /^services\/[a-z]+\/(README\.md|src\/(main|config|handlers|handlers\/[a-z-]+|store|read-model|events|consumer)\.ts|schema\/\d{4}_[a-z0-9_]+\.sql|test\/[a-z.-]+\.ts)$/;
+  /^services\/[a-z]+\/(README\.md|src\/(main|config|(handlers|store|read-model|events|consumer)(\/[a-z-]+)?)\.ts|schema\/\d{4}_[a-z0-9_]+\.sql|test\/[a-z.-]+\.ts)$/;
 const serviceNeeds = ["README.md", "src/main.ts", "src/config.ts"];
 
 /** Where the environment may be read: what configures, what launches, what tests. */

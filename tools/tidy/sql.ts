@@ -6,7 +6,7 @@ const forbidden = ["RETURNING", "SKIP LOCKED", "AUTO_INCREMENT"];
 
 /** Where SQL is written. In TypeScript it is in capitals, so that prose is not taken for it. */
 const schema = /^(services|lib)\/[^/]+\/(.*\/)?[^/]+\.sql$/;
-const code = /^services\/[^/]+\/src\/store\.ts$|^lib\/(storage|events)\/.*\.ts$/;
+const code = /^services\/[^/]+\/src\/.*\.ts$|^lib\/(storage|events)\/.*\.ts$/;
 
 export function sqlComplaints(tree: Tree): string[] {
   const found: string[] = [];

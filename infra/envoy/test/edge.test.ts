@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type Server } from "node:http";
+import http2 from "node:http2";
 import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -75,6 +76,7 @@ function assertProblem(answer: Answer, status: number, type: string): void {
   assert.equal(body.status, status);
   assert.equal(body.type, `/problems/${type}`);
   assert.equal(typeof body.title, "string");
+  assert.match(body.instance, /^\/requests\/(-|[0-9a-f-]{36})$/);
 }
 
 test("Envoy accepts the configuration without a warning", () => {
@@ -130,6 +132,22 @@ test("a client cannot ask Envoy to retry or to hurry", async () => {
   assert.equal(hits, 1);
 });
 
+test("a BFF that sheds keeps its place", async () => {
+  for (let n = 0; n < 12; n += 1) assert.equal((await ask("/v1/users/busy")).status, 503);
+  assert.equal(await stat(admin, "cluster.bff.outlier_detection.ejections_active"), 0);
+});
+
+test("HTTP/2 without TLS is spoken too", async () => {
+  const session = http2.connect(`http://${listen.host}:${listen.port}`);
+  const stream = session.request({ ":path": "/v1/users/anna" });
+  const [headers] = await once(stream, "response");
+  assert.equal(headers[":status"], 200);
+  assert.equal(session.remoteSettings.maxConcurrentStreams, 100);
+  stream.resume();
+  await once(stream, "close");
+  session.close();
+});
+
 test("a reset is tried again for GET and never for POST", async () => {
   hits = 0;
   assertProblem(await ask("/v1/users/reset"), 503, "unavailable");
@@ -171,6 +189,8 @@ async function raw(bytes: string): Promise<string> {
 }
 
 test("the request id is the edge's own, and the client is told", async () => {
+  const refused = await ask("/v1/feed", { host: "evil.example", "x-request-id": "mine" });
+  assert.equal(JSON.parse(refused.body).instance, `/requests/${refused.headers["x-request-id"]}`);
   const answer = await ask("/v1/users/anna", { "x-request-id": "mine" });
   const id = seen.at(-1)?.headers["x-request-id"];
   assert.match(String(id), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

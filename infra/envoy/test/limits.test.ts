@@ -67,6 +67,7 @@ const everywhere: Record<string, unknown> = {
   [`${cluster}.outlier_detection.interval`]: "1s",
   [`${cluster}.outlier_detection.base_ejection_time`]: "5s",
   [`${cluster}.outlier_detection.max_ejection_percent`]: 50,
+  [`${cluster}.outlier_detection.successful_active_health_check_uneject_host`]: false,
   [`${cluster}.outlier_detection.enforcing_success_rate`]: 0,
   // Less than the 75 s of our Node servers.
   [`${upstream}.common_http_protocol_options.idle_timeout`]: "60s",

@@ -59,7 +59,7 @@ export async function until(holds: () => Promise<boolean>): Promise<void> {
   }
 }
 
-export const text = async ({ host, port }: Address, at: string): Promise<string> =>
+const text = async ({ host, port }: Address, at: string): Promise<string> =>
   await (await fetch(`http://${host}:${port}${at}`)).text();
 
 /** Waits until Envoy counts this many replicas of a cluster as healthy. */

@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { PostCreatedSchema } from "#gen/skein/post/v1/events_pb.ts";
+import { type Scratch, scratch } from "#lib/harness/scratch.ts";
+import { newTraceparent } from "#lib/mesh/call.ts";
+import type { Db, Sql } from "#lib/storage/mysql.ts";
+import type { Bus, Delivered } from "../bus.ts";
+import { createConsumer } from "../consume.ts";
+import { type Leases, leases } from "../lease.ts";
+import { append, type Event, fact } from "../outbox.ts";
+import { createRelay } from "../relay.ts";
+
+let place: Scratch;
+let db: Db;
+let bus: Bus;
+before(async () => {
+  place = scratch(process.env);
+  bus = await place.openBus();
+  db = await place.openDb("post");
+});
+after(() => place.close());
+
+const told = (aggregate: number, version: number) =>
+  fact({
+    desc: PostCreatedSchema,
+    value: { postId: String(aggregate) },
+    aggregate: `post:${aggregate}`,
+    version: BigInt(version),
+    partition: BigInt(aggregate),
+    actor: 1n,
+    traceparent: newTraceparent(),
+  });
+
+/** Runs loops until a condition holds, then lets them end. */
+async function during(
+  loops: ((signal: AbortSignal) => Promise<void>)[],
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const ending = new AbortController();
+  const running = loops.map((loop) => loop(ending.signal));
+  while (!(await holds())) await new Promise((done) => setTimeout(done, 10));
+  ending.abort();
+  await Promise.all(running);
+}
+
+const noPlaces = () => Promise.resolve(new Map<number, bigint>());
+const relayOf = (
+  team: Leases,
+  more: {
+    fold?: (tx: Sql, events: readonly Event[]) => Promise<void>;
+    project?: (events: readonly Event[]) => Promise<void>;
+  } = {},
+) => createRelay({ noun: "post", db, bus, leases: team, log: place.log, places: noPlaces, ...more });
+const count = async (where: string): Promise<number> =>
+  Number((await db.query(`SELECT COUNT(*) AS n FROM outbox WHERE ${where}`))[0]?.n);
+const allPublished = async (): Promise<boolean> =>
+  (await count("position IS NULL")) === 0 &&
+  (await db.query("SELECT 1 FROM relay WHERE published < position")).length === 0;
+
+test("facts of concurrent writers are numbered without gaps, versions in order, folded once", {
+  timeout: 60_000,
+}, async () => {
+  const writers = 6;
+  const each = 40;
+  let folded = 0;
+  const team = leases({ db, team: "relay", holder: "a", log: place.log });
+  const relay = relayOf(team, {
+    fold: async (_tx, events) => {
+      folded += events.length;
+    },
+  });
+  const writing = Promise.all(
+    Array.from({ length: writers }, async (_, aggregate) => {
+      for (let version = 1; version <= each; version++) {
+        await db.tx((tx) => append(tx, [told(aggregate, version)]));
+        relay.nudge();
+      }
+    }),
+  );
+  let written = false;
+  void writing.then(() => {
+    written = true;
+  });
+  await during([team.loop, relay.loop], async () => written && (await allPublished()));
+  assert.equal(folded, writers * each);
+  const rows = await db.query("SELECT shard, aggregate, version, position FROM outbox ORDER BY shard, position");
+  const positions = new Map<number, number>();
+  const versions = new Map<string, number>();
+  for (const row of rows) {
+    const [shard, aggregate] = [Number(row.shard), String(row.aggregate)];
+    assert.equal(Number(row.position), (positions.get(shard) ?? 0) + 1, "positions are dense");
+    assert.equal(Number(row.version), (versions.get(aggregate) ?? 0) + 1, "versions are in order");
+    positions.set(shard, Number(row.position));
+    versions.set(aggregate, Number(row.version));
+  }
+});
+
+test("a fact whose version is later but whose id is smaller is still numbered later", { timeout: 30_000 }, async () => {
+  await db.tx(async (tx) => {
+    await append(tx, [told(900, 1), told(900, 2)]);
+    // As two processes with different clocks would write them.
+    const [a, b] = await tx.query("SELECT id FROM outbox WHERE aggregate = 'post:900' ORDER BY version");
+    await tx.exec("UPDATE outbox SET version = CASE version WHEN 1 THEN 2 ELSE 1 END WHERE id IN (?)", [
+      [String(a?.id), String(b?.id)],
+    ]);
+  });
+  const team = leases({ db, team: "relay", holder: "a", log: place.log });
+  await during([team.loop, relayOf(team).loop], allPublished);
+  const rows = await db.query("SELECT version FROM outbox WHERE aggregate = 'post:900' ORDER BY position");
+  assert.deepEqual(
+    rows.map((row) => Number(row.version)),
+    [1, 2],
+  );
+});
+
+test("a consumer hears each fact once in its partition's order; poison is parked with its aggregate, the others go on", {
+  timeout: 60_000,
+}, async () => {
+  const heard: Delivered[] = [];
+  await db.tx((tx) => append(tx, [told(1000, 1), told(1001, 1), told(1000, 2), told(1001, 2), told(1064, 1)]));
+  const team = leases({ db, team: "relay", holder: "a", log: place.log });
+  const hearing = leases({ db, team: "post", holder: "a", log: place.log });
+  const consumer = createConsumer({
+    noun: "post",
+    db,
+    bus,
+    leases: hearing,
+    log: place.log,
+    apply: async (_tx, events) => {
+      if (events.some(({ aggregate }) => aggregate === "post:1000")) throw new Error("cannot be applied");
+    },
+    applied: (events) => void heard.push(...events),
+    tell: async () => {},
+  });
+  const parked = async () =>
+    (await db.query("SELECT aggregate, version FROM parked ORDER BY version")).map(
+      (row) => `${row.aggregate} ${row.version}`,
+    );
+  await during(
+    [team.loop, hearing.loop, relayOf(team).loop, consumer.loop],
+    async () => (await parked()).length === 2 && heard.some(({ aggregate }) => aggregate === "post:1064"),
+  );
+  assert.deepEqual(await parked(), ["post:1000 1", "post:1000 2"]);
+  const ids = heard.map(({ id }) => id);
+  assert.equal(new Set(ids).size, ids.length, "nothing is heard twice");
+  const last = new Map<number, bigint>();
+  for (const { shard, position } of heard) {
+    assert.equal(position, (last.get(shard) ?? position - 1n) + 1n);
+    last.set(shard, position);
+  }
+});
+
+test("two holders share the shards, and one that left gives its shards back", { timeout: 60_000 }, async () => {
+  const a = leases({ db, team: "shared", holder: "a", log: place.log });
+  const b = leases({ db, team: "shared", holder: "b", log: place.log });
+  const ending = new AbortController();
+  const running = a.loop(ending.signal);
+  await during(
+    [b.loop],
+    () => a.held().size === 32 && b.held().size === 32 && [...a.held()].every((shard) => !b.held().has(shard)),
+  );
+  await during([], () => a.held().size === 64);
+  ending.abort();
+  await running;
+  assert.equal(await db.tx((tx) => a.fenced(tx)).then((shards) => shards.length), 0);
+});
