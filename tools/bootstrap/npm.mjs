@@ -24,10 +24,19 @@ export function npmFailure(result, command, what) {
   const lines = text
     .split("\n")
     .map((line) => line.replace(/^npm (error|ERR!)( code)?(?: E[A-Z0-9_]+)?\s*/, "").trim());
-  const line = lines.find((each) => each !== "" && !/^E[A-Z0-9_]+$/.test(each)) ?? code;
+  // Its first lines are fields of the error object; the sentence comes after them.
+  const sentences = lines.filter(
+    (each) => each !== "" && !/^(E[A-Z0-9_]+$|(code|syscall|errno|path|dest|type)\b)/.test(each),
+  );
+  const line = sentences.find((each) => /^(Missing|Invalid):|reason:/.test(each)) ?? sentences[0] ?? code;
   if (/^(ECONN|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET|EPROTO)/.test(code)) {
     return new Error(
       `cannot reach the npm registry: ${line}; check the network or proxy, then run npm ${again(command)} again`,
+    );
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    return new Error(
+      `${what} may not write here (${line}); give yourself the right to write, or use a copy of your own`,
     );
   }
   if (code === "ENOSPC") return new Error(`${what} failed: the disk is full`);

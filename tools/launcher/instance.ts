@@ -1,56 +1,9 @@
-import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Env } from "../servers/command.ts";
-import { LaunchFailure } from "../servers/failure.ts";
-import { httpStatus } from "../servers/probe.ts";
-import type { ProcessSpec } from "../servers/process-spec.ts";
-import { claimInstance, releaseInstance } from "./claim.ts";
-import { openKeys } from "./keys.ts";
-import { boundLog } from "./logs.ts";
-import { findFreeBase, type Ports, portsFrom, requireFree } from "./ports.ts";
-import { markOf } from "./process-mark.ts";
-import { seedDemo } from "./seed-demo.ts";
-import {
-  findPrograms,
-  givenServers,
-  type ServerUrls,
-  serverListeners,
-  serverSpecs,
-  serverUrls,
-} from "./start-servers.ts";
-import { migrate, type SystemPlace, systemSpecs } from "./start-services.ts";
-import { type InstanceState, writeState } from "./state.ts";
-import { type InstanceStatus, statusOf } from "./status.ts";
-import { type Supervised, supervise } from "./supervise.ts";
+import { findFreeBase, portsFrom } from "./ports.ts";
+import { type Instance, type InstanceOptions, Run } from "./run.ts";
 
-export type InstanceOptions = {
-  dir: string;
-  ports: Ports;
-  env: Env;
-  deployment: string;
-  demo: boolean;
-  serversOnly: boolean;
-  say: (line: string) => void;
-};
-
-/** A whole system on this machine, run and watched by this process. */
-export type Instance = {
-  readonly dir: string;
-  /** The front door. */
-  readonly edge: string;
-  /** For accounts that may make schemas of their own. */
-  readonly servers: ServerUrls;
-  status(): Promise<InstanceStatus>;
-  /** Sends a signal to a process by name (`feed` means `feed-1`). The launcher starts it again if it ends. */
-  kill(name: string, signal?: NodeJS.Signals): void;
-  stop(): Promise<void>;
-};
-
-const logCheckIntervalMs = 30_000;
-/** After this the stages that are left get only a moment each: a stop ends within 15 s. */
-const stopTimeoutMs = 10_000;
-const frontDoorTimeoutMs = 20_000;
-const frontDoorPollMs = 50;
+export type { Instance } from "./run.ts";
 
 /** For tests: an instance in a directory, on ports that nobody has. */
 export async function startInstance(options: {
@@ -71,6 +24,10 @@ export async function startInstance(options: {
     serversOnly: options.serversOnly ?? false,
     say: options.say ?? (() => undefined),
   });
+  // A test that is interrupted leaves nothing running.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void launcher.stop().finally(() => process.exit(1)));
+  }
   return launcher.start();
 }
 
@@ -88,131 +45,4 @@ export function makeLauncher(options: InstanceOptions): { start(): Promise<Insta
     },
     stop: () => run.stop(),
   };
-}
-
-/** A class because it has a life: claimed, started, watched, stopped once. */
-class Run {
-  readonly #options: InstanceOptions;
-  readonly #watched: Supervised[] = [];
-  #state: InstanceState | undefined;
-  #stopped: Promise<void> | undefined;
-  #logCheck: NodeJS.Timeout | undefined;
-
-  constructor(options: InstanceOptions) {
-    this.#options = options;
-  }
-
-  async start(): Promise<Instance> {
-    const { dir, ports, env, deployment, serversOnly, say } = this.#options;
-    await claimInstance(dir, say);
-    const mark = markOf(process.pid);
-    if (mark === undefined) throw new LaunchFailure("this system does not tell when a process was started");
-    const startTime = new Date().toISOString();
-    this.#state = { launcher: mark, phase: "starting", deployment, startTime, processes: [] };
-    this.#write();
-
-    const given = await givenServers(env);
-    const wanted = serversOnly ? serverListeners(given) : (Object.keys(ports) as (keyof Ports)[]);
-    await requireFree(wanted.map((name) => ports[name]));
-    const [keys, programs] = await Promise.all([
-      openKeys(dir),
-      findPrograms({ env, given, envoy: !serversOnly, say }),
-      mkdir(`${dir}/logs`, { recursive: true }),
-    ]);
-    await this.#step("servers", async () => {
-      await this.#startAll(await serverSpecs({ dir, env, ports, keys, deployment, programs }));
-    });
-    const servers = serverUrls(given, { keys, ports, account: "admin" });
-    this.#state.servers = servers;
-    const edge = `http://127.0.0.1:${ports.edge}`;
-    if (!serversOnly && programs.envoy !== undefined) {
-      this.#state.edge = edge;
-      this.#state.mesh = `http://127.0.0.1:${ports.mesh}`;
-      const urls = serverUrls(given, { keys, ports, account: "app" });
-      await this.#startSystem({ dir, env, ports, keys, deployment, urls }, programs.envoy);
-    }
-    this.#state.phase = "ready";
-    this.#write();
-    this.#logCheck = setInterval(() => this.#boundLogs(), logCheckIntervalMs).unref();
-    return {
-      dir,
-      edge,
-      servers,
-      status: () => statusOf(dir),
-      kill: (name, signal = "SIGKILL") => this.#kill(name, signal),
-      stop: () => this.stop(),
-    };
-  }
-
-  /** In reverse: the front door closes first, then nothing new reaches what stops after it. */
-  stop(): Promise<void> {
-    this.#stopped ??= (async () => {
-      clearInterval(this.#logCheck);
-      if (this.#state === undefined) return;
-      this.#state.phase = "stopping";
-      this.#write();
-      const deadlineTime = Date.now() + stopTimeoutMs;
-      const stage = (names: RegExp) =>
-        Promise.all(this.#watched.filter(({ name }) => names.test(name)).map((process) => process.stop(deadlineTime)));
-      await stage(/^edge$/);
-      await stage(/^bff/);
-      await stage(/^(graph|user|post|feed)/);
-      await stage(/^mesh$/);
-      await stage(/^(mysql|redis|nats)$/);
-      await releaseInstance(this.#options.dir);
-    })();
-    return this.#stopped;
-  }
-
-  async #startSystem(place: SystemPlace, envoy: Parameters<typeof systemSpecs>[1]): Promise<void> {
-    await this.#step("schemas", () => migrate(place));
-    const specs = await systemSpecs(place, envoy);
-    await this.#step("services", () => this.#startAll(specs));
-    if (!specs.some(({ name }) => name === "bff-1")) return;
-    await this.#step("front door", () => this.#untilOpen(`http://127.0.0.1:${place.ports.edge}/healthz`));
-    if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
-  }
-
-  /** All at once. The first failure is the one told; `stop` then ends the others. */
-  async #startAll(specs: readonly ProcessSpec[]): Promise<void> {
-    if (this.#stopped !== undefined) throw new LaunchFailure("stopped while starting");
-    const { dir, say } = this.#options;
-    const starting = specs.map((spec) => supervise(spec, { dir, say, onChange: () => this.#write() }));
-    this.#watched.push(...starting);
-    await Promise.all(starting.map((process) => process.start()));
-  }
-
-  /** Any answer but "no healthy upstream" shows that the edge has found the BFF. */
-  async #untilOpen(url: string): Promise<void> {
-    const deadline = Date.now() + frontDoorTimeoutMs;
-    while (Date.now() < deadline && this.#stopped === undefined) {
-      const status = await httpStatus(url);
-      if (status !== undefined && status !== 503) return;
-      await new Promise((resolve) => setTimeout(resolve, frontDoorPollMs));
-    }
-    throw new LaunchFailure(`the edge does not reach the bff at ${url}; see ${this.#options.dir}/logs`);
-  }
-
-  async #step(title: string, work: () => Promise<unknown>): Promise<void> {
-    const startTime = Date.now();
-    const done = await work();
-    if (done !== false) this.#options.say(`${title} ready (${((Date.now() - startTime) / 1000).toFixed(1)} s)`);
-  }
-
-  #kill(name: string, signal: NodeJS.Signals): void {
-    const found = this.#watched.find((process) => process.name === name || process.name === `${name}-1`);
-    if (found === undefined) throw new Error(`no process ${name}; there are ${this.#watched.map((each) => each.name)}`);
-    found.signal(signal);
-  }
-
-  #write(): void {
-    if (this.#state === undefined) return;
-    this.#state.processes = this.#watched.map((process) => process.record());
-    writeState(this.#options.dir, this.#state);
-  }
-
-  #boundLogs(): void {
-    for (const { name } of this.#watched) boundLog(this.#options.dir, name);
-    boundLog(this.#options.dir, "launcher");
-  }
 }

@@ -26,8 +26,8 @@ try {
   if (isBackground) tellParent(message);
   process.exitCode = failure.exitCode;
 }
-// The channel to whoever waits would keep a finished launcher alive.
-if (process.connected) process.disconnect();
+// A connection or a channel that is still open must not keep a finished launcher alive.
+process.exit();
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), process.env);

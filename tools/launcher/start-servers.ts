@@ -2,12 +2,13 @@ import { join } from "node:path";
 import { aptSource } from "../servers/apt.ts";
 import { cacheDirOf } from "../servers/cache.ts";
 import type { Env } from "../servers/command.ts";
+import { LaunchFailure } from "../servers/failure.ts";
 import { requireFitting } from "../servers/given.ts";
 import { programKinds } from "../servers/kinds.ts";
 import { mariadbSpec } from "../servers/mariadb.ts";
 import { natsSpec } from "../servers/nats.ts";
 import type { ProcessSpec } from "../servers/process-spec.ts";
-import { findProgram, type Program } from "../servers/program.ts";
+import { findProgram, MissingProgram, type Program } from "../servers/program.ts";
 import { redisSpec } from "../servers/redis.ts";
 import { baseEnvOf } from "../servers/server-place.ts";
 import { wheelSource } from "../servers/wheel.ts";
@@ -62,13 +63,23 @@ export async function findPrograms({
   // All are waited for, so that nothing still writes to the cache when the first failure is told.
   const found = await Promise.allSettled(wanted.map((name) => findProgram(programKinds[name], sources)));
   await apt.close();
+  throwFailures(found.flatMap((result) => (result.status === "rejected" ? [result.reason] : [])));
   const programs: Programs = {};
   for (const [index, result] of found.entries()) {
-    if (result.status === "rejected") throw result.reason;
+    if (result.status === "rejected") continue;
     const name = wanted[index];
     if (name !== undefined) programs[name] = result.value;
   }
   return programs;
+}
+
+/** One line for all: without a network everything is missing for the same reason. */
+function throwFailures(failures: readonly unknown[]): void {
+  const [first, ...others] = failures;
+  if (first === undefined) return;
+  const also = others.flatMap((each) => (each instanceof MissingProgram ? [each.summary] : []));
+  if (!(first instanceof MissingProgram) || also.length === 0) throw first;
+  throw new LaunchFailure(`${first.message}; also missing: ${also.join(", ")}`, { cause: first });
 }
 
 export async function serverSpecs({

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Address, edgeConfig, meshConfig } from "../../infra/envoy/config.ts";
 import { type Env, lastLine, runCommand } from "../servers/command.ts";
@@ -22,6 +22,9 @@ const serviceReadyTimeoutMs = 60_000;
 const serviceStopTimeoutMs = 8_000;
 const migrateTimeoutMs = 120_000;
 const projectDir = join(import.meta.dirname, "..", "..");
+const { version: skeinVersion } = JSON.parse(readFileSync(join(projectDir, "package.json"), "utf8")) as {
+  version: string;
+};
 
 export type SystemPlace = {
   dir: string;
@@ -91,14 +94,14 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
 }
 
 function serviceSpec(service: Service, place: SystemPlace): ProcessSpec {
-  const { env, ports, keys } = place;
+  const { ports, keys } = place;
   const port = ports[service];
   const publicKey =
     service === "bff" || service === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
   const privateKey = service === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
   return {
     name: `${service}-1`,
-    version: env.npm_package_version ?? "source",
+    version: skeinVersion,
     address: `${service === "bff" ? "http" : "grpc"}://127.0.0.1:${port}`,
     file: process.execPath,
     args: [`--max-old-space-size=${heapMaxMiB}`, mainFile(service)],

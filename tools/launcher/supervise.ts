@@ -115,7 +115,9 @@ export function supervise(
       await spec.beforeStop?.();
       child.kill("SIGTERM");
       const finished = new AbortController();
-      const timeoutMs = Math.max(stopTimeoutMinMs, Math.min(spec.stopTimeoutMs, deadlineTime - Date.now()));
+      // One that is still starting may not listen to signals yet, and has nothing under way.
+      const ownTimeoutMs = record.ready ? spec.stopTimeoutMs : stopTimeoutMinMs;
+      const timeoutMs = Math.max(stopTimeoutMinMs, Math.min(ownTimeoutMs, deadlineTime - Date.now()));
       const late = sleep(timeoutMs, true, { signal: finished.signal }).catch(() => false);
       const isLate = await Promise.race([ended.then(() => false), late]);
       finished.abort();

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { makeScratch } from "./cache.ts";
 import { type Env, lastLine, onPath, runCommand } from "./command.ts";
-import { LaunchFailure } from "./failure.ts";
+import { SourceFailure } from "./failure.ts";
 import { versionIn } from "./version.ts";
 
 /** Debian packages unpacked as files: no root, no installation, no service started. */
@@ -52,7 +52,7 @@ export function aptSource({ cacheDir, env }: { cacheDir: string; env: Env }): Ap
 /** Own lists and cache: the system's may be empty, foreign or not ours to write. */
 async function openApt(cacheDir: string, env: Env): Promise<Apt> {
   if (onPath("apt-get", env) === undefined || onPath("dpkg", env) === undefined) {
-    throw new LaunchFailure("this system has no apt-get");
+    throw new SourceFailure("this system has no apt-get");
   }
   const dir = await makeScratch(cacheDir, "apt");
   await mkdir(join(dir, "lists", "partial"), { recursive: true });
@@ -93,13 +93,13 @@ async function unpackPackages({
   const debs = (await readdir(debDir)).filter((name) => name.endsWith(".deb"));
   if (debs.length < names.length) {
     const why = apt.updateFailure || /^E: (.*)$/m.exec(download.stderr)?.[1] || lastLine(download.stderr);
-    throw new LaunchFailure(`cannot fetch the packages ${packageNames.join(", ")}: ${why}`);
+    throw new SourceFailure(`cannot fetch the packages ${packageNames.join(", ")}: ${why}`);
   }
   let fetchedBytes = 0;
   for (const deb of debs) {
     fetchedBytes += (await stat(join(debDir, deb))).size;
     const unpacked = await runCommand("dpkg", ["-x", join(debDir, deb), rootDir], { env });
-    if (unpacked.exitCode !== 0) throw new LaunchFailure(`cannot unpack ${deb}: ${lastLine(unpacked.stderr)}`);
+    if (unpacked.exitCode !== 0) throw new SourceFailure(`cannot unpack ${deb}: ${lastLine(unpacked.stderr)}`);
   }
   await rm(debDir, { recursive: true, force: true });
   return fetchedBytes;

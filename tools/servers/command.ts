@@ -21,7 +21,8 @@ export function runCommand(
       env: { ...env, LC_ALL: "C" },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: timeoutMs,
+      // Unlike the option `timeout`, whose timer stays behind (and keeps us alive) where the program does not exist.
+      signal: AbortSignal.timeout(timeoutMs),
     });
     let stdout = "";
     let stderr = "";

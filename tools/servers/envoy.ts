@@ -8,6 +8,7 @@ import type { Program } from "./program.ts";
 /** How long requests under way may take once nothing new comes in. */
 const drainTimeoutMs = 3_000;
 const drainPollMs = 50;
+const clustersTimeoutMs = 1_000;
 
 export async function envoySpec({
   name,
@@ -42,6 +43,15 @@ export async function envoySpec({
     stopTimeoutMs: 3_000,
     beforeStop: () => drain(admin),
   };
+}
+
+/** Which of the ports behind a proxy it does not hold for healthy: a process may serve before its proxy has looked. */
+export async function unseen(adminPort: number, ports: readonly number[]): Promise<number[]> {
+  const signal = AbortSignal.timeout(clustersTimeoutMs);
+  const text = await fetch(`http://127.0.0.1:${adminPort}/clusters`, { signal })
+    .then((response) => response.text())
+    .catch(() => "");
+  return ports.filter((port) => !text.includes(`::127.0.0.1:${port}::health_flags::healthy`));
 }
 
 /** Envoy ends at once when told to stop, so it is first told to take nothing new, and what is under way is waited for. */

@@ -12,6 +12,9 @@ export class LaunchFailure extends Error {
   }
 }
 
+/** A place that programs come from does not give one; another way to get it may help. */
+export class SourceFailure extends LaunchFailure {}
+
 /** Turns a failed write into the line a person needs; everything else passes unchanged. */
 export function writeFailure(error: unknown, dir: string, remedy: string): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;

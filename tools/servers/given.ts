@@ -40,7 +40,7 @@ async function requireOne(name: keyof Given, urlText: string): Promise<void> {
     throw new LaunchFailure(`${where}: no ${kind.title} answers there; start it or unset ${variable}`);
   const text = name === "natsUrl" ? (/"version":"([^"]*)"/.exec(answer)?.[1] ?? "") : afterPrefix(answer);
   const version = versionIn(text);
-  if (version === undefined) throw new LaunchFailure(`${where}: ${answer.trim().slice(0, 120)}`);
+  if (version === undefined) throw new LaunchFailure(`${where}: ${answer.split("\r\n")[0]?.slice(0, 120)}`);
   const oldest = kind.oldestVersion(/MariaDB/.test(answer) || name !== "mysqlUrl" ? "mariadb" : "mysql");
   if (!atLeast(version, oldest)) {
     throw new LaunchFailure(`${where} is ${kind.title} ${version}, and ${oldest} or newer is needed`);

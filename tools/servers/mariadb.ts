@@ -16,6 +16,9 @@ const defaultBufferPool = "128M";
 /** A first start after a kill replays up to 96 MB of log. */
 const readyTimeoutMs = 60_000;
 
+/** ENOSPC, as MariaDB and the shell say it. */
+const diskFullPattern = /error:? 28\b|Errcode: 28\b|No space left/i;
+
 export type MariadbPasswords = { app: string; admin: string };
 
 /** A private MariaDB (or MySQL 8): initialised once, its accounts set again at every start. */
@@ -127,6 +130,7 @@ async function initialise(program: Program, configFile: string, dataDir: string,
   const text = `${done.stdout}\n${done.stderr}`;
   const line = text.split("\n").find((each) => /\[?ERROR\]?|No space/.test(each)) ?? lastLine(text);
   await rm(dataDir, { recursive: true, force: true });
+  if (diskFullPattern.test(text)) throw new LaunchFailure(`the disk that holds ${dataDir} is full; free some space`);
   throw new LaunchFailure(`MariaDB cannot initialise ${dataDir}: ${line.trim()}`);
 }
 

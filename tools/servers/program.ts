@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AptSource } from "./apt.ts";
 import { cached, systemName } from "./cache.ts";
 import { type Env, executable, lastLine, onPath, runCommand } from "./command.ts";
-import { exitCodes, LaunchFailure } from "./failure.ts";
+import { exitCodes, LaunchFailure, SourceFailure } from "./failure.ts";
 import { atLeast, versionIn } from "./version.ts";
 import { libraryPath, type Wheel, type WheelSource } from "./wheel.ts";
 
@@ -37,6 +37,19 @@ export type Sources = {
   say: (line: string) => void;
 };
 
+/** Neither found nor fetched. */
+export class MissingProgram extends LaunchFailure {
+  /** For a list of several. */
+  readonly summary: string;
+
+  constructor({ kind, unfitting, cause }: { kind: ProgramKind; unfitting: readonly string[]; cause: LaunchFailure }) {
+    const offline = /connect|resolv|proxy|timed out|unreachable/i.test(cause.message);
+    const remedy = offline ? `check the network or proxy and start again, or ${kind.remedy}` : kind.remedy;
+    super(`${kind.title} is missing: ${[...unfitting, cause.message].join("; ")}; ${remedy}`, { cause });
+    this.summary = [kind.title, ...unfitting.map((line) => `(${line})`)].join(" ");
+  }
+}
+
 /** The program named by the environment, else a fitting one on PATH, else the package that carries it. */
 export async function findProgram(kind: ProgramKind, sources: Sources): Promise<Program> {
   const { env, say } = sources;
@@ -61,15 +74,15 @@ export async function findProgram(kind: ProgramKind, sources: Sources): Promise<
   try {
     return await fromPackage(kind, sources);
   } catch (error) {
-    if (!(error instanceof LaunchFailure)) throw error;
-    const why = [...unfitting, error.message].join("; ");
-    throw new LaunchFailure(`${kind.title} is missing: ${why}; ${kind.remedy}`, { cause: error });
+    if (!(error instanceof SourceFailure)) throw error;
+    throw new MissingProgram({ kind, unfitting, cause: error });
   }
 }
 
 async function ask(kind: ProgramKind, file: string, env: Env): Promise<{ version: string; tooOld?: string }> {
   const asked = await runCommand(file, ["--version"], { env, timeoutMs: 20_000 });
-  const text = asked.stdout || asked.stderr;
+  // MySQL begins with the path it was called by, which may hold numbers of its own.
+  const text = (asked.stdout || asked.stderr).replaceAll(file, "");
   // Envoy puts a commit before its version; the others begin with the version.
   const version = versionIn(/\/(\d+\.\d+\.\d+)\//.exec(text)?.[1] ?? text);
   if (version === undefined)
@@ -97,7 +110,7 @@ async function fromPackage(kind: ProgramKind, sources: Sources): Promise<Program
   const file = await programFile(kind, rootDir);
   const programEnv = await libraryPath(rootDir);
   const { version, tooOld } = await ask(kind, file, { ...env, ...programEnv });
-  if (tooOld !== undefined) throw new LaunchFailure(tooOld);
+  if (tooOld !== undefined) throw new SourceFailure(tooOld);
   return { file, version, rootDir, env: programEnv };
 }
 
@@ -117,5 +130,5 @@ async function fetchInto(kind: ProgramKind, { apt, wheels }: Sources, scratchDir
     if (version !== undefined && atLeast(version, kind.oldestVersion(main))) return apt.unpack(packages, scratchDir);
     seen.push(version === undefined ? `no package ${main}` : `${main} is ${version}`);
   }
-  throw new LaunchFailure(`the system's packages do not offer it (${seen.join(", ")}${await apt.updateFailure()})`);
+  throw new SourceFailure(`the system's packages do not offer it (${seen.join(", ")}${await apt.updateFailure()})`);
 }

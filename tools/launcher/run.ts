@@ -1,0 +1,190 @@
+import { mkdir } from "node:fs/promises";
+import type { Env } from "../servers/command.ts";
+import { unseen } from "../servers/envoy.ts";
+import { LaunchFailure } from "../servers/failure.ts";
+import type { ProcessSpec } from "../servers/process-spec.ts";
+import { claimInstance, releaseInstance } from "./claim.ts";
+import { openKeys } from "./keys.ts";
+import { boundLog } from "./logs.ts";
+import { type Listener, type Ports, requireFree } from "./ports.ts";
+import { markOf } from "./process-mark.ts";
+import { seedDemo } from "./seed-demo.ts";
+import {
+  findPrograms,
+  givenServers,
+  type ServerUrls,
+  serverListeners,
+  serverSpecs,
+  serverUrls,
+} from "./start-servers.ts";
+import { migrate, type SystemPlace, systemSpecs } from "./start-services.ts";
+import { type InstanceState, writeState } from "./state.ts";
+import { type InstanceStatus, statusOf } from "./status.ts";
+import { type Supervised, supervise } from "./supervise.ts";
+
+export type InstanceOptions = {
+  dir: string;
+  ports: Ports;
+  env: Env;
+  deployment: string;
+  demo: boolean;
+  serversOnly: boolean;
+  say: (line: string) => void;
+};
+
+/** A whole system on this machine, run and watched by this process. */
+export type Instance = {
+  readonly dir: string;
+  /** The front door. */
+  readonly edge: string;
+  /** For accounts that may make schemas of their own. */
+  readonly servers: ServerUrls;
+  status(): Promise<InstanceStatus>;
+  /** Sends a signal to a process by name (`feed` means `feed-1`). The launcher starts it again if it ends. */
+  kill(name: string, signal?: NodeJS.Signals): void;
+  stop(): Promise<void>;
+};
+
+const logCheckIntervalMs = 30_000;
+/** After this the stages that are left get only a moment each: a stop ends within 15 s. */
+const stopTimeoutMs = 10_000;
+const proxyTimeoutMs = 20_000;
+const proxyPollMs = 50;
+
+/** A class because it has a life: claimed, started, watched, stopped once. */
+export class Run {
+  readonly #options: InstanceOptions;
+  readonly #watched: Supervised[] = [];
+  #state: InstanceState | undefined;
+  #stopped: Promise<void> | undefined;
+  #logCheck: NodeJS.Timeout | undefined;
+
+  constructor(options: InstanceOptions) {
+    this.#options = options;
+    // Reached with something still running only by a bug of ours or of the test that started us.
+    process.once("exit", () => {
+      for (const process of this.#watched) process.signal("SIGTERM");
+    });
+  }
+
+  async start(): Promise<Instance> {
+    const { dir, ports, env, deployment, serversOnly, say } = this.#options;
+    await claimInstance(dir, say);
+    const mark = markOf(process.pid);
+    if (mark === undefined) throw new LaunchFailure("this system does not tell when a process was started");
+    const startTime = new Date().toISOString();
+    this.#state = { launcher: mark, phase: "starting", deployment, startTime, processes: [] };
+    this.#write();
+
+    const given = await givenServers(env);
+    const wanted = serversOnly ? serverListeners(given) : (Object.keys(ports) as (keyof Ports)[]);
+    await requireFree(wanted.map((name) => ports[name]));
+    const [keys, programs] = await Promise.all([
+      openKeys(dir),
+      findPrograms({ env, given, envoy: !serversOnly, say }),
+      mkdir(`${dir}/logs`, { recursive: true }),
+    ]);
+    await this.#step("servers", async () => {
+      await this.#startAll(await serverSpecs({ dir, env, ports, keys, deployment, programs }));
+    });
+    const servers = serverUrls(given, { keys, ports, account: "admin" });
+    this.#state.servers = servers;
+    const edge = `http://127.0.0.1:${ports.edge}`;
+    if (!serversOnly && programs.envoy !== undefined) {
+      this.#state.edge = edge;
+      this.#state.mesh = `http://127.0.0.1:${ports.mesh}`;
+      const urls = serverUrls(given, { keys, ports, account: "app" });
+      await this.#startSystem({ dir, env, ports, keys, deployment, urls }, programs.envoy);
+    }
+    this.#state.phase = "ready";
+    this.#write();
+    this.#logCheck = setInterval(() => this.#boundLogs(), logCheckIntervalMs).unref();
+    return {
+      dir,
+      edge,
+      servers,
+      status: () => statusOf(dir),
+      kill: (name, signal = "SIGKILL") => this.#kill(name, signal),
+      stop: () => this.stop(),
+    };
+  }
+
+  /** In reverse: the front door closes first, then nothing new reaches what stops after it. */
+  stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      clearInterval(this.#logCheck);
+      if (this.#state === undefined) return;
+      this.#state.phase = "stopping";
+      this.#write();
+      const deadlineTime = Date.now() + stopTimeoutMs;
+      const stage = (names: RegExp) =>
+        Promise.all(this.#watched.filter(({ name }) => names.test(name)).map((process) => process.stop(deadlineTime)));
+      await stage(/^edge$/);
+      await stage(/^bff/);
+      await stage(/^(graph|user|post|feed)/);
+      await stage(/^mesh$/);
+      await stage(/^(mysql|redis|nats)$/);
+      await releaseInstance(this.#options.dir);
+    })();
+    return this.#stopped;
+  }
+
+  async #startSystem(place: SystemPlace, envoy: Parameters<typeof systemSpecs>[1]): Promise<void> {
+    await this.#step("schemas", () => migrate(place));
+    const specs = await systemSpecs(place, envoy);
+    await this.#step("services", () => this.#startAll(specs));
+    await this.#step("proxies", () => this.#untilSeen(place.ports, specs));
+    if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
+  }
+
+  /** All at once. The first failure is the one told; `stop` then ends the others. */
+  async #startAll(specs: readonly ProcessSpec[]): Promise<void> {
+    if (this.#stopped !== undefined) throw new LaunchFailure("stopped while starting");
+    const { dir, say } = this.#options;
+    const starting = specs.map((spec) => supervise(spec, { dir, say, onChange: () => this.#write() }));
+    this.#watched.push(...starting);
+    await Promise.all(starting.map((process) => process.start()));
+  }
+
+  /** Ready means that a request gets through: the proxies look for themselves, a moment after the services serve. */
+  async #untilSeen(ports: Ports, specs: readonly ProcessSpec[]): Promise<void> {
+    const started = (name: Listener) => specs.some((spec) => spec.name === `${name}-1`);
+    const behindMesh = (["graph", "user", "post", "feed"] as const).filter(started).map((name) => ports[name]);
+    const behindEdge = started("bff") ? [ports.bff] : [];
+    const deadline = Date.now() + proxyTimeoutMs;
+    for (;;) {
+      const missing = [
+        ...(await unseen(ports.meshAdmin, behindMesh)).map((port) => `the mesh does not reach 127.0.0.1:${port}`),
+        ...(await unseen(ports.edgeAdmin, behindEdge)).map((port) => `the edge does not reach 127.0.0.1:${port}`),
+      ];
+      if (missing.length === 0) return;
+      if (this.#stopped !== undefined || Date.now() > deadline) {
+        throw new LaunchFailure(`${missing.join(", ")}; the logs are in ${this.#options.dir}/logs`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, proxyPollMs));
+    }
+  }
+
+  async #step(title: string, work: () => Promise<unknown>): Promise<void> {
+    const startTime = Date.now();
+    const done = await work();
+    if (done !== false) this.#options.say(`${title} ready (${((Date.now() - startTime) / 1000).toFixed(1)} s)`);
+  }
+
+  #kill(name: string, signal: NodeJS.Signals): void {
+    const found = this.#watched.find((process) => process.name === name || process.name === `${name}-1`);
+    if (found === undefined) throw new Error(`no process ${name}; there are ${this.#watched.map((each) => each.name)}`);
+    found.signal(signal);
+  }
+
+  #write(): void {
+    if (this.#state === undefined) return;
+    this.#state.processes = this.#watched.map((process) => process.record());
+    writeState(this.#options.dir, this.#state);
+  }
+
+  #boundLogs(): void {
+    for (const { name } of this.#watched) boundLog(this.#options.dir, name);
+    boundLog(this.#options.dir, "launcher");
+  }
+}

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startInstance } from "../instance.ts";
+import { findFreeBase } from "../ports.ts";
+import { isAlive, type ProcessMark } from "../process-mark.ts";
+import { type InstanceState, readState } from "../state.ts";
+import type { InstanceStatus } from "../status.ts";
+import { instanceDir, runLauncher } from "./support.ts";
+
+const pollMs = 25;
+
+test("a start in the background serves, is listed, and stops without leaving a process", {
+  timeout: 60_000,
+}, async (context) => {
+  const { start, dir, state } = await background(context);
+  const urls = JSON.parse(start.stdout) as Record<string, string>;
+  assert.deepEqual(Object.keys(urls), ["mysqlUrl", "redisUrl", "natsUrl"]);
+
+  const listed = await runLauncher(["status", "--json", "--dir", dir]);
+  const status = JSON.parse(listed.stdout) as InstanceStatus;
+  assert.deepEqual(
+    status.processes.map(({ name, healthy }) => [name, healthy]),
+    [
+      ["mysql", true],
+      ["redis", true],
+      ["nats", true],
+    ],
+  );
+  assert.equal((await stat(join(dir, "keys.json"))).mode & 0o777, 0o600);
+
+  const again = await runLauncher(["start", "--servers-only", "--dir", dir]);
+  assert.equal(again.exitCode, 4);
+  assert.match(again.stderr, /already running/);
+
+  assert.equal((await runLauncher(["stop", "--dir", dir])).exitCode, 0);
+  for (const mark of marks(state)) assert.ok(!isAlive(mark), `pid ${mark.pid} was left behind`);
+  assert.equal((await runLauncher(["status", "--dir", dir])).exitCode, 3);
+  assert.equal((await runLauncher(["stop", "--dir", dir])).exitCode, 3);
+});
+
+test("after everything is killed, a start finds the same keys and serves again", {
+  timeout: 60_000,
+}, async (context) => {
+  const { dir, base, state } = await background(context);
+  const keys = await readFile(join(dir, "keys.json"), "utf8");
+  for (const { pid } of marks(state)) process.kill(pid, "SIGKILL");
+  await until(() => !isAlive(state.launcher));
+  const restarted = await runLauncher(startArgs(dir, base));
+  assert.equal(restarted.exitCode, 0, restarted.stderr);
+  assert.equal(await readFile(join(dir, "keys.json"), "utf8"), keys);
+});
+
+test("what a killed launcher left running is ended by the next start", { timeout: 60_000 }, async (context) => {
+  const { dir, base, state } = await background(context);
+  process.kill(state.launcher.pid, "SIGKILL");
+  await until(() => !isAlive(state.launcher));
+  const restarted = await runLauncher(startArgs(dir, base));
+  assert.equal(restarted.exitCode, 0, restarted.stderr);
+  assert.match(restarted.stderr, /ending mysql \(pid \d+\), left by a launcher that was killed/);
+  for (const { mark } of state.processes) assert.ok(mark !== undefined && !isAlive(mark));
+});
+
+test("a process that dies is started again, and counted", { timeout: 60_000 }, async (context) => {
+  const dir = await instanceDir(context);
+  const instance = await startInstance({ dir, serversOnly: true });
+  context.after(() => instance.stop());
+  instance.kill("redis");
+  const redis = async () => (await instance.status()).processes.find(({ name }) => name === "redis");
+  await until(async () => {
+    const found = await redis();
+    return found?.restarts === 1 && found.healthy;
+  });
+  await instance.stop();
+  assert.equal((await instance.status()).phase, "not running");
+});
+
+async function background(context: Parameters<typeof instanceDir>[0]) {
+  const dir = await instanceDir(context);
+  const base = await findFreeBase();
+  const start = await runLauncher(startArgs(dir, base));
+  assert.equal(start.exitCode, 0, start.stderr);
+  const state = readState(dir);
+  assert.ok(state !== undefined);
+  return { dir, base, start, state };
+}
+
+function startArgs(dir: string, base: number): string[] {
+  return ["start", "--servers-only", "--detach", "--json", "--dir", dir, "--port-base", String(base)];
+}
+
+function marks({ launcher, processes }: InstanceState): ProcessMark[] {
+  return [launcher, ...processes.flatMap(({ mark }) => mark ?? [])];
+}
+
+/** The test's own timeout is the limit. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(pollMs);
+}
