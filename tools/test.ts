@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { startInstance } from "./launcher/instance.ts";
+import { findPrograms } from "./launcher/start-servers.ts";
 
 const help = `npm test [-- --only <part of a path>] [--quick]
 
@@ -42,12 +43,15 @@ async function main(): Promise<number> {
   if (values.only === undefined && (await run([process.execPath, "tools/check.ts"], {})) !== 0) failed.push("check");
   const dir = mkdtempSync(path.join(tmpdir(), "skein-servers-"));
   console.log("starting servers");
-  const servers = await startInstance({ dir, demo: false, serversOnly: true, say: (line) => console.log(`  ${line}`) });
+  const say = (line: string) => console.log(`  ${line}`);
+  const { envoy } = await findPrograms({ env: process.env, given: {}, envoy: true, say });
+  const servers = await startInstance({ dir, demo: false, serversOnly: true, say });
   const { mysqlUrl, redisUrl, natsUrl } = servers.servers;
   const env = {
     TEST_MYSQL_URL: mysqlUrl,
     TEST_REDIS_URL: redisUrl,
     TEST_NATS_URL: natsUrl,
+    ...(envoy !== undefined && { SKEIN_ENVOY: envoy.file }),
     ...(values.quick && { HISTORIES: "20" }),
   };
   try {
