@@ -164,3 +164,36 @@ test("two holders share the shards, and one that left gives its shards back", { 
   await running;
   assert.equal(await db.tx((tx) => a.fenced(tx)).then((shards) => shards.length), 0);
 });
+
+test("a fact whose projection failed is projected before later ones are told, also by the next holder", {
+  timeout: 30_000,
+}, async () => {
+  const projected: bigint[] = [];
+  let away = true;
+  const project = async (events: readonly Event[]) => {
+    if (away) throw new Error("the read models are away");
+    projected.push(...events.map(({ version }) => version));
+  };
+  const numbered = (versions: number) => async () =>
+    (await count("aggregate = 'post:2000' AND position IS NOT NULL")) === versions;
+  await db.tx((tx) => append(tx, [told(2000, 1)]));
+  const first = leases({ db, team: "relay", holder: "a", log: place.log });
+  await during([first.loop, relayOf(first, { project }).loop], numbered(1));
+  assert.deepEqual(projected, []);
+  const second = leases({ db, team: "relay", holder: "b", log: place.log });
+  const relay = relayOf(second, { project });
+  let step = 0;
+  await during([second.loop, relay.loop], async () => {
+    if (step === 0) {
+      step = 1;
+      await db.tx((tx) => append(tx, [told(2000, 2)]));
+    } else if (step === 1 && (await numbered(2)())) {
+      step = 2;
+      away = false;
+      await db.tx((tx) => append(tx, [told(2000, 3)]));
+      relay.nudge();
+    }
+    return step === 2 && (await numbered(3)()) && (await allPublished());
+  });
+  assert.deepEqual(projected, [1n, 2n, 3n]);
+});
