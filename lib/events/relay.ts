@@ -63,8 +63,11 @@ export function createRelay(options: Options) {
     const due = (await Promise.all(ranges.map(([shard, after]) => numberedAfter(db, shard, after, share)))).flat();
     const events = due.filter(isProjected);
     if (events.length === 0) return due.length > 0;
-    const acks = await Promise.all(events.map((event) => bus.publish(noun, event, incarnation)));
+    const told = await Promise.allSettled(events.map((event) => bus.publish(noun, event, incarnation)));
+    const acks = told.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     if (!(await life.acknowledged(acks, incarnation))) return true;
+    const failed = told.find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
     await mark(db, events, incarnation);
     return events.length >= share;
   }
@@ -75,14 +78,7 @@ export function createRelay(options: Options) {
    */
   async function projectNew(numbered: readonly Event[]): Promise<boolean> {
     if (project === undefined) return false;
-    const rows = await db.query(
-      "SELECT shard, position, published FROM relay WHERE shard IN (?) AND published < position",
-      [[-1, ...leases.held()]],
-    );
-    const behind = rows
-      .map((row) => ({ shard: Number(row.shard), last: bigintOf(row.position), published: bigintOf(row.published) }))
-      .map((row) => ({ ...row, after: greater(row.published, projected.get(row.shard) ?? 0n) }))
-      .filter(({ after, last }) => after < last);
+    const behind = await unprojected(db, leases.held(), projected);
     if (behind.length === 0) return false;
     const share = Math.ceil(batchMax / behind.length);
     const due = behind.map(({ shard, after }) => {
@@ -97,8 +93,8 @@ export function createRelay(options: Options) {
 
   const loop: Loop = async (signal) => {
     bus.onReconnect(() => life.suspect());
-    bus.onReplay(noun, (shard, from) => {
-      life.replay(shard, from).catch((reason) => log.warn("relay", { noun, error: reason }));
+    bus.onReplay(noun, (shard, before, incarnation) => {
+      life.replay(shard, before, incarnation).catch((reason) => log.warn("relay", { noun, error: reason }));
     });
     leases.onChange(() => wake());
     while (!signal.aborted) {
@@ -127,6 +123,18 @@ export function createRelay(options: Options) {
       wake();
     },
   };
+}
+
+/** The held shards with facts that are neither in the stream nor projected by this process, and after which. */
+async function unprojected(db: Db, held: ReadonlySet<number>, projected: ReadonlyMap<number, bigint>) {
+  const rows = await db.query(
+    "SELECT shard, position, published FROM relay WHERE shard IN (?) AND published < position",
+    [[-1, ...held]],
+  );
+  return rows
+    .map((row) => ({ shard: Number(row.shard), last: bigintOf(row.position), published: bigintOf(row.published) }))
+    .map((row) => ({ ...row, after: greater(row.published, projected.get(row.shard) ?? 0n) }))
+    .filter(({ after, last }) => after < last);
 }
 
 const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b);
