@@ -74,14 +74,14 @@ export async function openBus({ url, deployment, log }: { url: string; deploymen
     ...reading(js, jsm, name, base),
     up: () => up,
     onReconnect: (tell: () => void) => void listeners.push(tell),
-    /** Asks the owner of a stream to tell a shard's facts again from a position on. */
-    askReplay: (noun: string, shard: number, from: bigint) =>
-      connection.publish(`${base(noun)}-replay`, `${shard} ${from}`),
-    onReplay(noun: string, tell: (shard: number, from: bigint) => void) {
+    /** Asks the owner of a stream to tell a shard's facts before a position again: this life of it lacks some. */
+    askReplay: (noun: string, shard: number, before: bigint, incarnation: number) =>
+      connection.publish(`${base(noun)}-replay`, `${shard} ${before} ${incarnation}`),
+    onReplay(noun: string, tell: (shard: number, before: bigint, incarnation: number) => void) {
       connection.subscribe(`${base(noun)}-replay`, {
-        callback: (_err, msg) => {
-          const [shard = "", from = ""] = msg.string().split(" ");
-          tell(Number(shard), BigInt(from));
+        callback: (err, msg) => {
+          const [, shard, before, incarnation] = (err === null && /^(\d+) (\d+) (\d+)$/.exec(msg.string())) || [];
+          if (before !== undefined) tell(Number(shard), BigInt(before), Number(incarnation));
         },
       });
     },
