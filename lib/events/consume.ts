@@ -50,7 +50,7 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
     const from = startOf(places, held, state.incarnation, state.lastSequence);
     for await (const batch of batches(bus.read(noun, held, from, signal))) {
       const fresh = batch.filter(({ shard, position }) => position > (places.get(shard)?.position ?? 0n));
-      const missed = fresh.find((event) => isGap(places.get(event.shard), event));
+      const missed = gapIn(fresh, places);
       if (fresh.length > 0) await settle(options, fresh, signal);
       for (const { shard, ...at } of fresh) places.set(shard, at);
       seen = batch.at(-1);
@@ -118,9 +118,15 @@ function startOf(
   return (lowest ?? 0n) + 1n;
 }
 
-/** Positions of a shard are dense: one that jumps has lost what lies between. */
-const isGap = (place: Place | undefined, { position }: Delivered): boolean =>
-  place !== undefined && position > place.position + 1n;
+/** Positions of a shard are dense: the first one that jumps has lost what lies between. A shard never heard of begins anywhere. */
+function gapIn(events: readonly Delivered[], places: ReadonlyMap<number, Place>): Delivered | undefined {
+  const reached = new Map<number, bigint>();
+  return events.find(({ shard, position }) => {
+    const before = reached.get(shard) ?? places.get(shard)?.position ?? position;
+    reached.set(shard, position > before ? position : before);
+    return position > before + 1n;
+  });
+}
 
 /** Applies a batch; where that fails for its own sake, one by one, parking what stays impossible. */
 async function settle(options: Options, batch: readonly Delivered[], signal: AbortSignal): Promise<void> {
