@@ -27,10 +27,12 @@ export function streamLife(options: Options) {
   const { noun, db, leases, log } = options;
   /** What this process knows to be so; undefined while it has to look. */
   let sure: Known | undefined;
+  let doubts = 0;
 
   /** Makes the recorded life void, so that whoever looks next begins another. */
   const doubt = async (why: string): Promise<void> => {
     log.warn("stream in doubt", { noun, why });
+    doubts++;
     sure = undefined;
     await db.exec("UPDATE relay_stream SET created = '' WHERE name = ?", [noun]);
   };
@@ -38,13 +40,17 @@ export function streamLife(options: Options) {
   return {
     /** The incarnation to publish in. The held shards are in it when this answers. */
     async incarnation(): Promise<number> {
-      sure ??= await settle(options);
-      await adopt(options, sure.incarnation);
-      return sure.incarnation;
+      const before = doubts;
+      const known = sure ?? (await settle(options));
+      // Who doubts meanwhile may have come too late for what was just looked at: the next publish looks again.
+      if (doubts === before) sure = known;
+      await adopt(options, known.incarnation);
+      return known.incarnation;
     },
 
     /** The connection was away: look before the next publish. */
     suspect(): void {
+      doubts++;
       sure = undefined;
     },
 
