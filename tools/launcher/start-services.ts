@@ -18,6 +18,8 @@ type Service = (typeof services)[number];
 
 /** Two cores and a laptop's memory carry five of them. */
 const heapMaxMiB = 256;
+/** The default lets five loaded processes grow to 1.2 GiB; with this they stay at 0.75, at the same CPU a request. */
+const youngSpaceMiB = 8;
 const serviceReadyTimeoutMs = 60_000;
 const serviceStopTimeoutMs = 8_000;
 const migrateTimeoutMs = 120_000;
@@ -104,7 +106,7 @@ function serviceSpec(service: Service, place: SystemPlace): ProcessSpec {
     version: skeinVersion,
     address: `${service === "bff" ? "http" : "grpc"}://127.0.0.1:${port}`,
     file: process.execPath,
-    args: [`--max-old-space-size=${heapMaxMiB}`, mainFile(service)],
+    args: [`--max-old-space-size=${heapMaxMiB}`, `--max-semi-space-size=${youngSpaceMiB}`, mainFile(service)],
     env: { ...serviceEnv(place), ...publicKey, ...privateKey, PORT: String(port), INSTANCE: `${service}-1` },
     ready: async (output) =>
       service === "bff" ? (await httpStatus(`http://127.0.0.1:${port}/healthz`)) === 200 : saysReady(output),

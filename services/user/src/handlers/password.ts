@@ -12,8 +12,8 @@ const tagBytes = 32;
 const saltBytes = 16;
 /** Derivations at once: each fills its memory, and the thread pool is shared. */
 const atOnceMax = 2;
-/** Derivations that wait; one more is refused, so that a flood of log-ins cannot queue for minutes. */
-const waitingMax = 64;
+/** Derivations that wait: what two cores can do within the five seconds a sign-in has. One more is refused. */
+const waitingMax = 256;
 
 export type Passwords = ReturnType<typeof passwords>;
 
