@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
+import { connect } from "nats";
 import { type Bus, openBus } from "#lib/events/bus.ts";
 import { createLog, type Log } from "#lib/mesh/log.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
@@ -11,12 +12,14 @@ import { openRedis, type Redis } from "#lib/storage/redis.ts";
 export type Scratch = {
   readonly deployment: string;
   readonly log: Log;
+  readonly mysqlUrl: string;
   readonly redisUrl: string;
+  readonly natsUrl: string;
   /** A schema with the tables of events, and those of a folder where one is given. */
   openDb(noun: string, folder?: string): Promise<Db>;
   openRedis(): Promise<Redis>;
   openBus(): Promise<Bus>;
-  /** Closes everything and drops the schemas. */
+  /** Closes everything and drops the schemas and the streams. */
   close(): Promise<void>;
 };
 
@@ -37,7 +40,9 @@ export function scratch(env: Readonly<Record<string, string | undefined>>): Scra
   return {
     deployment,
     log,
+    mysqlUrl,
     redisUrl,
+    natsUrl,
     async openDb(noun, folder) {
       const database = `${deployment}_${noun}`;
       const folders = [
@@ -72,6 +77,22 @@ export function scratch(env: Readonly<Record<string, string | undefined>>): Scra
       const admin = openMysql({ url: mysqlUrl, database: "mysql" });
       for (const database of opened) await admin.exec(`DROP DATABASE IF EXISTS ${database}`);
       await admin.close();
+      await dropStreams(natsUrl, deployment);
     },
   };
+}
+
+/** Each stream reserves what it may grow to, so those of finished tests would leave no room for the next ones. */
+async function dropStreams(natsUrl: string, deployment: string): Promise<void> {
+  const { username, password, host } = new URL(natsUrl);
+  const connection = await connect({
+    servers: host,
+    user: decodeURIComponent(username),
+    pass: decodeURIComponent(password),
+  });
+  const streams = await connection.jetstreamManager();
+  for await (const { config } of streams.streams.list()) {
+    if (config.name.startsWith(`${deployment}_`.toUpperCase())) await streams.streams.delete(config.name);
+  }
+  await connection.close();
 }

@@ -12,7 +12,7 @@ const allowed: Readonly<Record<string, readonly string[] | typeof anything>> = {
   "lib/storage": ["lib/mesh"],
   "lib/events": ["gen", "lib/mesh", "lib/storage"],
   "lib/readmodel": ["gen", "lib/mesh", "lib/storage"],
-  "lib/harness": ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel"],
+  "lib/harness": ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel", "infra"],
   services: ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel"],
   bff: ["gen", "lib/mesh"],
   infra: ["gen"],
@@ -27,7 +27,7 @@ const allowed: Readonly<Record<string, readonly string[] | typeof anything>> = {
 const drivers: Readonly<Record<string, readonly string[]>> = {
   mysql2: ["lib/storage"],
   ioredis: ["lib/storage"],
-  nats: ["lib/events"],
+  nats: ["lib/events", "lib/harness"],
   "@nats-io": ["lib/events"],
   "@grpc/grpc-js": ["lib/mesh"],
   "@connectrpc/connect-node": ["lib/mesh", "bff"],

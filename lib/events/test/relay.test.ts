@@ -280,3 +280,47 @@ test("a new life that one relay begins is noticed by the others: what it emptied
   ending.abort();
   await Promise.all(running);
 });
+
+test("facts that come in one batch are no gap: nobody asks for them again", { timeout: 60_000 }, async () => {
+  // Once, each batch with two facts of a shard was taken for a loss, and every burst began a new life of the stream.
+  const team = leases({ db, team: "relay", holder: "a", log: place.log });
+  const hearing = leases({ db, team: "post", holder: "a", log: place.log });
+  const heard: bigint[] = [];
+  const asked: string[] = [];
+  bus.onReplay("post", (shard, from) => void asked.push(`${shard} from ${from}`));
+  const consumer = createConsumer({
+    noun: "post",
+    db,
+    bus,
+    leases: hearing,
+    log: place.log,
+    apply: async () => {},
+    applied: (events) =>
+      void heard.push(...events.filter(({ aggregate }) => aggregate === "post:2001").map(({ version }) => version)),
+    tell: async () => {},
+  });
+  const relay = relayOf(team);
+  const burst = async (from: number, to: number) => {
+    await db.tx((tx) =>
+      append(
+        tx,
+        Array.from({ length: to - from }, (_, nth) => told(2001, from + nth)),
+      ),
+    );
+    relay.nudge();
+  };
+  await burst(1, 2);
+  let bursting = false;
+  await during([team.loop, hearing.loop, relay.loop, consumer.loop], async () => {
+    if (heard.length === 1 && !bursting) {
+      bursting = true;
+      await burst(2, 102);
+    }
+    return heard.length === 101;
+  });
+  assert.deepEqual(
+    heard,
+    Array.from({ length: 101 }, (_, nth) => BigInt(nth + 1)),
+  );
+  assert.deepEqual(asked, []);
+});

@@ -66,7 +66,7 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
     async importPosts(req, ctx) {
       if (req.posts.length > importMax) throw invalid("posts", `must be at most ${importMax}`);
       const posts = req.posts.map(({ authorId, text, createTime, idempotencyKey }) => ({
-        authorId: parseId(authorId) ?? 0n,
+        authorId: authorOf(authorId),
         text: textOf(text),
         key: keyOf(idempotencyKey),
         timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
@@ -82,6 +82,12 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
 function originOf(ctx: Context): Origin {
   const { viewerId, traceparent } = callOf(ctx);
   return { actor: BigInt(viewerId ?? 0), traceparent };
+}
+
+function authorOf(text: string): bigint {
+  const id = parseId(text);
+  if (id === undefined) throw invalid("author_id", "must be an id");
+  return id;
 }
 
 const slotOf = (post: StoredPost | undefined) => (post === undefined || post.deleted ? {} : { post: shown(post) });

@@ -89,8 +89,8 @@ export function postStore(db: Db) {
       if (authorIds.length === 0) return [];
       const below = before === 0n ? "" : `AND activity_id < ${before}`;
       const one = `(SELECT author_id, activity_id FROM activity WHERE author_id = ? AND deleted = 0 ${below} ORDER BY activity_id DESC LIMIT ${limit})`; // PRIMARY
-      const rows = await db.query(authorIds.map(() => one).join(" UNION ALL "), authorIds);
       const lists = new Map<bigint, bigint[]>(authorIds.map((id) => [id, []]));
+      const rows = await db.query(Array.from(lists, () => one).join(" UNION ALL "), [...lists.keys()]);
       for (const row of rows) lists.get(bigintOf(row.author_id))?.push(bigintOf(row.activity_id));
       return authorIds.map((id) => (lists.get(id) ?? []).sort((a, b) => (a > b ? -1 : 1)));
     },

@@ -6,7 +6,7 @@ import { callOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
 import { parseId } from "#lib/storage/id.ts";
 import type { Passwords } from "./handlers/password.ts";
-import { displayNameOf, passwordOf, usernameOf } from "./handlers/rules.ts";
+import { bioOf, displayNameOf, lookupOf, passwordOf, usernameOf } from "./handlers/rules.ts";
 import type { Sessions } from "./handlers/session.ts";
 import type { AuthorVersions } from "./read-model.ts";
 import { type StoredUser, type UserStore, userState } from "./store.ts";
@@ -43,7 +43,7 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
     },
 
     async logIn(req, ctx) {
-      const user = await store.byName(req.username.toLowerCase().slice(0, 30));
+      const user = await store.byName(lookupOf(req.username));
       const right = await passwords.verify(req.password.slice(0, 512), user?.passwordHash);
       if (!right || user === undefined) {
         throw problem(Code.Unauthenticated, "invalid-credentials", "the name or the password is wrong");
@@ -53,7 +53,8 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
     },
 
     async getUser(req) {
-      const id = parseId(req.user) ?? (await store.byNames([req.user.toLowerCase()])).get(req.user.toLowerCase());
+      const name = lookupOf(req.user);
+      const id = parseId(req.user) ?? (await store.byNames([name])).get(name);
       const user = id === undefined ? undefined : (await versions.load([id])).get(id);
       if (user === undefined || user.state !== userState.open) throw notFound("user");
       return { user: shown(user) };
@@ -71,7 +72,7 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       const passwordHash = req.password === "" ? "" : await passwords.hash(passwordOf(req.password));
       const users = req.users.map(({ username, displayName, bio }) => {
         const name = usernameOf(username);
-        return { username: name, displayName: displayNameOf(displayName, name), bio, passwordHash };
+        return { username: name, displayName: displayNameOf(displayName, name), bio: bioOf(bio), passwordHash };
       });
       const ids = await store.importAll(users, { actor: 0n, traceparent: callOf(ctx).traceparent });
       nudge();

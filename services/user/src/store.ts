@@ -22,6 +22,9 @@ export type NewUser = Pick<StoredUser, "username" | "displayName" | "bio" | "pas
 const columns = "id, username, display_name, bio, password_hash, version, state, create_time";
 const insertUser = "INSERT INTO user (id, username, display_name, bio, password_hash, version, state) VALUES ?";
 
+/** An import that meets another one reads again whose the names are. */
+const triesMax = 3;
+
 /** The truth about users. */
 export type UserStore = ReturnType<typeof userStore>;
 
@@ -82,22 +85,39 @@ export function userStore(db: Db) {
 
     /** Opens many accounts at once; those whose name is taken keep who they are. Answers ids by name. */
     async importAll(users: readonly NewUser[], origin: Origin): Promise<Map<string, bigint>> {
-      const taken = await byNames(users.map(({ username }) => username));
-      const fresh = users.filter(({ username }) => !taken.has(username)).map((user) => ({ id: newId(), user }));
-      if (fresh.length > 0) {
-        await db.tx(async (tx) => {
-          const names: Param[][] = fresh.map(({ id, user }) => [user.username, id]);
-          await tx.exec("INSERT INTO username (username, user_id) VALUES ?", [names]);
-          await tx.exec(insertUser, [fresh.map(({ id, user }) => rowOf(id, user, userState.open))]);
-          await append(
-            tx,
-            fresh.map(({ id }) => userRegistered(id, 1, origin)),
-          );
-        });
+      for (let tried = 1; ; tried++) {
+        const taken = await byNames(users.map(({ username }) => username));
+        try {
+          return new Map([...taken, ...(await insertAll(db, freshOf(users, taken), origin))]);
+        } catch (reason) {
+          // Somebody took one of the names meanwhile: now it is seen.
+          if (!isDuplicate(reason) || tried === triesMax) throw reason;
+        }
       }
-      return new Map([...taken, ...fresh.map(({ id, user }) => [user.username, id] as const)]);
     },
   };
+}
+
+async function insertAll(db: Db, fresh: readonly NewUser[], origin: Origin): Promise<[string, bigint][]> {
+  if (fresh.length === 0) return [];
+  const made = fresh.map((user) => ({ id: newId(), user }));
+  await db.tx(async (tx) => {
+    const names: Param[][] = made.map(({ id, user }) => [user.username, id]);
+    await tx.exec("INSERT INTO username (username, user_id) VALUES ?", [names]);
+    await tx.exec(insertUser, [made.map(({ id, user }) => rowOf(id, user, userState.open))]);
+    await append(
+      tx,
+      made.map(({ id }) => userRegistered(id, 1, origin)),
+    );
+  });
+  return made.map(({ id, user }) => [user.username, id]);
+}
+
+/** Those whose name is free, the first of each name, in one order for everyone, so that no two imports wait in a ring. */
+function freshOf(users: readonly NewUser[], taken: ReadonlyMap<string, bigint>): NewUser[] {
+  const fresh = new Map<string, NewUser>();
+  for (const user of users) if (!taken.has(user.username) && !fresh.has(user.username)) fresh.set(user.username, user);
+  return [...fresh.values()].sort((a, b) => (a.username < b.username ? -1 : 1));
 }
 
 const rowOf = (id: bigint, { username, displayName, bio, passwordHash }: NewUser, state: number): Param[] => [

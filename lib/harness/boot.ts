@@ -1,0 +1,175 @@
+import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
+import { type CallOptions, type Client, createClient, type Transport } from "@connectrpc/connect";
+import { Health, HealthCheckResponse_ServingStatus } from "#gen/grpc/health/v1/health_pb.ts";
+import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
+import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
+import { grpcTransport } from "#lib/mesh/transport.ts";
+import type { Db } from "#lib/storage/mysql.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import { type Address, meshConfig } from "../../infra/envoy/config.ts";
+import { freeAddresses, healthy, startEnvoy } from "../../infra/envoy/test/running.ts";
+import { type ServiceProcess, startService } from "./process.ts";
+import type { Scratch } from "./scratch.ts";
+import { until } from "./until.ts";
+
+const services = { graph: GraphService, user: UserService, post: PostService, feed: FeedService } as const;
+/** Those that ask others, and so need a mesh before them. */
+const asking: ReadonlySet<Noun> = new Set(["user", "feed"]);
+
+export type Noun = keyof typeof services;
+type Clients = { readonly [N in Noun]: Client<(typeof services)[N]> };
+
+/** Longer than the slowest RPC may take: a test hears the service's own answer. */
+const callMs = 35_000;
+
+/** Services of a test file's own: their processes, their stores and clients that call them as the mesh would. */
+export type Booted<N extends Noun> = {
+  /** Called by another service, and by the operator's commands. */
+  readonly clients: Pick<Clients, N>;
+  readonly operator: Pick<Clients, N>;
+  /** Called by anyone who says to be `caller` under some key. */
+  strangers(caller: string, key: string): Pick<Clients, N>;
+  /** Options of a call behind which this person is, or nobody. */
+  as(viewerId?: string | bigint): CallOptions;
+  db(noun: N): Db;
+  readonly redis: Redis;
+  /** What access tokens are checked with. */
+  readonly accessKey: JsonWebKey;
+  /** Takes away what Redis knows of this deployment, at once: FLUSHALL, but for the tests beside. */
+  flush(): Promise<void>;
+  /** Sends the signal and waits for the end. */
+  kill(noun: N, signal: NodeJS.Signals): Promise<void>;
+  /** Starts one that was killed, and waits until it is asked again. */
+  start(noun: N): Promise<void>;
+  /** Drains everything; throws where a service did not leave in order. */
+  stop(): Promise<void>;
+};
+
+/** Migrates, starts and waits for the services of `nouns`; `env` is told to each of them. */
+export async function boot<const N extends Noun>(
+  place: Scratch,
+  nouns: readonly N[],
+  { env = {} }: { env?: Readonly<Record<string, string>> } = {},
+): Promise<Booted<N>> {
+  const meshed = nouns.some((noun) => asking.has(noun));
+  const [listen, admin, ...at] = (await freeAddresses(2 + nouns.length)) as [Address, Address, ...Address[]];
+  const addresses = new Map(nouns.map((noun, nth) => [noun, at[nth] as Address]));
+  const dbs = await byNoun(nouns, (noun) => place.openDb(noun, `services/${noun}/schema`));
+  const redis = await place.openRedis();
+  const keys = makeKeys();
+  const told = { ...envOf(place, listen, keys), ...env };
+  const running = new Map<Noun, ServiceProcess>();
+  const closing: (() => unknown)[] = [];
+  const transports: { readonly noun: Noun; readonly transport: Transport }[] = [];
+
+  const clientsOf = (caller: string, key: string): Pick<Clients, N> => {
+    const made = nouns.map((noun) => {
+      const transport = grpcTransport({ address: urlOf(addresses.get(noun)), caller, key });
+      closing.push(transport.close);
+      transports.push({ noun, transport });
+      return [noun, createClient(services[noun], transport)];
+    });
+    return Object.fromEntries(made) as Pick<Clients, N>;
+  };
+
+  const launch = async (noun: N): Promise<void> => {
+    const port = String(addresses.get(noun)?.port);
+    running.set(noun, await startService(noun, { ...told, INSTANCE: `${noun}-1`, PORT: port }));
+  };
+
+  const stop = async (): Promise<void> => {
+    for (const close of closing.splice(0)) await close();
+    // Callers before the called, so that nobody is cut off.
+    for (const noun of [...nouns].reverse()) await running.get(noun)?.leave();
+  };
+
+  try {
+    await Promise.all(nouns.map(launch));
+    if (meshed) {
+      const config = meshConfig({
+        listen,
+        admin,
+        services: Object.fromEntries([...addresses].map(([noun, address]) => [noun, [address]])),
+      });
+      const envoy = await startEnvoy(config, admin);
+      closing.unshift(() => envoy[Symbol.asyncDispose]());
+      for (const noun of nouns) await healthy(admin, noun, 1);
+    }
+  } catch (reason) {
+    await stop();
+    throw reason;
+  }
+
+  return {
+    clients: clientsOf("test", keys.internal),
+    operator: clientsOf("operator", keys.internal),
+    strangers: clientsOf,
+    as: optionsOf,
+    db: (noun) => dbs.get(noun) as Db,
+    redis,
+    accessKey: keys.access.public,
+    flush: async () => void (await redis.run(redis.pipeline().eval(flushLua, 0, `${place.deployment}:*`))),
+    kill: async (noun, signal) => running.get(noun)?.kill(signal),
+    async start(noun) {
+      await launch(noun);
+      for (const { noun: of, transport } of transports) if (of === noun) await serving(noun, transport);
+      if (meshed) await healthy(admin, noun, 1);
+    },
+    stop,
+  };
+}
+
+const urlOf = (address: Address | undefined): string => `http://${address?.host}:${address?.port}`;
+
+async function byNoun<N extends Noun, T>(nouns: readonly N[], open: (noun: N) => Promise<T>): Promise<Map<N, T>> {
+  return new Map(await Promise.all(nouns.map(async (noun) => [noun, await open(noun)] as const)));
+}
+
+function optionsOf(viewerId?: string | bigint): CallOptions {
+  const traceparent = newTraceparent();
+  return {
+    contextValues: valuesOf({
+      viewerId: viewerId === undefined ? undefined : String(viewerId),
+      caller: "test",
+      deadline: Date.now() + callMs,
+      traceparent,
+      requestId: traceparent.slice(3, 35),
+    }),
+  };
+}
+
+type Keys = ReturnType<typeof makeKeys>;
+
+function makeKeys() {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const secret = () => randomBytes(32).toString("base64url");
+  const access = { private: privateKey.export({ format: "jwk" }), public: publicKey.export({ format: "jwk" }) };
+  return { internal: secret(), cursor: secret(), access };
+}
+
+/** Passwords are cheap, and nobody waits for callers to notice that a service leaves. */
+const envOf = (place: Scratch, mesh: Address, { internal, cursor, access }: Keys) => ({
+  DEPLOYMENT: place.deployment,
+  MYSQL_URL: place.mysqlUrl,
+  REDIS_URL: place.redisUrl,
+  NATS_URL: place.natsUrl,
+  MESH_URL: urlOf(mesh),
+  INTERNAL_KEY: internal,
+  CURSOR_KEY: cursor,
+  ACCESS_KEY: JSON.stringify(access.private),
+  PASSWORD_MEMORY_KIB: "1024",
+  DRAIN_MS: "0",
+});
+
+/** Waits until a service that was started again answers on a connection that saw it die. */
+async function serving(noun: Noun, transport: Transport): Promise<void> {
+  const health = createClient(Health, transport);
+  const serves = async () =>
+    (await health.check({}, onBehalfOfNobody("test", 1_000))).status === HealthCheckResponse_ServingStatus.SERVING;
+  await until(`${noun} serves`, () => serves().catch(() => false));
+}
+
+const flushLua = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end return 1";

@@ -1,0 +1,133 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
+import { type Booted, boot } from "#lib/harness/boot.ts";
+import { scratch } from "#lib/harness/scratch.ts";
+import { until } from "#lib/harness/until.ts";
+import { homeTimelines } from "#lib/readmodel/families.ts";
+import { lag, lagOf } from "#lib/readmodel/lag.ts";
+import { headOf } from "#lib/readmodel/timeline.ts";
+
+/** All four services, and the words in which tests of feeds speak: people, follows, posts, and what SQL says of them. */
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** More than any test has. */
+const pagesMax = 1_000;
+/** As many as were asked for; the first ones by name. */
+type People = [string, string, string, string, ...string[]];
+
+export async function openWorld(env: Readonly<Record<string, string | undefined>>) {
+  const place = scratch(env);
+  const system = await boot(place, ["graph", "user", "post", "feed"]).catch(async (reason) => {
+    await place.close();
+    throw reason;
+  });
+  const { as, redis, operator } = system;
+  const { graph, post, feed } = system.clients;
+  const seen = reading(system);
+  let names = 0;
+
+  return {
+    home: seen.home,
+    author: seen.author,
+    truth: seen.truth,
+    authorTruth: seen.authorTruth,
+    timeline: seen.timeline,
+    system,
+    feed,
+    as,
+    flush: system.flush,
+    follow: (viewer: string, userId: string) => graph.followUser({ userId }, as(viewer)),
+    unfollow: (viewer: string, userId: string) => graph.unfollowUser({ userId }, as(viewer)),
+    remove: (author: string, postId: string) => post.deletePost({ postId }, as(author)),
+
+    async people(count: number): Promise<People> {
+      const users = Array.from({ length: count }, () => ({ username: `person_${++names}` }));
+      const { userIds } = await operator.user.importUsers({ users }, as());
+      await Promise.all(userIds.map((userId) => graph.createAccount({ userId }, as())));
+      return userIds as People;
+    },
+
+    async post(author: string): Promise<string> {
+      const made = await post.createPost({ text: "words", idempotencyKey: `create-${++names}` }, as(author));
+      return made.post?.id ?? "";
+    },
+
+    async importPosts(posts: readonly { authorId: string; timeMs: number }[]): Promise<void> {
+      const wanted = posts.map(({ authorId, timeMs }) => ({
+        authorId,
+        text: `of ${timeMs}`,
+        createTime: timestampFromMs(timeMs),
+        idempotencyKey: `import-${++names}`,
+      }));
+      await operator.post.importPosts({ posts: wanted }, as());
+    },
+
+    /** Waits until every post is in the timelines it belongs to: nothing is in the lag, and no task is left. */
+    fannedOut: (): Promise<void> =>
+      until("everything is fanned out", async () => {
+        const pipeline = redis.pipeline();
+        lag.read(redis, pipeline);
+        return lagOf((await redis.run(pipeline))[0]).length === 0;
+      }),
+
+    async close(): Promise<void> {
+      await system.stop();
+      await place.close();
+    },
+  };
+}
+
+/** What is seen: through the door of feed, in Redis, and in truth. */
+function reading(system: Booted<"graph" | "user" | "post" | "feed">) {
+  const { as, redis } = system;
+  const { feed } = system.clients;
+
+  async function pages(
+    ask: (pageToken: string) => Promise<{ items: FeedItem[]; nextPageToken: string }>,
+  ): Promise<string[]> {
+    const ids: string[] = [];
+    let pageToken = "";
+    for (let page = 0; page < pagesMax; page++) {
+      const { items, nextPageToken } = await ask(pageToken);
+      ids.push(...items.map(({ activityId }) => activityId));
+      if (nextPageToken === "") return ids;
+      pageToken = nextPageToken;
+    }
+    throw new Error(`a feed of more than ${pagesMax} pages`);
+  }
+
+  async function standing(authorIds: readonly string[]): Promise<string[]> {
+    const rows = await system
+      .db("post")
+      .query("SELECT id FROM post WHERE author_id IN (?) AND deleted = 0 ORDER BY id DESC", [authorIds]);
+    return rows.map(({ id }) => String(id));
+  }
+
+  return {
+    /** The whole home feed, page by page. */
+    home: (viewer: string, pageSize = 100): Promise<string[]> =>
+      pages((pageToken) => feed.listHomeFeed({ pageSize, pageToken }, as(viewer))),
+
+    /** The whole page of an author, as anyone sees it. */
+    author: (authorId: string, pageSize = 100): Promise<string[]> =>
+      pages((pageToken) => feed.listAuthorFeed({ authorId, pageSize, pageToken }, as())),
+
+    authorTruth: (authorId: string): Promise<string[]> => standing([authorId]),
+
+    /** What a home feed must be, from SQL alone. */
+    async truth(viewer: string): Promise<string[]> {
+      const rows = await system
+        .db("graph")
+        .query("SELECT followee_id FROM follow WHERE follower_id = ? AND following = 1", [viewer]);
+      return standing([viewer, ...rows.map(({ followee_id }) => String(followee_id))]);
+    },
+
+    /** A timeline as it stands in Redis. */
+    async timeline(viewer: string): Promise<{ ids: string[]; sealed: boolean }> {
+      const pipeline = redis.pipeline();
+      homeTimelines.readHead(redis, pipeline, BigInt(viewer), 1_000);
+      const { entries, seal } = headOf(await redis.run(pipeline));
+      return { ids: entries.map(({ activityId }) => String(activityId)), sealed: seal !== undefined };
+    },
+  };
+}
