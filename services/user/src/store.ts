@@ -1,6 +1,6 @@
 import { append } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
-import { bigintOf, type Db, isDuplicate, type Param, type Row } from "#lib/storage/mysql.ts";
+import { bigintOf, type Db, isDuplicate, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
 import { type Origin, userRegistered } from "./events.ts";
 
 /** Where a registration is: begun here, or finished in the graph too. */
@@ -21,6 +21,9 @@ export type NewUser = Pick<StoredUser, "username" | "displayName" | "bio" | "pas
 
 const columns = "id, username, display_name, bio, password_hash, version, state, create_time";
 const insertUser = "INSERT INTO user (id, username, display_name, bio, password_hash, version, state) VALUES ?";
+
+/** A name may be taken between the look and the insert; more often than this it is another fault. */
+const importTriesMax = 3;
 
 /** The truth about users. */
 export type UserStore = ReturnType<typeof userStore>;
@@ -82,22 +85,34 @@ export function userStore(db: Db) {
 
     /** Opens many accounts at once; those whose name is taken keep who they are. Answers ids by name. */
     async importAll(users: readonly NewUser[], origin: Origin): Promise<Map<string, bigint>> {
-      const taken = await byNames(users.map(({ username }) => username));
-      const fresh = users.filter(({ username }) => !taken.has(username)).map((user) => ({ id: newId(), user }));
-      if (fresh.length > 0) {
-        await db.tx(async (tx) => {
-          const names: Param[][] = fresh.map(({ id, user }) => [user.username, id]);
-          await tx.exec("INSERT INTO username (username, user_id) VALUES ?", [names]);
-          await tx.exec(insertUser, [fresh.map(({ id, user }) => rowOf(id, user, userState.open))]);
-          await append(
-            tx,
-            fresh.map(({ id }) => userRegistered(id, 1, origin)),
-          );
-        });
+      const byName = new Map(users.map((user) => [user.username, user]));
+      for (let tried = 1; ; tried++) {
+        const taken = await byNames([...byName.keys()]);
+        // In the order of the names, so that two imports of the same people wait for each other and do not deadlock.
+        const fresh = [...byName.values()]
+          .filter(({ username }) => !taken.has(username))
+          .sort((a, b) => (a.username < b.username ? -1 : 1))
+          .map((user) => ({ id: newId(), user }));
+        try {
+          if (fresh.length > 0) await db.tx((tx) => insertAll(tx, fresh, origin));
+          return new Map([...taken, ...fresh.map(({ id, user }) => [user.username, id] as const)]);
+        } catch (reason) {
+          // Somebody took a name meanwhile: the same import, sent again while its first call still ran.
+          if (!isDuplicate(reason) || tried === importTriesMax) throw reason;
+        }
       }
-      return new Map([...taken, ...fresh.map(({ id, user }) => [user.username, id] as const)]);
     },
   };
+}
+
+async function insertAll(tx: Sql, fresh: readonly { id: bigint; user: NewUser }[], origin: Origin): Promise<void> {
+  const names: Param[][] = fresh.map(({ id, user }) => [user.username, id]);
+  await tx.exec("INSERT INTO username (username, user_id) VALUES ?", [names]);
+  await tx.exec(insertUser, [fresh.map(({ id, user }) => rowOf(id, user, userState.open))]);
+  await append(
+    tx,
+    fresh.map(({ id }) => userRegistered(id, 1, origin)),
+  );
 }
 
 const rowOf = (id: bigint, { username, displayName, bio, passwordHash }: NewUser, state: number): Param[] => [
