@@ -7,7 +7,7 @@ import { accountChanged, followChanged, followCountsChanged, followerDeltas, typ
 
 export const active = 1;
 /** Whom one account may follow at most: a feed's follow set stays a few dozen kilobytes. */
-const followsMax = 5_000;
+export const followsMax = 5_000;
 
 /** An account with its counts. */
 export type StoredAccount = { userId: bigint; state: number; followerCount: bigint; followingCount: bigint };

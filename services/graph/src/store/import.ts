@@ -1,9 +1,9 @@
 import { append } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
-import { followsMax } from "../config.ts";
+
 import { followsImported, type Origin } from "../events.ts";
-import { active } from "../store.ts";
+import { active, followsMax } from "../store.ts";
 
 /** Whom one account is to follow. */
 export type FollowList = { readonly followerId: bigint; readonly followeeIds: readonly bigint[] };
