@@ -17,7 +17,7 @@ import {
 } from "nats";
 import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
-import { shards } from "./lease.ts";
+import { pause, shards } from "./lease.ts";
 import type { Event } from "./outbox.ts";
 
 /** An event as it came out of a stream. */
@@ -33,6 +33,8 @@ const streamBytesMax = 4 * 1024 ** 3;
 /** Events under way to one consumer; the server holds the rest. */
 const underWayMax = 512;
 const publishMs = 5_000;
+/** What is still to be said gets this long at the end; without a server there is nobody to say it to. */
+const closeMs = 1_000;
 const oldestServer = [2, 12];
 
 export type Bus = Awaited<ReturnType<typeof openBus>>;
@@ -86,7 +88,11 @@ export async function openBus({ url, deployment, log }: { url: string; deploymen
       });
     },
     ping: () => connection.rtt(),
-    close: () => connection.drain(),
+    async close(): Promise<void> {
+      const said = connection.drain().catch((reason) => log.warn("nats not drained", { error: reason }));
+      await Promise.race([said, pause(closeMs, AbortSignal.timeout(closeMs))]);
+      void connection.close();
+    },
   };
 }
 
