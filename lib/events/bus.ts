@@ -17,7 +17,7 @@ import {
 } from "nats";
 import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
-import { shards } from "./lease.ts";
+import { pause, shards } from "./lease.ts";
 import type { Event } from "./outbox.ts";
 
 /** An event as it came out of a stream. */
@@ -33,6 +33,8 @@ const streamBytesMax = 4 * 1024 ** 3;
 /** Events under way to one consumer; the server holds the rest. */
 const underWayMax = 512;
 const publishMs = 5_000;
+/** What is still to be said gets this long at the end; without a server there is nobody to say it to. */
+const closeMs = 1_000;
 const oldestServer = [2, 12];
 
 export type Bus = Awaited<ReturnType<typeof openBus>>;
@@ -74,19 +76,23 @@ export async function openBus({ url, deployment, log }: { url: string; deploymen
     ...reading(js, jsm, name, base),
     up: () => up,
     onReconnect: (tell: () => void) => void listeners.push(tell),
-    /** Asks the owner of a stream to tell a shard's facts again from a position on. */
-    askReplay: (noun: string, shard: number, from: bigint) =>
-      connection.publish(`${base(noun)}-replay`, `${shard} ${from}`),
-    onReplay(noun: string, tell: (shard: number, from: bigint) => void) {
+    /** Asks the owner of a stream to tell a shard's facts before a position again: this life of it lacks some. */
+    askReplay: (noun: string, shard: number, before: bigint, incarnation: number) =>
+      connection.publish(`${base(noun)}-replay`, `${shard} ${before} ${incarnation}`),
+    onReplay(noun: string, tell: (shard: number, before: bigint, incarnation: number) => void) {
       connection.subscribe(`${base(noun)}-replay`, {
-        callback: (_err, msg) => {
-          const [shard = "", from = ""] = msg.string().split(" ");
-          tell(Number(shard), BigInt(from));
+        callback: (err, msg) => {
+          const [, shard, before, incarnation] = (err === null && /^(\d+) (\d+) (\d+)$/.exec(msg.string())) || [];
+          if (before !== undefined) tell(Number(shard), BigInt(before), Number(incarnation));
         },
       });
     },
     ping: () => connection.rtt(),
-    close: () => connection.drain(),
+    async close(): Promise<void> {
+      const said = connection.drain().catch((reason) => log.warn("nats not drained", { error: reason }));
+      await Promise.race([said, pause(closeMs, AbortSignal.timeout(closeMs))]);
+      void connection.close();
+    },
   };
 }
 

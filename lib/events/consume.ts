@@ -30,6 +30,8 @@ const batchMax = 256;
 /** A fact that fails this often, within about two seconds, is poison. */
 const triesMax = 5;
 const againMs = 300;
+/** A relay that was asked to tell facts again gets this long before it is asked once more. */
+const retellMs = 1_000;
 const keepMs = 2_000;
 
 /**
@@ -39,46 +41,57 @@ const keepMs = 2_000;
  */
 export function createConsumer(options: Options): { readonly loop: Loop } {
   const { noun, db, bus, leases, log, tell } = options;
+  /** The shards that are read now, and where each of them is. */
+  let reading: ReadonlySet<number> = new Set();
   let places = new Map<number, Place>();
-  /** Everything of the held shards up to here was seen. */
+  /** Everything of the shards that are read was seen up to here. */
   let seen: Pick<Place, "incarnation" | "sequence"> | undefined;
 
   async function follow(held: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
     const state = await bus.state(noun);
     if (state === undefined || held.size === 0) return pause(againMs, signal);
+    seen = undefined;
     places = await load(db, noun, held);
+    reading = held;
     const from = startOf(places, held, state.incarnation, state.lastSequence);
+    let { incarnation } = state;
     for await (const batch of batches(bus.read(noun, held, from, signal))) {
-      const fresh = batch.filter(({ shard, position }) => position > (places.get(shard)?.position ?? 0n));
-      const missed = gapIn(fresh, places);
+      // A relay that had not heard of the new life told them; it tells them again in this one.
+      const current = batch.filter((event) => event.incarnation >= incarnation);
+      const { fresh, missed } = freshIn(places, current);
       if (fresh.length > 0) await settle(options, fresh, signal);
       for (const { shard, ...at } of fresh) places.set(shard, at);
-      seen = batch.at(-1);
-      if (missed !== undefined) askAgain(missed);
       options.applied(fresh);
+      if (missed !== undefined) {
+        askAgain(missed);
+        return pause(retellMs, signal);
+      }
+      const last = current.at(-1);
+      if (last !== undefined) {
+        incarnation = last.incarnation;
+        seen = last;
+      }
     }
   }
 
-  /** The stream lacks facts before this one. What came is applied; its relay tells the rest again. */
-  function askAgain({ shard, position }: Delivered): void {
+  /** The stream lacks facts before this one, so it is left for later: its relay tells them again, in order. */
+  function askAgain({ shard, position, incarnation }: Delivered): void {
     log.warn("missed facts", { noun, shard, before: String(position) });
-    bus.askReplay(noun, shard, position);
+    bus.askReplay(noun, shard, position, incarnation);
   }
 
   /** Shards in which nothing happened move on too, so that a restart does not read the whole stream for them. */
   async function keepUp(): Promise<void> {
     const positions = new Map([...places].map(([shard, { position }]) => [shard, position]));
-    await tell(noun, positions);
-    if (seen === undefined) return;
-    const { incarnation, sequence } = seen;
+    const at = seen;
     seen = undefined;
-    const rows = [...leases.held()].map((shard) => ({
-      shard,
-      incarnation,
-      sequence,
-      position: positions.get(shard) ?? 0n,
-    }));
-    if (rows.length > 0) await save(db, noun, rows);
+    const still = [...reading].filter((shard) => leases.held().has(shard));
+    if (at !== undefined && still.length > 0) {
+      const { incarnation, sequence } = at;
+      const rows = still.map((shard) => ({ shard, incarnation, sequence, position: positions.get(shard) ?? 0n }));
+      await save(db, noun, rows);
+    }
+    await tell(noun, positions);
   }
 
   return {
@@ -118,14 +131,18 @@ function startOf(
   return (lowest ?? 0n) + 1n;
 }
 
-/** Positions of a shard are dense: the first one that jumps has lost what lies between. A shard never heard of begins anywhere. */
-function gapIn(events: readonly Delivered[], places: ReadonlyMap<number, Place>): Delivered | undefined {
-  const reached = new Map<number, bigint>();
-  return events.find(({ shard, position }) => {
-    const before = reached.get(shard) ?? places.get(shard)?.position ?? position;
-    reached.set(shard, position > before ? position : before);
-    return position > before + 1n;
-  });
+/** What is new in a batch, up to a fact that others are missing before: positions of a shard are dense. */
+function freshIn(places: ReadonlyMap<number, Place>, batch: readonly Delivered[]) {
+  const reached = new Map([...places].map(([shard, { position }]) => [shard, position]));
+  const fresh: Delivered[] = [];
+  for (const event of batch) {
+    const before = reached.get(event.shard);
+    if (event.position <= (before ?? 0n)) continue;
+    if (before !== undefined && event.position > before + 1n) return { fresh, missed: event };
+    reached.set(event.shard, event.position);
+    fresh.push(event);
+  }
+  return { fresh, missed: undefined };
 }
 
 /** Applies a batch; where that fails for its own sake, one by one, parking what stays impossible. */
@@ -226,24 +243,28 @@ async function park(tx: Sql, noun: string, events: readonly Delivered[], reason:
 
 /** What has come by now, together: the pace is the consumer's own. */
 async function* batches<T>(events: AsyncGenerator<T>): AsyncGenerator<T[]> {
-  let waiting = events.next();
+  const ask = () => {
+    const next = events.next();
+    next.catch(() => {}); // It may fail while the batch before it is applied: whoever awaits it hears of it then.
+    return next;
+  };
+  let waiting = ask();
   try {
     for (;;) {
       const first = await waiting;
       if (first.done === true) return;
       const batch = [first.value];
-      waiting = events.next();
+      waiting = ask();
       while (batch.length < batchMax) {
         const more = await Promise.race([waiting, nothingYet()]);
         if (more === undefined || more.done === true) break;
         batch.push(more.value);
-        waiting = events.next();
+        waiting = ask();
       }
       yield batch;
     }
   } finally {
     // Not awaited: a generator that waits for its next event ends only with its signal.
-    waiting.catch(() => {});
     events.return(undefined).catch(() => {});
   }
 }

@@ -36,15 +36,17 @@ const againMs = 300;
 export function createRelay(options: Options) {
   const { noun, db, bus, leases, log, fold, project } = options;
   const life = streamLife(options);
+  /** How far this process projected each shard. A gap is never passed over, so everything below is projected too. */
   const projected = new Map<number, bigint>();
+  const isProjected = ({ shard, position }: Event) => project === undefined || position <= (projected.get(shard) ?? 0n);
   let nudged = false;
   let wake = () => {};
 
   async function pass(): Promise<boolean> {
     const numbered = await numberNew(db, leases, fold);
-    await projectNew(numbered);
+    const left = await projectNew(numbered);
     const more = await publish();
-    return numbered.length >= batchMax || more;
+    return numbered.length >= batchMax || left || more;
   }
 
   /** Publishes what is numbered and not yet in this incarnation of the stream; true where there is more. */
@@ -56,27 +58,43 @@ export function createRelay(options: Options) {
       [[-1, ...leases.held()], incarnation],
     );
     if (behind.length === 0) return false;
-    const share = Math.max(1, Math.ceil(batchMax / behind.length));
+    const share = Math.ceil(batchMax / behind.length);
     const ranges = behind.map((row) => [Number(row.shard), bigintOf(row.published)] as const);
-    const events = (await Promise.all(ranges.map(([shard, after]) => unpublished(db, shard, after, share)))).flat();
-    await projectNew(events);
-    const acks = await Promise.all(events.map((event) => bus.publish(noun, event, incarnation)));
+    const due = (await Promise.all(ranges.map(([shard, after]) => numberedAfter(db, shard, after, share)))).flat();
+    const events = due.filter(isProjected);
+    if (events.length === 0) return due.length > 0;
+    const told = await Promise.allSettled(events.map((event) => bus.publish(noun, event, incarnation)));
+    const acks = told.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     if (!(await life.acknowledged(acks, incarnation))) return true;
+    const failed = told.find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
     await mark(db, events, incarnation);
     return events.length >= share;
   }
 
-  async function projectNew(events: readonly Event[]): Promise<void> {
-    const fresh = events.filter(({ shard, position }) => position > (projected.get(shard) ?? 0n));
-    if (fresh.length === 0) return;
-    await project?.(fresh);
-    for (const { shard, position } of fresh) projected.set(shard, position);
+  /**
+   * Projects what is numbered and not in the stream, from where this process left off: what an earlier pass failed at,
+   * or a holder before this one did not get to, comes first. True where there is more.
+   */
+  async function projectNew(numbered: readonly Event[]): Promise<boolean> {
+    if (project === undefined) return false;
+    const behind = await unprojected(db, leases.held(), projected);
+    if (behind.length === 0) return false;
+    const share = Math.ceil(batchMax / behind.length);
+    const due = behind.map(({ shard, after }) => {
+      const fresh = numbered.filter((event) => event.shard === shard);
+      return fresh[0]?.position === after + 1n ? fresh : numberedAfter(db, shard, after, share);
+    });
+    const events = (await Promise.all(due)).flat();
+    await project(events);
+    for (const { shard, position } of events) projected.set(shard, position);
+    return events.length >= share;
   }
 
   const loop: Loop = async (signal) => {
     bus.onReconnect(() => life.suspect());
-    bus.onReplay(noun, (shard, from) => {
-      life.replay(shard, from).catch((reason) => log.warn("relay", { noun, error: reason }));
+    bus.onReplay(noun, (shard, before, incarnation) => {
+      life.replay(shard, before, incarnation).catch((reason) => log.warn("relay", { noun, error: reason }));
     });
     leases.onChange(() => wake());
     while (!signal.aborted) {
@@ -107,7 +125,21 @@ export function createRelay(options: Options) {
   };
 }
 
-async function unpublished(db: Db, shard: number, after: bigint, limit: number): Promise<Event[]> {
+/** The held shards with facts that are neither in the stream nor projected by this process, and after which. */
+async function unprojected(db: Db, held: ReadonlySet<number>, projected: ReadonlyMap<number, bigint>) {
+  const rows = await db.query(
+    "SELECT shard, position, published FROM relay WHERE shard IN (?) AND published < position",
+    [[-1, ...held]],
+  );
+  return rows
+    .map((row) => ({ shard: Number(row.shard), last: bigintOf(row.position), published: bigintOf(row.published) }))
+    .map((row) => ({ ...row, after: greater(row.published, projected.get(row.shard) ?? 0n) }))
+    .filter(({ after, last }) => after < last);
+}
+
+const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
+async function numberedAfter(db: Db, shard: number, after: bigint, limit: number): Promise<Event[]> {
   const rows = await db.query(
     `SELECT ${eventColumns} FROM outbox WHERE shard = ? AND position > ? ORDER BY position LIMIT ${limit}`, // by_position
     [shard, after],

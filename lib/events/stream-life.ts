@@ -27,36 +27,35 @@ export function streamLife(options: Options) {
   const { noun, db, leases, log } = options;
   /** What this process knows to be so; undefined while it has to look. */
   let sure: Known | undefined;
-  let doubts = 0;
+  /** Grows with each reason to look, so that one that comes while looking is not forgotten. */
+  let reasons = 0;
 
-  /** Makes the recorded life void, so that whoever looks next begins another. */
-  const doubt = async (why: string): Promise<void> => {
-    log.warn("stream in doubt", { noun, why });
-    doubts++;
+  /** Makes a life void, so that whoever looks next begins another; unless another has begun already. */
+  const doubt = async (incarnation: number, why: string): Promise<void> => {
+    log.warn("stream in doubt", { noun, incarnation, why });
     sure = undefined;
-    await db.exec("UPDATE relay_stream SET created = '' WHERE name = ?", [noun]);
+    await db.exec("UPDATE relay_stream SET created = '' WHERE name = ? AND incarnation = ?", [noun, incarnation]);
   };
 
   return {
     /** The incarnation to publish in. The held shards are in it when this answers. */
     async incarnation(): Promise<number> {
-      const before = doubts;
-      const known = sure ?? (await settle(options));
-      // Who doubts meanwhile may have come too late for what was just looked at: the next publish looks again.
-      if (doubts === before) sure = known;
+      const before = reasons;
+      const known = sure !== undefined && (await isRecorded(db, noun, sure)) ? sure : await settle(options);
+      sure = reasons === before ? known : undefined;
       await adopt(options, known.incarnation);
       return known.incarnation;
     },
 
     /** The connection was away: look before the next publish. */
     suspect(): void {
-      doubts++;
       sure = undefined;
+      reasons++;
     },
 
-    /** A consumer misses facts of a shard. It recorded its place before it asked, so a new life tells them. */
-    async replay(shard: number, from: bigint): Promise<void> {
-      if (leases.held().has(shard)) await doubt(`shard ${shard} is missed from ${from}`);
+    /** A consumer misses facts of a shard in some life. Its place is before them, so a new life tells them. */
+    async replay(shard: number, before: bigint, incarnation: number): Promise<void> {
+      if (leases.held().has(shard)) await doubt(incarnation, `facts of shard ${shard} before ${before} are missed`);
     },
 
     /** Keeps how far the stream got, by acks in the order published; false where they show that it went back. */
@@ -64,7 +63,7 @@ export function streamLife(options: Options) {
       const fresh = acks.filter(({ duplicate }) => !duplicate).map(({ sequence }) => sequence);
       const before = sure?.lastSequence ?? 0n;
       if (fresh.some((sequence) => sequence <= before)) {
-        await doubt("its sequences went back");
+        await doubt(incarnation, "its sequences went back");
         return false;
       }
       const last = fresh.at(-1) ?? before;
@@ -76,6 +75,16 @@ export function streamLife(options: Options) {
       return true;
     },
   };
+}
+
+/** Whether a life is the one that counts: another process may have begun a new one, or be in doubt. */
+async function isRecorded(db: Db, noun: string, { incarnation, created }: Known): Promise<boolean> {
+  const rows = await db.query("SELECT 1 FROM relay_stream WHERE name = ? AND incarnation = ? AND created = ?", [
+    noun,
+    incarnation,
+    created,
+  ]);
+  return rows.length === 1;
 }
 
 /** Settles which life of the stream is now. The row's lock makes processes that doubt at once agree on one. */

@@ -45,7 +45,15 @@ redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return 1`,
 };
 
-export const followSetScripts = [applyChange, build];
+/** A set that is older than a committed version goes, and so does a build that may have read an older one. */
+const catchUp: Script = {
+  lua: `
+if tonumber(redis.call('GET', KEYS[2]) or '-1') >= tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return 1`,
+};
+
+export const followSetScripts = [applyChange, build, catchUp];
 
 const keysOf = (redis: Redis, viewerId: bigint) => [
   redis.key("rel.f", viewerId),
@@ -68,6 +76,15 @@ export const followSets = {
     for (const { followerId, followeeId, following, version } of changes) {
       const args = [String(version), String(followeeId), following ? "1" : "0", lifeSeconds];
       redis.call(pipeline, applyChange, keysOf(redis, followerId), args);
+    }
+    await redis.run(pipeline);
+  },
+
+  /** Drops the sets that are behind these committed versions: whoever was to apply them may have died. */
+  async catchUp(redis: Redis, versions: ReadonlyMap<bigint, bigint>): Promise<void> {
+    const pipeline = redis.pipeline();
+    for (const [viewerId, version] of versions) {
+      redis.call(pipeline, catchUp, keysOf(redis, viewerId), [String(version)]);
     }
     await redis.run(pipeline);
   },

@@ -1,8 +1,12 @@
+import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { decodeEntry, encodeEntry, type TimelineEntry } from "./timeline.ts";
 
 /** Entries a read merges by itself; beyond them a post waits for its fan-out. */
 const lagMax = 512;
+
+/** An import of old posts, or a log that is told again from its start, must not push out what was just posted. */
+const ageMaxMs = 600_000;
 
 /**
  * `lag`: activities that are public and not yet in every follower's timeline, by time. The post service adds one with
@@ -11,6 +15,7 @@ const lagMax = 512;
  */
 export const lag = {
   add(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, entry: TimelineEntry, nowMs = Date.now()): void {
+    if (timeOf(entry.activityId) < nowMs - ageMaxMs) return;
     pipeline.zadd(redis.soleKey("lag"), "NX", nowMs, encodeEntry(entry));
   },
 

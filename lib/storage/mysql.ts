@@ -28,7 +28,9 @@ export type Db = Sql & {
 const connectionsMax = 10;
 /** Statements that wait for a connection; one more is refused at once. */
 const waitingMax = 500;
-/** A statement that takes longer is given up, and its connection with it. */
+/** A statement waits this long for a free connection: longer means that the server hangs, and more would pile up. */
+const freeMs = 1_000;
+/** A statement that takes longer is given up, and its connection with it. A lock is waited for half as long. */
 const statementMs = 2_000;
 const triesMax = 3;
 
@@ -51,28 +53,41 @@ export function openMysql({ url, database }: { url: string; database: string }):
     multipleStatements: false,
   });
   pool.pool.on("connection", (connection) => {
-    connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
-    connection.query("SET SESSION sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = 3");
+    const unfit = (reason: unknown) => reason !== null && connection.destroy();
+    connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", unfit);
+    connection.query(
+      "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', innodb_lock_wait_timeout = 1", // below statementMs
+      unfit,
+    );
   });
 
-  const on = (runner: { query: mysql.Pool["query"] }): Sql => ({
-    query: (sql, params = []) => ask(runner, sql, params) as Promise<Row[]>,
-    exec: async (sql, params = []) => ((await ask(runner, sql, params)) as mysql.ResultSetHeader).affectedRows,
+  const on = (run: (sql: string, params: readonly Param[]) => Promise<unknown>): Sql => ({
+    query: (sql, params = []) => run(sql, params) as Promise<Row[]>,
+    exec: async (sql, params = []) => ((await run(sql, params)) as mysql.ResultSetHeader).affectedRows,
   });
+  const alone = async (sql: string, params: readonly Param[]): Promise<unknown> => {
+    const connection = await freeOf(pool);
+    try {
+      return await ask(connection, sql, params);
+    } finally {
+      connection.release();
+    }
+  };
 
   return {
-    ...on(pool),
+    ...on(alone),
     async tx(work) {
       for (let tried = 1; ; tried++) {
         try {
-          return await transaction(pool, (connection) => work(on(connection)));
+          return await transaction(pool, (connection) => work(on((sql, params) => ask(connection, sql, params))));
         } catch (reason) {
-          if (tried === triesMax || !hasNumber(reason, Object.values(lost))) throw reason;
+          if (!hasNumber(reason, Object.values(lost))) throw reason;
+          if (tried === triesMax) throw outrun(reason);
           await new Promise((done) => setTimeout(done, Math.random() * 10 * tried));
         }
       }
     },
-    ping: async () => void (await ask(pool, "SELECT 1", [])),
+    ping: async () => void (await alone("SELECT 1", [])),
     close: () => pool.end(),
   };
 }
@@ -81,7 +96,7 @@ export function openMysql({ url, database }: { url: string; database: string }):
 export const isDuplicate = (reason: unknown): boolean => hasNumber(reason, [duplicateKey]);
 
 async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolConnection) => Promise<T>): Promise<T> {
-  const connection = await pool.getConnection().catch((reason) => Promise.reject(judged(reason)));
+  const connection = await freeOf(pool);
   let settled = false;
   try {
     await ask(connection, "START TRANSACTION", []);
@@ -102,17 +117,46 @@ async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolCon
   }
 }
 
-async function ask(runner: { query: mysql.Pool["query"] }, sql: string, params: readonly Param[]): Promise<unknown> {
+/** A connection of the pool. One that comes free too late goes back to it. */
+async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
+  const coming = pool.getConnection();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`no connection came free within ${freeMs} ms`)), freeMs);
+  });
   try {
-    const [result] = await runner.query<mysql.RowDataPacket[]>({
+    return await Promise.race([coming, late]);
+  } catch (reason) {
+    coming.then(
+      (connection) => connection.release(),
+      () => {},
+    );
+    throw judged(reason);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Runs one statement. Where it takes too long its connection goes: an answer that comes later would block the next. */
+async function ask(connection: mysql.PoolConnection, sql: string, params: readonly Param[]): Promise<unknown> {
+  try {
+    const [result] = await connection.query<mysql.RowDataPacket[]>({
       sql,
       values: params as unknown[],
       timeout: statementMs,
     });
     return result;
   } catch (reason) {
+    if ((reason as { code?: string }).code === "PROTOCOL_SEQUENCE_TIMEOUT") connection.destroy();
     throw judged(reason);
   }
+}
+
+/** A transaction that lost every race: the caller may send the whole again. */
+function outrun(reason: unknown): ConnectError {
+  const err = problem(Code.Aborted, "conflict", "too much happened at once; send it again");
+  err.cause = reason;
+  return err;
 }
 
 /** The server's own complaints pass (a caller may branch on them); a server that does not answer is UNAVAILABLE. */

@@ -61,6 +61,7 @@ export function openRedis({
     connectTimeout: 1_000,
     maxRetriesPerRequest: 1,
     enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false, // Their keys are of the server that went away.
     retryStrategy: (times) => Math.min(50 * times, 500),
     lazyConnect: false,
   });
@@ -69,7 +70,12 @@ export function openRedis({
   client.on("close", () => {
     prefix = undefined;
   });
-  client.on("ready", () => void trust().catch((reason) => log.warn("redis not trusted", { error: reason })));
+  client.on("ready", () => {
+    trust().catch((reason) => {
+      log.warn("redis not trusted", { error: reason });
+      if (client.status === "ready") client.disconnect(true);
+    });
+  });
 
   async function trust(): Promise<void> {
     const loading = scripts.map(async (script) => {

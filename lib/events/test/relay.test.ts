@@ -9,6 +9,7 @@ import { createConsumer } from "../consume.ts";
 import { type Leases, leases } from "../lease.ts";
 import { append, type Event, fact } from "../outbox.ts";
 import { createRelay } from "../relay.ts";
+import type { Places } from "../stream-life.ts";
 
 let place: Scratch;
 let db: Db;
@@ -47,6 +48,8 @@ const noPlaces = () => Promise.resolve(new Map<number, bigint>());
 const relayOf = (
   team: Leases,
   more: {
+    bus?: Bus;
+    places?: Places;
     fold?: (tx: Sql, events: readonly Event[]) => Promise<void>;
     project?: (events: readonly Event[]) => Promise<void>;
   } = {},
@@ -163,6 +166,119 @@ test("two holders share the shards, and one that left gives its shards back", { 
   ending.abort();
   await running;
   assert.equal(await db.tx((tx) => a.fenced(tx)).then((shards) => shards.length), 0);
+});
+
+test("a fact whose projection failed is projected before later ones are told, also by the next holder", {
+  timeout: 30_000,
+}, async () => {
+  const projected: bigint[] = [];
+  let away = true;
+  const project = async (events: readonly Event[]) => {
+    if (away) throw new Error("the read models are away");
+    projected.push(...events.map(({ version }) => version));
+  };
+  const numbered = (versions: number) => async () =>
+    (await count("aggregate = 'post:2000' AND position IS NOT NULL")) === versions;
+  await db.tx((tx) => append(tx, [told(2000, 1)]));
+  const first = leases({ db, team: "relay", holder: "a", log: place.log });
+  await during([first.loop, relayOf(first, { project }).loop], numbered(1));
+  assert.deepEqual(projected, []);
+  const second = leases({ db, team: "relay", holder: "b", log: place.log });
+  const relay = relayOf(second, { project });
+  let step = 0;
+  await during([second.loop, relay.loop], async () => {
+    if (step === 0) {
+      step = 1;
+      await db.tx((tx) => append(tx, [told(2000, 2)]));
+    } else if (step === 1 && (await numbered(2)())) {
+      step = 2;
+      away = false;
+      await db.tx((tx) => append(tx, [told(2000, 3)]));
+      relay.nudge();
+    }
+    return step === 2 && (await numbered(3)()) && (await allPublished());
+  });
+  assert.deepEqual(projected, [1n, 2n, 3n]);
+});
+
+/** A consumer that keeps what it hears, and the places it told. */
+function hearing(team: Leases) {
+  const heard: Delivered[] = [];
+  const told = new Map<number, bigint>();
+  const { loop } = createConsumer({
+    noun: "post",
+    db,
+    bus,
+    leases: team,
+    log: place.log,
+    apply: async () => {},
+    applied: (events) => void heard.push(...events),
+    tell: async (_noun, places) => {
+      for (const [shard, position] of places) told.set(shard, position);
+    },
+  });
+  const versions = (aggregate: string) =>
+    heard.filter((event) => event.aggregate === aggregate).map(({ version }) => Number(version));
+  return { loop, versions, places: () => Promise.resolve(told) };
+}
+
+test("a fact that the stream lost is told again before those after it are heard", { timeout: 60_000 }, async () => {
+  let lost = 0;
+  const losing: Bus = {
+    ...bus,
+    async publish(noun, event, incarnation) {
+      if (event.aggregate !== "post:3000" || event.version !== 2n || lost > 0)
+        return bus.publish(noun, event, incarnation);
+      lost++;
+      return { sequence: 0n, duplicate: true };
+    },
+  };
+  const team = leases({ db, team: "relay", holder: "a", log: place.log });
+  const consuming = leases({ db, team: "post", holder: "a", log: place.log });
+  const consumer = hearing(consuming);
+  const relay = relayOf(team, { bus: losing, places: consumer.places });
+  let step = 0;
+  await during([team.loop, consuming.loop, relay.loop, consumer.loop], async () => {
+    if (step === 0) await db.tx((tx) => append(tx, [told(3000, 1)]));
+    if (step === 0 || (step === 1 && consumer.versions("post:3000").length === 1)) {
+      if (step === 1) await db.tx((tx) => append(tx, [told(3000, 2), told(3000, 3)]));
+      step++;
+    }
+    return consumer.versions("post:3000").length >= 3;
+  });
+  assert.equal(lost, 1);
+  assert.deepEqual(consumer.versions("post:3000"), [1, 2, 3]);
+});
+
+test("a new life that one relay begins is noticed by the others: what it emptied is told again", {
+  timeout: 60_000,
+}, async () => {
+  const a = leases({ db, team: "relay", holder: "a", log: place.log });
+  const b = leases({ db, team: "relay", holder: "b", log: place.log });
+  const consuming = leases({ db, team: "post", holder: "a", log: place.log });
+  const consumer = hearing(consuming);
+  const [one, two] = [relayOf(a, consumer), relayOf(b, consumer)];
+  const life = async () => Number((await db.query("SELECT incarnation FROM relay_stream"))[0]?.incarnation);
+  const aggregates = Array.from({ length: 64 }, (_, nth) => 4032 + nth);
+  const ending = new AbortController();
+  const running = [a.loop, b.loop, one.loop, two.loop].map((loop) => loop(ending.signal));
+  await during([], () => a.held().size === 32 && b.held().size === 32);
+  await db.tx((tx) =>
+    append(
+      tx,
+      aggregates.map((aggregate) => told(aggregate, 1)),
+    ),
+  );
+  await during([], allPublished);
+  const before = await life();
+  const [shard = 0] = a.held();
+  bus.askReplay("post", shard, 1n, before);
+  await during([], async () => (await life()) > before);
+  await during([consuming.loop, consumer.loop], () =>
+    aggregates.every((aggregate) => consumer.versions(`post:${aggregate}`).length === 1),
+  );
+  ending.abort();
+  await Promise.all(running);
 });
 
 test("facts that come in one batch are no gap: nobody asks for them again", { timeout: 60_000 }, async () => {

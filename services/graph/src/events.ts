@@ -61,6 +61,16 @@ export const followCountsChanged = (
     value: { userId: String(userId), ...counts },
   });
 
+/** Whose follow sets some facts changed. */
+export function followersIn(events: readonly Event[]): bigint[] {
+  const ids = events.flatMap(({ type, payload }) => {
+    if (type === FollowChangedSchema.name) return [fromBinary(FollowChangedSchema, payload).followerId];
+    if (type === FollowsImportedSchema.name) return [fromBinary(FollowsImportedSchema, payload).followerId];
+    return [];
+  });
+  return [...new Set(ids)].map(BigInt);
+}
+
 /** By how much each account's followers change in a batch of facts. Imports count by themselves. */
 export function followerDeltas(events: readonly Event[]): Map<bigint, number> {
   const deltas = new Map<bigint, number>();

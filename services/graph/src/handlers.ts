@@ -14,7 +14,7 @@ import type { Edge, GraphStore } from "./store.ts";
 const batchMax = 100;
 /** Followers in one packed page of a scan: 32 KiB. */
 const scanPage = 4_096;
-/** Follows in one import call. */
+/** Follows in one import call, and lists, which may be empty. */
 const importMax = 5_000;
 
 type Needs = { db: Db; store: GraphStore; followSets: FollowSets; pageTokens: PageTokens; nudge: () => void };
@@ -100,11 +100,12 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
       }));
       const total = lists.reduce((sum, { followeeIds }) => sum + followeeIds.length, 0);
       if (total > importMax) throw invalid("lists", `must hold at most ${importMax} follows`);
-      if (lists.length === 0) return { createdCount: 0n };
-      const { changed, created } = await importFollows(db, lists, originOf(ctx));
+      if (lists.length > importMax) throw invalid("lists", `must be at most ${importMax}`);
+      if (lists.length === 0) return { createdCount: 0n, overLimitCount: 0n };
+      const { changed, created, overLimit } = await importFollows(db, lists, originOf(ctx));
       nudge();
       if (changed.length > 0) await followSets.drop(changed);
-      return { createdCount: BigInt(created) };
+      return { createdCount: BigInt(created), overLimitCount: BigInt(overLimit) };
     },
   };
 }

@@ -13,6 +13,7 @@ import { openMysql } from "#lib/storage/mysql.ts";
 import { pageTokens } from "#lib/storage/page.ts";
 import { openRedis } from "#lib/storage/redis.ts";
 import { config } from "./config.ts";
+import { followersIn } from "./events.ts";
 import { graphHandlers } from "./handlers.ts";
 import { graphReadModel } from "./read-model.ts";
 import { foldFollowerCounts, graphStore } from "./store.ts";
@@ -28,7 +29,16 @@ const store = graphStore(db);
 const followSets = graphReadModel(redis, store);
 const relaying = leases({ db, team: "relay", holder: instance, log });
 const lowest = (noun: string) => places.lowest(redis, noun);
-const relay = createRelay({ noun: "graph", db, bus, leases: relaying, log, places: lowest, fold: foldFollowerCounts });
+const relay = createRelay({
+  noun: "graph",
+  db,
+  bus,
+  leases: relaying,
+  log,
+  places: lowest,
+  fold: foldFollowerCounts,
+  project: (events) => followSets.catchUp(followersIn(events)),
+});
 
 const handlers = graphHandlers({ db, store, followSets, pageTokens: pageTokens(config.cursorKey), nudge: relay.nudge });
 

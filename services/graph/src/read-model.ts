@@ -15,8 +15,12 @@ export function graphReadModel(redis: Redis, store: GraphStore) {
       { version, changed }: Followed,
     ): Promise<void> {
       if (changed) return followSets.apply(redis, [{ followerId, followeeId, following, version }]);
-      const [known] = await redis.run(redis.pipeline().get(followSets.versionKey(redis, followerId)));
-      if (known !== null && known !== String(version)) await followSets.drop(redis, [followerId]);
+      await followSets.catchUp(redis, new Map([[followerId, version]]));
+    },
+
+    /** The relay's part, before anyone hears of the facts: what their writers died before they could apply. */
+    async catchUp(followerIds: readonly bigint[]): Promise<void> {
+      if (followerIds.length > 0) await followSets.catchUp(redis, await store.followVersions(followerIds));
     },
 
     drop: (followerIds: readonly bigint[]): Promise<void> => followSets.drop(redis, followerIds),

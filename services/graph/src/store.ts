@@ -3,10 +3,11 @@ import { append, type Event } from "#lib/events/outbox.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
-import { followsMax } from "./config.ts";
 import { accountChanged, followChanged, followCountsChanged, followerDeltas, type Origin } from "./events.ts";
 
 export const active = 1;
+/** Whom one account may follow at most: a feed's follow set stays a few dozen kilobytes. */
+export const followsMax = 5_000;
 
 /** An account with its counts. */
 export type StoredAccount = { userId: bigint; state: number; followerCount: bigint; followingCount: bigint };
@@ -62,6 +63,8 @@ export function graphStore(db: Db) {
         const rows = await tx.query("SELECT followee_id FROM follow WHERE follower_id = ? AND following = 1", [userId]); // latest
         return { version: bigintOf(account.follow_version), followeeIds: idsOf(rows, "followee_id") };
       }),
+
+    followVersions: (userIds: readonly bigint[]) => followVersions(db, userIds),
 
     /** Followers by ascending id, `limit` after one: what a fan-out walks. */
     followersAfter: async (userId: bigint, after: bigint, limit: number): Promise<bigint[]> =>
@@ -143,6 +146,13 @@ async function lockActive(tx: Sql, userId: bigint): Promise<{ followVersion: big
 async function mustBeActive(tx: Sql, userId: bigint): Promise<void> {
   const [row] = await tx.query("SELECT 1 AS found FROM account WHERE user_id = ? AND state = ?", [userId, active]);
   if (row === undefined) throw notFound("account");
+}
+
+/** The versions of some accounts' follow sets. */
+async function followVersions(db: Db, userIds: readonly bigint[]): Promise<Map<bigint, bigint>> {
+  const ids = [0n, ...userIds];
+  const rows = await db.query("SELECT user_id, follow_version FROM account WHERE user_id IN (?)", [ids]); // PRIMARY
+  return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.follow_version)]));
 }
 
 async function writePair(

@@ -29,8 +29,8 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
       const { post, replayed } = await store.create(wanted, originOf(ctx));
       nudge();
       const { id, version, deleted } = post;
-      if (!deleted)
-        await readModel.applyLater([{ postId: id, authorId, version, activityId: replayed ? undefined : id, deleted }]);
+      // A create that comes again may be of a writer that died before it got this far.
+      if (!deleted) await readModel.applyLater([{ postId: id, authorId, version, activityId: id, deleted }]);
       return { post: shown(post), replayed };
     },
 

@@ -34,7 +34,7 @@ const relay = createRelay({
   leases: relaying,
   log,
   places: (noun) => places.lowest(redis, noun),
-  project: (events) => readModel.apply(events.map(changeOf).filter((change) => change !== undefined)),
+  project: (events) => readModel.catchUp(events.map(changeOf).filter((change) => change !== undefined)),
 });
 
 const running = await run({

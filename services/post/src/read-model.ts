@@ -13,24 +13,39 @@ const builtDepth = 100;
 export type PostReadModel = ReturnType<typeof postReadModel>;
 
 export function postReadModel(redis: Redis, store: PostStore, log: Log) {
-  /**
-   * Brings cards, authors' timelines and the lag up to committed changes: called by the writer after its commit and
-   * before its answer, and by the relay before anyone hears of the fact. Both at once are the same as one.
-   */
+  /** Brings cards, authors' timelines and the lag up to changes: called by their writer after its commit, before its answer. */
   async function apply(changes: readonly PostChange[]): Promise<void> {
     const pipeline = redis.pipeline();
     for (const { postId, authorId, version, activityId, deleted } of changes) {
       cards.put(redis, pipeline, { id: postId, value: encodeCard({ version, authorId, deleted }) });
-      if (activityId === undefined) continue;
-      const entry = { activityId, authorId };
-      authorTimelines.push(redis, pipeline, entry, [authorId]);
-      lag.add(redis, pipeline, entry);
+      if (activityId !== undefined) show(pipeline, { activityId, authorId });
     }
     await redis.run(pipeline);
   }
 
+  function show(pipeline: ReturnType<Redis["pipeline"]>, entry: TimelineEntry): void {
+    authorTimelines.push(redis, pipeline, entry, [entry.authorId]);
+    lag.add(redis, pipeline, entry);
+  }
+
   return {
     apply,
+
+    /**
+     * The same by the relay, before anyone hears of the facts, for a writer that died in between. How a post stands is
+     * asked of truth: a fact that is told again after Redis was lost must not show what was deleted since.
+     */
+    async catchUp(changes: readonly PostChange[]): Promise<void> {
+      const ids = changes.map(({ postId }) => postId);
+      const keep = await cards.fill(redis, ids);
+      const posts = await store.byIds(ids);
+      await keep(cardsOf(posts));
+      const pipeline = redis.pipeline();
+      for (const { postId, activityId, authorId } of changes) {
+        if (activityId !== undefined && posts.get(postId)?.deleted === false) show(pipeline, { activityId, authorId });
+      }
+      await redis.run(pipeline);
+    },
 
     /** The same for creates: without Redis they stand all the same, and the relay brings them in later. */
     applyLater: (changes: readonly PostChange[]): Promise<void> =>
@@ -40,11 +55,7 @@ export function postReadModel(redis: Redis, store: PostStore, log: Log) {
     async load(ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {
       const keep = await cards.fill(redis, ids).catch(() => undefined);
       const posts = await store.byIds(ids);
-      const found = [...posts.values()].map(({ id, version, authorId, deleted }) => ({
-        id,
-        value: encodeCard({ version, authorId, deleted }),
-      }));
-      await keep?.(found).catch((reason) => log.warn("cards not kept", { error: reason }));
+      await keep?.(cardsOf(posts)).catch((reason) => log.warn("cards not kept", { error: reason }));
       return posts;
     },
 
@@ -64,3 +75,9 @@ export function postReadModel(redis: Redis, store: PostStore, log: Log) {
     },
   };
 }
+
+const cardsOf = (posts: ReadonlyMap<bigint, StoredPost>) =>
+  [...posts.values()].map(({ id, version, authorId, deleted }) => ({
+    id,
+    value: encodeCard({ version, authorId, deleted }),
+  }));

@@ -6,7 +6,7 @@ import { callOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
 import { parseId } from "#lib/storage/id.ts";
 import type { Passwords } from "./handlers/password.ts";
-import { bioOf, displayNameOf, lookupOf, passwordOf, usernameOf } from "./handlers/rules.ts";
+import { bioOf, displayNameOf, importedUsernameOf, lookupOf, passwordOf, usernameOf } from "./handlers/rules.ts";
 import type { Sessions } from "./handlers/session.ts";
 import type { AuthorVersions } from "./read-model.ts";
 import { type StoredUser, type UserStore, userState } from "./store.ts";
@@ -71,7 +71,7 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       if (req.users.length > importMax) throw invalid("users", `must be at most ${importMax}`);
       const passwordHash = req.password === "" ? "" : await passwords.hash(passwordOf(req.password));
       const users = req.users.map(({ username, displayName, bio }) => {
-        const name = usernameOf(username);
+        const name = importedUsernameOf(username);
         return { username: name, displayName: displayNameOf(displayName, name), bio: bioOf(bio), passwordHash };
       });
       const ids = await store.importAll(users, { actor: 0n, traceparent: callOf(ctx).traceparent });

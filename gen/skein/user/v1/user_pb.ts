@@ -302,6 +302,8 @@ export const ImportUsersRequestSchema: GenMessage<ImportUsersRequest> = /*@__PUR
  */
 export type ImportedUser = Message<"skein.user.v1.ImportedUser"> & {
   /**
+   * As for Register, but two characters will do.
+   *
    * @generated from field: string username = 1;
    */
   username: string;

@@ -138,10 +138,16 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
 async function nextFollowers(graph: Client<typeof GraphService>, { authorId, afterId, traceparent }: FanoutTask) {
   const options = onBehalfOfNobody("feed", pageMs, traceparent === "" ? undefined : traceparent);
   const request = { userId: String(authorId), afterUserId: afterId === 0n ? "" : String(afterId) };
-  for await (const { followerIds } of graph.scanFollowers(request, options)) {
-    return { ids: followerIds, more: followerIds.length === scanPage };
+  // Connect's client drops the return of a loop that is left early, so the stream is ended by its signal.
+  const leaving = new AbortController();
+  try {
+    for await (const { followerIds } of graph.scanFollowers(request, { ...options, signal: leaving.signal })) {
+      return { ids: followerIds, more: followerIds.length === scanPage };
+    }
+    return { ids: [], more: false };
+  } finally {
+    leaving.abort();
   }
-  return { ids: [], more: false };
 }
 
 /** graph.ScanFollowers packs as many. */

@@ -21,7 +21,7 @@ export function homeCandidates(needs: Needs) {
   const { redis, truth } = needs;
   const building = new Map<bigint, Promise<Merged>>();
 
-  /** Makes the timeline: the key exists → read truth → seal. One build a viewer and process. */
+  /** Makes the timeline: the key exists → read truth → seal. One build a viewer and process at a time. */
   function build(viewerId: bigint, options: CallOptions): Promise<Merged> {
     const under =
       building.get(viewerId) ?? buildOnce(needs, viewerId, options).finally(() => building.delete(viewerId));
@@ -35,6 +35,9 @@ export function homeCandidates(needs: Needs) {
     count: number,
     options: CallOptions,
   ): Promise<Candidates> => {
+    const under = building.get(viewerId);
+    // It may have read truth before what this read must see; one that begins from here on may be shared.
+    if (under !== undefined) await under.catch(() => {});
     const { slice, version, late } = await readOnce(redis, viewerId, before, count);
     const fresh = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
     const merged = fresh ? undefined : await build(viewerId, options);

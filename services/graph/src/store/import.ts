@@ -1,24 +1,33 @@
 import { append } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
+
 import { followsImported, type Origin } from "../events.ts";
-import { active } from "../store.ts";
+import { active, followsMax } from "../store.ts";
 
 /** Whom one account is to follow. */
 export type FollowList = { readonly followerId: bigint; readonly followeeIds: readonly bigint[] };
 
 /**
  * Makes accounts follow many at once: edges, both counts and one packed fact a follower in one transaction. What is
- * there already is left as it is, so a list sent twice changes nothing. Accounts that do not exist are opened.
+ * there already is left as it is, so a list sent twice changes nothing. Accounts that do not exist are opened. Of what
+ * would bring an account beyond its limit, the lowest ids that fit are written.
  *
- * @returns the followers whose sets changed, and how many edges are new.
+ * @returns the followers whose sets changed, how many edges are new, and how many were beyond the limit.
  */
 export const importFollows = (db: Db, lists: readonly FollowList[], origin: Origin) =>
   db.tx(async (tx) => {
     await openAccounts(tx, lists);
-    const versions = await lockFollowers(tx, lists);
-    const fresh = await freshOf(tx, lists);
-    if (fresh.length === 0) return { changed: [], created: 0 };
+    const sets = await lockFollowers(tx, lists);
+    const wanted = await freshOf(tx, lists);
+    const fresh = wanted
+      .map(({ followerId, followeeIds }) => ({
+        followerId,
+        followeeIds: followeeIds.slice(0, Math.max(0, followsMax - (sets.get(followerId)?.followingCount ?? 0))),
+      }))
+      .filter(({ followeeIds }) => followeeIds.length > 0);
+    const overLimit = sizeOf(wanted) - sizeOf(fresh);
+    if (fresh.length === 0) return { changed: [], created: 0, overLimit };
     const pairs = fresh.flatMap(({ followerId, followeeIds }) =>
       followeeIds.map((followeeId) => ({ followerId, followeeId, edgeId: newId() })),
     );
@@ -33,10 +42,10 @@ export const importFollows = (db: Db, lists: readonly FollowList[], origin: Orig
     );
     await countUp(tx, fresh, byFollowee);
     const facts = fresh.map(({ followerId, followeeIds }) =>
-      followsImported(followerId, [...followeeIds], (versions.get(followerId) ?? 0n) + 1n, origin),
+      followsImported(followerId, [...followeeIds], (sets.get(followerId)?.version ?? 0n) + 1n, origin),
     );
     await append(tx, facts);
-    return { changed: fresh.map(({ followerId }) => followerId), created: pairs.length };
+    return { changed: fresh.map(({ followerId }) => followerId), created: pairs.length, overLimit };
   });
 
 async function openAccounts(tx: Sql, lists: readonly FollowList[]): Promise<void> {
@@ -48,12 +57,23 @@ async function openAccounts(tx: Sql, lists: readonly FollowList[]): Promise<void
   await tx.exec("INSERT IGNORE INTO account (user_id, state, version) VALUES ?", [rows]);
 }
 
-async function lockFollowers(tx: Sql, lists: readonly FollowList[]): Promise<Map<bigint, bigint>> {
+const sizeOf = (lists: readonly FollowList[]): number =>
+  lists.reduce((sum, { followeeIds }) => sum + followeeIds.length, 0);
+
+/** The version and size of a follower's set, locked. */
+type LockedSet = { readonly version: bigint; readonly followingCount: number };
+
+async function lockFollowers(tx: Sql, lists: readonly FollowList[]): Promise<Map<bigint, LockedSet>> {
   const rows = await tx.query(
-    "SELECT user_id, follow_version FROM account WHERE user_id IN (?) ORDER BY user_id FOR UPDATE",
+    "SELECT user_id, follow_version, following_count FROM account WHERE user_id IN (?) ORDER BY user_id FOR UPDATE",
     [lists.map(({ followerId }) => followerId)],
   );
-  return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.follow_version)]));
+  return new Map(
+    rows.map((row) => [
+      bigintOf(row.user_id),
+      { version: bigintOf(row.follow_version), followingCount: Number(row.following_count) },
+    ]),
+  );
 }
 
 /** The lists without oneself, without what is there already, and without repeats. */
@@ -80,10 +100,10 @@ async function countUp(
   fresh: readonly FollowList[],
   byFollowee: readonly { followeeId: bigint }[],
 ): Promise<void> {
-  const cases = fresh.flatMap(({ followerId, followeeIds }) => [followerId, followeeIds.length]);
+  // The rows are there and locked, so this only updates; a CASE over as many followers would compare each with all.
   await tx.exec(
-    `UPDATE account SET follow_version = follow_version + 1, following_count = following_count + CASE user_id ${"WHEN ? THEN ? ".repeat(fresh.length)} END WHERE user_id IN (?)`,
-    [...cases, fresh.map(({ followerId }) => followerId)],
+    "INSERT INTO account (user_id, state, version, follow_version, following_count) VALUES ? ON DUPLICATE KEY UPDATE follow_version = follow_version + 1, following_count = following_count + VALUES(following_count)",
+    [fresh.map(({ followerId, followeeIds }) => [followerId, active, 1, 1, followeeIds.length])],
   );
   const gained = new Map<bigint, number>();
   for (const { followeeId } of byFollowee) gained.set(followeeId, (gained.get(followeeId) ?? 0) + 1);

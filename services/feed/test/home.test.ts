@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type Scratch, scratch } from "#lib/harness/scratch.ts";
+import { onBehalfOfNobody } from "#lib/mesh/call.ts";
+import { followSets } from "#lib/readmodel/follow-set.ts";
+import { newId } from "#lib/storage/id.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import { homeCandidates } from "../src/read-model/home.ts";
+import type { Truth } from "../src/read-model/truth.ts";
+
+let place: Scratch;
+let redis: Redis;
+before(async () => {
+  place = scratch(process.env);
+  redis = await place.openRedis();
+});
+after(() => place.close());
+
+test("a read after a follow does not share a build that was begun before it", { timeout: 10_000 }, async () => {
+  const [viewerId, followeeId, activityId] = [newId(), newId(), newId()];
+  let following = false;
+  let asked = () => {};
+  let go = () => {};
+  const firstAsks = new Promise<void>((done) => {
+    asked = done;
+  });
+  const gate = new Promise<void>((done) => {
+    go = done;
+  });
+  const truth = {
+    async followSet() {
+      const read = following ? { version: 2n, followeeIds: [followeeId] } : { version: 1n, followeeIds: [] };
+      asked();
+      await gate;
+      return read;
+    },
+    activities: async (authorIds: readonly bigint[]) =>
+      authorIds.map((id) => ({ ids: id === followeeId ? [activityId] : [], complete: true })),
+  } as unknown as Truth;
+  const read = homeCandidates({ redis, truth });
+  const options = onBehalfOfNobody("test", 5_000);
+
+  const first = read(viewerId, undefined, 10, options);
+  await firstAsks;
+  following = true;
+  await followSets.apply(redis, [{ followerId: viewerId, followeeId, following, version: 2n }]);
+  const second = read(viewerId, undefined, 10, options);
+  go();
+  assert.deepEqual((await first).entries, []);
+  assert.deepEqual((await second).entries, [{ activityId, authorId: followeeId }]);
+});

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { leases } from "#lib/events/lease.ts";
+import { createRelay } from "#lib/events/relay.ts";
+import { type Scratch, scratch } from "#lib/harness/scratch.ts";
+import { newTraceparent } from "#lib/mesh/call.ts";
+import { followSets } from "#lib/readmodel/follow-set.ts";
+import { newId } from "#lib/storage/id.ts";
+import type { Db } from "#lib/storage/mysql.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import { followersIn } from "../src/events.ts";
+import { graphReadModel } from "../src/read-model.ts";
+import { graphStore } from "../src/store.ts";
+
+let place: Scratch;
+let db: Db;
+let redis: Redis;
+before(async () => {
+  place = scratch(process.env);
+  db = await place.openDb("graph", "services/graph/schema");
+  redis = await place.openRedis();
+});
+after(() => place.close());
+
+const origin = { actor: 0n, traceparent: newTraceparent() };
+
+test("a follow whose writer died before Redis heard of it drops the old set, and a build that read before it", {
+  timeout: 30_000,
+}, async () => {
+  const store = graphStore(db);
+  const sets = graphReadModel(redis, store);
+  const [known, building, other] = [newId(), newId(), newId()];
+  for (const id of [known, building, other]) await store.createAccount(id, origin);
+  await sets.load(known);
+  const keep = await followSets.rebuild(redis, building);
+  const read = await store.followSet(building);
+  for (const id of [known, building]) await store.setFollowing(id, other, true, origin);
+
+  const team = leases({ db, team: "relay", holder: "a", log: place.log });
+  const relay = createRelay({
+    noun: "graph",
+    db,
+    bus: await place.openBus(),
+    leases: team,
+    log: place.log,
+    places: async () => new Map(),
+    project: (events) => sets.catchUp(followersIn(events)),
+  });
+  const ending = new AbortController();
+  const running = [team.loop(ending.signal), relay.loop(ending.signal)];
+  while ((await db.query("SELECT 1 FROM relay WHERE published > 0")).length === 0)
+    await new Promise((done) => setTimeout(done, 10));
+  while ((await db.query("SELECT 1 FROM relay WHERE published < position")).length > 0)
+    await new Promise((done) => setTimeout(done, 10));
+  ending.abort();
+  await Promise.all(running);
+  await keep(read.version, read.followeeIds);
+  for (const id of [known, building]) {
+    const [version] = await redis.run(redis.pipeline().get(followSets.versionKey(redis, id)));
+    assert.equal(version, null, "missing: truth decides");
+    assert.deepEqual((await sets.load(id)).followeeIds, [other]);
+  }
+});
