@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
-import { type CallOptions, type Client, createClient, type Transport } from "@connectrpc/connect";
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import { type CallOptions, type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus } from "#gen/grpc/health/v1/health_pb.ts";
 import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
@@ -40,7 +41,7 @@ export type Booted<N extends Noun> = {
   readonly accessKey: JsonWebKey;
   /** Takes away what Redis knows of this deployment, at once: FLUSHALL, but for the tests beside. */
   flush(): Promise<void>;
-  /** Sends the signal and waits for the end. */
+  /** Sends the signal and waits for the end, and until the mesh has noticed: what it knew before counts no more. */
   kill(noun: N, signal: NodeJS.Signals): Promise<void>;
   /** Starts one that was killed, and waits until it is asked again. */
   start(noun: N): Promise<void>;
@@ -96,7 +97,7 @@ export async function boot<const N extends Noun>(
       });
       const envoy = await startEnvoy(config, admin);
       closing.unshift(() => envoy[Symbol.asyncDispose]());
-      for (const noun of nouns) await healthy(admin, noun, 1);
+      for (const noun of nouns) await reached(noun, listen);
     }
   } catch (reason) {
     await stop();
@@ -112,11 +113,14 @@ export async function boot<const N extends Noun>(
     redis,
     accessKey: keys.access.public,
     flush: async () => void (await redis.run(redis.pipeline().eval(flushLua, 0, `${place.deployment}:*`))),
-    kill: async (noun, signal) => running.get(noun)?.kill(signal),
+    async kill(noun, signal) {
+      await running.get(noun)?.kill(signal);
+      if (meshed) await healthy(admin, noun, 0);
+    },
     async start(noun) {
       await launch(noun);
       for (const { noun: of, transport } of transports) if (of === noun) await serving(noun, transport);
-      if (meshed) await healthy(admin, noun, 1);
+      if (meshed) await reached(noun, listen);
     },
     stop,
   };
@@ -170,6 +174,23 @@ async function serving(noun: Noun, transport: Transport): Promise<void> {
   const serves = async () =>
     (await health.check({}, onBehalfOfNobody("test", 1_000))).status === HealthCheckResponse_ServingStatus.SERVING;
   await until(`${noun} serves`, () => serves().catch(() => false));
+}
+
+/**
+ * Waits until the mesh sends calls to a service: one under no key is refused by the service, UNAUTHENTICATED, and no
+ * longer by the mesh. What Envoy's admin page says is not enough: its workers hear of a second change in a second late.
+ */
+async function reached(noun: Noun, mesh: Address): Promise<void> {
+  const transport = grpcTransport({ address: urlOf(mesh), caller: "test", key: randomBytes(32).toString("base64url") });
+  const [method] = services[noun].methods as [DescMethodUnary];
+  const ask = () => transport.unary(method, undefined, undefined, undefined, {}, optionsOf().contextValues);
+  await until(`${noun} is reached through the mesh`, () =>
+    ask().then(
+      () => false,
+      (reason) => ConnectError.from(reason).code === Code.Unauthenticated,
+    ),
+  );
+  transport.close();
 }
 
 const flushLua = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end return 1";

@@ -9,7 +9,6 @@ import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { until } from "#lib/harness/until.ts";
 import { followSets } from "#lib/readmodel/follow-set.ts";
 import { newId } from "#lib/storage/id.ts";
-import type { Row } from "#lib/storage/mysql.ts";
 
 let place: Scratch;
 let system: Booted<"graph">;
@@ -41,9 +40,7 @@ async function follow(...pairs: readonly (readonly [follower: string, followee: 
   for (const [follower, userId] of pairs) await graph.followUser({ userId }, as(follower));
 }
 
-async function rows(sql: string, ...params: string[]): Promise<Row[]> {
-  return system.db("graph").query(sql, params);
-}
+const rows = (sql: string, ...params: string[]) => system.db("graph").query(sql, params);
 
 /** The set of a viewer as readers of Redis see it. */
 async function setInRedis(viewer: string): Promise<{ members: string[]; version: string | null }> {
@@ -54,12 +51,8 @@ async function setInRedis(viewer: string): Promise<{ members: string[]; version:
   return { members: members.sort(), version };
 }
 
-async function allNumbered(): Promise<void> {
-  await until("every fact is numbered", async () => {
-    const left = await rows("SELECT 1 FROM outbox WHERE position IS NULL LIMIT 1");
-    return left.length === 0;
-  });
-}
+const allNumbered = () =>
+  until("every fact is numbered", async () => (await rows("SELECT 1 FROM outbox WHERE position IS NULL")).length === 0);
 
 /** A list page by page: the pages. */
 async function pagesOf(
