@@ -37,19 +37,36 @@ export function numberNew(
 }
 
 async function unnumbered(tx: Sql, granted: readonly number[]): Promise<Event[]> {
-  const rows = await tx.query(
-    `SELECT ${eventColumns} FROM outbox WHERE shard IN (?) AND position IS NULL ORDER BY id LIMIT ${batchMax}`, // by_position
+  const ids = await oldestIds(tx, granted);
+  if (ids.length === 0) return [];
+  const rows = await tx.query(`SELECT ${eventColumns} FROM outbox WHERE id IN (?)`, [ids]); // PRIMARY
+  const events = rows.map(eventOf);
+  return ids.length < batchMax ? events : [...events, ...(await leftOut(tx, events))];
+}
+
+/** Those of a backlog are taken from one range of the index a shard: a long one, or a long table, costs no more. */
+async function oldestIds(tx: Sql, granted: readonly number[]): Promise<bigint[]> {
+  const some = await tx.query(
+    `SELECT id FROM outbox FORCE INDEX (by_position) WHERE shard IN (?) AND position IS NULL LIMIT ${batchMax + 1}`,
     [granted],
   );
-  if (rows.length < batchMax) return rows.map(eventOf);
-  // The cut may have left out an earlier version whose id, of another process' clock, is greater.
-  const aggregates = [...new Set(rows.map((row) => String(row.aggregate)))];
-  const more = await tx.query(
-    `SELECT ${eventColumns} FROM outbox WHERE shard IN (?) AND position IS NULL AND aggregate IN (?)`,
-    [granted, aggregates],
+  const one = `(SELECT id FROM outbox WHERE shard = ? AND position IS NULL ORDER BY id LIMIT ${batchMax})`; // by_position
+  const rows = some.length <= batchMax ? some : await tx.query(granted.map(() => one).join(" UNION ALL "), granted);
+  const ids = rows.map((row) => bigintOf(row.id));
+  return ids.sort((a, b) => (a < b ? -1 : 1)).slice(0, batchMax);
+}
+
+/** The cut may have left out an earlier version whose id, of another process' clock, is greater. */
+async function leftOut(tx: Sql, events: readonly Event[]): Promise<Event[]> {
+  const known = new Set(events.map(({ aggregate, version }) => `${aggregate} ${version}`));
+  const later = events.filter(({ aggregate, version }) => version > 1n && !known.has(`${aggregate} ${version - 1n}`));
+  if (later.length === 0) return [];
+  const rows = await tx.query(
+    `SELECT ${eventColumns} FROM outbox FORCE INDEX (by_position) WHERE shard IN (?) AND position IS NULL AND aggregate IN (?)`,
+    [[...new Set(later.map(({ shard }) => shard))], [...new Set(later.map(({ aggregate }) => aggregate))]],
   );
-  const byId = new Map([...rows, ...more].map((row) => [row.id, row]));
-  return [...byId.values()].map(eventOf);
+  const ids = new Set(events.map(({ id }) => id));
+  return rows.map(eventOf).filter(({ id }) => !ids.has(id));
 }
 
 /** By id, but no version of an aggregate before a smaller one. */
