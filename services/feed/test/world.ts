@@ -6,6 +6,7 @@ import { until } from "#lib/harness/until.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
 import { headOf } from "#lib/readmodel/timeline.ts";
+import { bigintOf } from "#lib/storage/mysql.ts";
 
 /** All four services, and the words in which tests of feeds speak: people, follows, posts, and what SQL says of them. */
 export type World = Awaited<ReturnType<typeof openWorld>>;
@@ -62,12 +63,14 @@ export async function openWorld(env: Readonly<Record<string, string | undefined>
       await operator.post.importPosts({ posts: wanted }, as());
     },
 
-    /** Waits until every post is in the timelines it belongs to: nothing is in the lag, and no task is left. */
+    /** Waits until every post is in the timelines it belongs to: all facts are heard, no task is left, no lag. */
     fannedOut: (): Promise<void> =>
       until("everything is fanned out", async () => {
+        if (!(await allHeard(system))) return false;
+        const tasks = await system.db("feed").query("SELECT 1 FROM fanout_task LIMIT 1");
         const pipeline = redis.pipeline();
         lag.read(redis, pipeline);
-        return lagOf((await redis.run(pipeline))[0]).length === 0;
+        return tasks.length === 0 && lagOf((await redis.run(pipeline))[0]).length === 0;
       }),
 
     async close(): Promise<void> {
@@ -75,6 +78,16 @@ export async function openWorld(env: Readonly<Record<string, string | undefined>
       await place.close();
     },
   };
+}
+
+/** Whether feed's place in each shard is where post's numbers end. */
+async function allHeard({ db }: Booted<"graph" | "user" | "post" | "feed">): Promise<boolean> {
+  const unnumbered = await db("post").query("SELECT 1 FROM outbox WHERE position IS NULL LIMIT 1");
+  if (unnumbered.length > 0) return false;
+  const told = await db("post").query("SELECT shard, position FROM relay");
+  const heard = await db("feed").query("SELECT shard, position FROM place WHERE stream = 'post'");
+  const places = new Map(heard.map(({ shard, position }) => [shard, bigintOf(position)]));
+  return told.every(({ shard, position }) => (places.get(shard) ?? 0n) >= bigintOf(position));
 }
 
 /** What is seen: through the door of feed, in Redis, and in truth. */

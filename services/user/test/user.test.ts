@@ -286,7 +286,7 @@ test("ImportUsers is the operator's, 1,000 at most, and names the field that is 
   assert.equal(new Set((await operator.importUsers({ users: many(1_000) }, as())).userIds).size, 1_000);
   assert.deepEqual((await operator.importUsers({ users: [] }, as())).userIds, []);
   const wrong: [field: string, request: object][] = [
-    ["username", { users: [{ username: "no name" }] }],
+    ["users.username", { users: [{ username: "no name" }] }],
     ["display_name", { users: [{ username: newName(), displayName: "a".repeat(51) }] }],
     ["bio", { users: [{ username: newName(), bio: "a".repeat(501) }] }],
     ["password", { users: many(1), password: "short" }],
