@@ -68,10 +68,10 @@ const longMax = 60;
 export function textOf(seed: number, author: number, nth: number): string {
   const random = randomOf("post", seed, author, nth);
   const kind = random.next();
-  if (kind < 0.01) return random.pick(awkward);
-  if (kind < 0.08) return random.pick(short);
-  if (kind < 0.16) return random.pick(emoji);
-  if (kind < 0.19) return essay(random);
+  if (kind < 0.02) return random.pick(awkward);
+  if (kind < 0.09) return random.pick(short);
+  if (kind < 0.17) return random.pick(emoji);
+  if (kind < 0.2) return essay(random);
   return tagged(random, kind < 0.45 ? random.pick(random.pick(otherwise)) : sentences(random, 1 + random.below(4)));
 }
 

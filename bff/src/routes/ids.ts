@@ -4,7 +4,7 @@ import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 
 const idForm = /^[1-9][0-9]{0,19}$/;
-/** Names that were imported may be two characters long. */
+/** Two characters only where an operator imported them; people choose three or more. */
 const usernameForm = /^[a-z][a-z0-9_]{1,29}$/i;
 
 export const isId = (text: string): boolean => idForm.test(text);

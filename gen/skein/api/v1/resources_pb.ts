@@ -28,7 +28,7 @@ export type User = Message<"skein.api.v1.User"> & {
   id: string;
 
   /**
-   * 3 to 30 of a–z, 0–9 and _, beginning with a letter.
+   * 3 to 30 of a–z, 0–9 and _, beginning with a letter; 2 where it was imported.
    *
    * @generated from field: string username = 2;
    */
