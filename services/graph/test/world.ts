@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { type Booted, boot } from "#lib/harness/boot.ts";
+import { type Scratch, scratch } from "#lib/harness/scratch.ts";
+import { until } from "#lib/harness/until.ts";
+import { followSets } from "#lib/readmodel/follow-set.ts";
+import { newId } from "#lib/storage/id.ts";
+
+let place: Scratch;
+/** The graph service of this test file. */
+export let system: Booted<"graph">;
+before(async () => {
+  place = scratch(process.env);
+  system = await boot(place, ["graph"]);
+});
+after(async () => {
+  await system?.stop();
+  await place?.close();
+});
+
+export const as = (viewerId?: string) => system.as(viewerId);
+export const text = (id: bigint) => String(id);
+
+/** Accounts of a test's own. */
+export async function accounts(count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => text(newId()));
+  await Promise.all(ids.map((userId) => system.clients.graph.createAccount({ userId }, as())));
+  return ids;
+}
+
+/** Makes people follow: pairs of follower and followee, one after another. */
+export async function follow(...pairs: readonly (readonly [follower: string, followee: string])[]): Promise<void> {
+  for (const [follower, userId] of pairs) await system.clients.graph.followUser({ userId }, as(follower));
+}
+
+export const rows = (sql: string, ...params: string[]) => system.db("graph").query(sql, params);
+
+/** The set of a viewer as readers of Redis see it. */
+export async function setInRedis(viewer: string): Promise<{ members: string[]; version: string | null }> {
+  const id = BigInt(viewer);
+  const { redis } = system;
+  const pipeline = redis.pipeline().smembers(followSets.setKey(redis, id)).get(followSets.versionKey(redis, id));
+  const [members, version] = (await redis.run(pipeline)) as [string[], string | null];
+  return { members: members.sort(), version };
+}
+
+/** The relay is done: counts are folded, and it drops no set any more. */
+export const allTold = () =>
+  until("every fact is told", async () => {
+    const open = "SELECT 1 FROM outbox WHERE position IS NULL UNION ALL SELECT 1 FROM relay WHERE published < position";
+    return (await rows(open)).length === 0;
+  });
+
+/** A set is as it should be, or gone: the relay may find a change committed that its writer is about to apply. */
+export async function assertRightOrGone(viewer: string, members: string[], version: string): Promise<void> {
+  const found = await setInRedis(viewer);
+  assert.deepEqual(
+    found,
+    found.version === null ? { members: [], version: null } : { members: members.sort(), version },
+  );
+}
+
+/** A list page by page: the pages. */
+export async function pagesOf(
+  list: (request: { pageSize: number; pageToken: string }) => Promise<{ userIds: string[]; nextPageToken: string }>,
+  pageSize: number,
+): Promise<string[][]> {
+  const pages: string[][] = [];
+  for (let pageToken = ""; ; ) {
+    const { userIds, nextPageToken } = await list({ pageSize, pageToken });
+    pages.push(userIds);
+    if (nextPageToken === "") return pages;
+    pageToken = nextPageToken;
+  }
+}
