@@ -92,3 +92,11 @@ while #out <= count do
   from = from + 128
 end
 return out`;
+
+/** KEYS: timeline. ARGV: count. The seal, then the newest entries: both of one moment, or a flush between them would look like an end. */
+export const headLua = `
+local last = redis.call('LINDEX', KEYS[1], -1)
+if not last then return {} end
+local out = redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)
+table.insert(out, 1, last)
+return out`;

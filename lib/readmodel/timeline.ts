@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Redis, Script } from "#lib/storage/redis.ts";
-import { beginLua, pushLua, sealLua, sliceLua } from "./timeline-lua.ts";
+import { beginLua, headLua, pushLua, sealLua, sliceLua } from "./timeline-lua.ts";
 
 /** What stands in a timeline: an activity (the sort key) and who made it public. 16 bytes. */
 export type TimelineEntry = { readonly activityId: bigint; readonly authorId: bigint };
@@ -26,7 +26,8 @@ const push: Script = { lua: pushLua };
 const begin: Script = { lua: beginLua };
 const seal: Script = { lua: sealLua };
 const slice: Script = { lua: sliceLua };
-export const timelineScripts = [push, begin, seal, slice];
+const head: Script = { lua: headLua };
+export const timelineScripts = [push, begin, seal, slice, head];
 
 /**
  * A key family of timelines: a list, newest first, whose last element is its seal. A push lands only where the key
@@ -51,9 +52,9 @@ export function timelineFamily(family: string) {
       }
     },
 
-    /** The newest entries. Two commands: `headOf` reads their answers. */
+    /** The newest entries. One command: `sliceOf` reads its answer. */
     readHead(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint, count: number): void {
-      pipeline.lindexBuffer(keyOf(redis, ownerId), -1).lrangeBuffer(keyOf(redis, ownerId), 0, count - 1);
+      redis.callBuffer(pipeline, head, [keyOf(redis, ownerId)], [count]);
     },
 
     /** The entries older than an activity. One command: `sliceOf` reads its answer. */
@@ -96,12 +97,7 @@ export function timelineFamily(family: string) {
   };
 }
 
-/** The answers of `readHead`. */
-export function headOf([last, range]: readonly unknown[]): Slice {
-  return sliceOf([last, ...((range as Buffer[] | null) ?? [])]);
-}
-
-/** The answer of `readBelow`: the seal, then entries. */
+/** The answer of `readHead` or `readBelow`: the seal, then entries. */
 export function sliceOf(answer: unknown): Slice {
   const [last, ...rest] = answer as (Buffer | null)[];
   const entries = rest.filter((bytes): bytes is Buffer => bytes?.length === entryBytes).map(decodeEntry);

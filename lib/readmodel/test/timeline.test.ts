@@ -5,7 +5,7 @@ import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { homeTimelines } from "../families.ts";
-import { entriesMax, headOf, type Seal, sliceOf, type TimelineEntry } from "../timeline.ts";
+import { entriesMax, type Seal, sliceOf, type TimelineEntry } from "../timeline.ts";
 
 let place: Scratch;
 let redis: Redis;
@@ -30,7 +30,7 @@ async function read(owner: bigint, before?: number, count = 2000) {
   if (before === undefined) homeTimelines.readHead(redis, pipeline, owner, count);
   else homeTimelines.readBelow(redis, pipeline, owner, BigInt(before), count);
   const answers = await redis.run(pipeline);
-  return before === undefined ? headOf(answers) : sliceOf(answers[0]);
+  return sliceOf(answers[0]);
 }
 
 const sealed = async (owner: bigint, entries: number[], seal: Seal = { lowWatermark: 0n, version: 1n }) => {

@@ -5,7 +5,7 @@ import { scratch } from "#lib/harness/scratch.ts";
 import { until } from "#lib/harness/until.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
-import { headOf } from "#lib/readmodel/timeline.ts";
+import { sliceOf } from "#lib/readmodel/timeline.ts";
 import { bigintOf } from "#lib/storage/mysql.ts";
 
 /** All four services, and the words in which tests of feeds speak: people, follows, posts, and what SQL says of them. */
@@ -139,7 +139,7 @@ function reading(system: Booted<"graph" | "user" | "post" | "feed">) {
     async timeline(viewer: string): Promise<{ ids: string[]; sealed: boolean }> {
       const pipeline = redis.pipeline();
       homeTimelines.readHead(redis, pipeline, BigInt(viewer), 1_000);
-      const { entries, seal } = headOf(await redis.run(pipeline));
+      const { entries, seal } = sliceOf((await redis.run(pipeline))[0]);
       return { ids: entries.map(({ activityId }) => String(activityId)), sealed: seal !== undefined };
     },
   };

@@ -11,7 +11,7 @@ import { newTraceparent } from "#lib/mesh/call.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
-import { headOf } from "#lib/readmodel/timeline.ts";
+import { sliceOf } from "#lib/readmodel/timeline.ts";
 import { newId } from "#lib/storage/id.ts";
 import { postStore } from "../src/store.ts";
 
@@ -68,8 +68,8 @@ async function kept(author: string, postId: string) {
   const pipeline = redis.pipeline().getBuffer(cards.keyOf(redis, BigInt(postId)));
   lag.read(redis, pipeline);
   authorTimelines.readHead(redis, pipeline, BigInt(author), 800);
-  const [card, late, ...head] = await redis.run(pipeline);
-  const { entries, seal } = headOf(head);
+  const [card, late, head] = await redis.run(pipeline);
+  const { entries, seal } = sliceOf(head);
   return {
     card: card === null ? undefined : (decodeCard(card as Buffer) satisfies Card),
     late: lagOf(late).some(({ activityId }) => activityId === BigInt(postId)),

@@ -5,7 +5,7 @@ import { newTraceparent } from "#lib/mesh/call.ts";
 import { cards, decodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
-import { headOf } from "#lib/readmodel/timeline.ts";
+import { sliceOf } from "#lib/readmodel/timeline.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type PostReadModel, postReadModel } from "../src/read-model.ts";
@@ -33,11 +33,11 @@ async function shownOf(postId: bigint, authorId: bigint) {
   const pipeline = redis.pipeline().getBuffer(cards.keyOf(redis, postId));
   lag.read(redis, pipeline);
   authorTimelines.readHead(redis, pipeline, authorId, 10);
-  const [card, late, ...head] = await redis.run(pipeline);
+  const [card, late, head] = await redis.run(pipeline);
   return {
     card: card === null ? undefined : decodeCard(card as Buffer),
     late: lagOf(late).some(({ activityId }) => activityId === postId),
-    listed: headOf(head).entries.some(({ activityId }) => activityId === postId),
+    listed: sliceOf(head).entries.some(({ activityId }) => activityId === postId),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { authorTimelines } from "#lib/readmodel/families.ts";
-import { headOf, type Slice, sliceOf } from "#lib/readmodel/timeline.ts";
+import { sliceOf } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Candidates } from "./home.ts";
 import type { Truth } from "./truth.ts";
@@ -17,7 +17,7 @@ export function authorCandidates({ redis, truth }: { redis: Redis; truth: Truth 
     if (before === undefined) authorTimelines.readHead(redis, pipeline, authorId, count);
     else authorTimelines.readBelow(redis, pipeline, authorId, before, count);
     const answers = await redis.run(pipeline);
-    const { entries, seal }: Slice = before === undefined ? headOf(answers) : sliceOf(answers[0]);
+    const { entries, seal } = sliceOf(answers[0]);
     const reached = entries.length < count;
     if (seal !== undefined && (!reached || seal.lowWatermark === 0n)) return { entries, ended: reached };
     const [list] = await truth.activities([authorId], before ?? 0n, count, options);

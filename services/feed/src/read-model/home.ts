@@ -2,7 +2,7 @@ import type { CallOptions } from "@connectrpc/connect";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { followSets } from "#lib/readmodel/follow-set.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
-import { headOf, type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
+import { sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
 import type { Truth } from "./truth.ts";
@@ -69,9 +69,12 @@ async function readOnce(redis: Redis, viewerId: bigint, before: bigint | undefin
     homeTimelines.readHead(redis, pipeline, viewerId, count);
     homeTimelines.touch(redis, pipeline, viewerId);
   } else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
-  const [version, late, ...rest] = await redis.run(pipeline);
-  const slice: Slice = before === undefined ? headOf(rest) : sliceOf(rest[0]);
-  return { slice, version: version === null ? undefined : BigInt(version as string), late: lagOf(late) };
+  const [version, late, answer] = await redis.run(pipeline);
+  return {
+    slice: sliceOf(answer),
+    version: version === null ? undefined : BigInt(version as string),
+    late: lagOf(late),
+  };
 }
 
 async function buildOnce(needs: Needs, viewerId: bigint, options: CallOptions): Promise<Merged> {

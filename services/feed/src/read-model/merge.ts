@@ -1,6 +1,6 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { authorTimelines } from "#lib/readmodel/families.ts";
-import { entriesMax, headOf, type Slice, type TimelineEntry } from "#lib/readmodel/timeline.ts";
+import { entriesMax, type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Truth } from "./truth.ts";
 
@@ -45,7 +45,7 @@ async function firstOf(
   const pipeline = redis.pipeline();
   for (const authorId of authorIds) authorTimelines.readHead(redis, pipeline, authorId, depth);
   const answers = await redis.run(pipeline);
-  const slices = authorIds.map((_, nth) => headOf(answers.slice(2 * nth, 2 * nth + 2)));
+  const slices = authorIds.map((_, nth) => sliceOf(answers[nth]));
   const missing = authorIds.filter((_, nth) => slices[nth]?.seal === undefined);
   const asked = await truth.activities(missing, 0n, depth, options);
   const lists = new Map(missing.map((authorId, nth) => [authorId, asked[nth]]));
