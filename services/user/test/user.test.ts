@@ -19,7 +19,7 @@ let operator: typeof user;
 before(async () => {
   place = scratch(process.env);
   // Dear enough that leaving out a hash would show in the time a log-in takes.
-  system = await boot(place, ["graph", "user"], { env: { PASSWORD_MEMORY_KIB: "8192" } });
+  system = await boot(place, ["graph", "user"], { env: { PASSWORD_MEMORY_KIB: "16384" } });
   user = system.clients.user;
   operator = system.operator.user;
 });
@@ -170,8 +170,9 @@ test("LogIn refuses an unknown name, a wrong password and an account without one
   } as const;
   const told = new Set<string>();
   const fastest = new Map<string, number>();
-  for (const [kind, [name, word]] of Object.entries(attempts)) {
-    for (let tried = 0; tried < 4; tried++) {
+  // In turns, so that whatever else the machine does meets all kinds alike.
+  for (let turn = 0; turn < 5; turn++) {
+    for (const [kind, [name, word]] of Object.entries(attempts)) {
       const start = performance.now();
       const err = await logIn(name, word).then(
         () => assert.fail(`${kind} was let in`),
@@ -192,7 +193,7 @@ test("LogIn refuses an unknown name, a wrong password and an account without one
     ],
   );
   const due = fastest.get("wrong") as number;
-  for (const [kind, ms] of fastest) assert.ok(ms > due / 2, `${kind} took ${ms} ms, a wrong password ${due} ms`);
+  for (const [kind, ms] of fastest) assert.ok(ms > due / 3, `${kind} took ${ms} ms, a wrong password ${due} ms`);
 });
 
 test("a flood of log-ins is refused beyond what can wait, and the others are answered", {
