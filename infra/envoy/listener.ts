@@ -62,12 +62,15 @@ export function bootstrap(o: { name: string; admin: object; listener: object; cl
     node: { id: o.name, cluster: "skein" },
     admin: { address: o.admin },
     static_resources: { listeners: [o.listener], clusters: o.clusters },
-    layered_runtime: { layers: [{ name: "limits", static_layer: rapidReset }] },
+    layered_runtime: { layers: [{ name: "limits", static_layer: o.name === "edge" ? rapidReset : {} }] },
     overload_manager: overload,
   };
 }
 
-/** A client that opens streams only to reset them (CVE-2023-44487) loses its connection. */
+/**
+ * A client that opens streams only to reset them (CVE-2023-44487) loses its connection. Not in the mesh: one connection
+ * there carries a whole process' calls, and those whose deadlines pass together would end all others with them.
+ */
 const rapidReset = {
   "overload.premature_reset_total_stream_count": 500,
   "overload.premature_reset_min_stream_lifetime_seconds": 1,

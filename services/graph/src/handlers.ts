@@ -85,10 +85,10 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
     async *scanFollowers(req, ctx) {
       const userId = idOf(req.userId, "user_id");
       let after = parseId(req.afterUserId) ?? 0n;
-      for (;;) {
+      for (let pages = 1; ; pages++) {
         const followerIds = await store.followersAfter(userId, after, scanPage);
         if (followerIds.length > 0) yield { followerIds };
-        if (followerIds.length < scanPage || ctx.signal.aborted) return;
+        if (followerIds.length < scanPage || pages === req.pageLimit || ctx.signal.aborted) return;
         after = followerIds.at(-1) ?? after;
       }
     },

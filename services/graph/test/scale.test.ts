@@ -12,13 +12,14 @@ test("ScanFollowers packs 4,096 by ascending id, and goes on after any of them",
   const left = fans[10] as bigint;
   await system.clients.graph.unfollowUser({ userId: star }, as(text(left)));
   const standing = fans.filter((id) => id !== left);
-  const scan = async (userId: string, afterUserId = "") => {
+  const scan = async (userId: string, afterUserId = "", pageLimit = 0) => {
     const pages: bigint[][] = [];
-    for await (const { followerIds } of system.clients.graph.scanFollowers({ userId, afterUserId }, as()))
+    for await (const { followerIds } of system.clients.graph.scanFollowers({ userId, afterUserId, pageLimit }, as()))
       pages.push(followerIds);
     return pages;
   };
   assert.deepEqual(await scan(star), [standing.slice(0, 4_096), standing.slice(4_096)]);
+  assert.deepEqual(await scan(star, "", 1), [standing.slice(0, 4_096)]);
   assert.deepEqual(await scan(star, text(standing[4_000] as bigint)), [standing.slice(4_001)]);
   assert.deepEqual(await scan(star, text(standing.at(-1) as bigint)), []);
   assert.deepEqual(await scan(text(left)), []);

@@ -137,17 +137,10 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
 /** The next page of a fan-out, from the primary: a follower who committed before the post is in it. */
 async function nextFollowers(graph: Client<typeof GraphService>, { authorId, afterId, traceparent }: FanoutTask) {
   const options = onBehalfOfNobody("feed", pageMs, traceparent === "" ? undefined : traceparent);
-  const request = { userId: String(authorId), afterUserId: afterId === 0n ? "" : String(afterId) };
-  // Connect's client drops the return of a loop that is left early, so the stream is ended by its signal.
-  const leaving = new AbortController();
-  try {
-    for await (const { followerIds } of graph.scanFollowers(request, { ...options, signal: leaving.signal })) {
-      return { ids: followerIds, more: followerIds.length === scanPage };
-    }
-    return { ids: [], more: false };
-  } finally {
-    leaving.abort();
-  }
+  const request = { userId: String(authorId), afterUserId: afterId === 0n ? "" : String(afterId), pageLimit: 1 };
+  let ids: readonly bigint[] = [];
+  for await (const { followerIds } of graph.scanFollowers(request, options)) ids = followerIds;
+  return { ids, more: ids.length === scanPage };
 }
 
 /** graph.ScanFollowers packs as many. */
