@@ -44,9 +44,6 @@ const everywhere: Record<string, unknown> = {
   [`${http}.access_log`]: undefined,
   "static_resources.listeners.0.enable_reuse_port": false,
   "admin.address.socket_address.address": "127.0.0.1",
-  "layered_runtime.layers.0.static_layer.overload~premature_reset_total_stream_count": 500,
-  "layered_runtime.layers.0.static_layer.overload~premature_reset_min_stream_lifetime_seconds": 1,
-  "layered_runtime.layers.0.static_layer.http~max_requests_per_io_cycle": 1,
   "overload_manager.actions.1.name": "envoy.overload_actions.shrink_heap",
   "overload_manager.actions.1.triggers.0.threshold.value": 0.95,
   "overload_manager.actions.2.name": "envoy.overload_actions.reset_high_memory_stream",
@@ -74,6 +71,9 @@ const everywhere: Record<string, unknown> = {
 };
 
 const atTheEdge: Record<string, unknown> = {
+  "layered_runtime.layers.0.static_layer.overload~premature_reset_total_stream_count": 500,
+  "layered_runtime.layers.0.static_layer.overload~premature_reset_min_stream_lifetime_seconds": 1,
+  "layered_runtime.layers.0.static_layer.http~max_requests_per_io_cycle": 1,
   [`${http}.http2_protocol_options.max_concurrent_streams`]: 100,
   [`${http}.always_set_request_id_in_response`]: true,
   [`${http}.preserve_external_request_id`]: undefined,
