@@ -220,9 +220,12 @@ test("one dead replica of two costs no call", async () => {
   answerWith(slowly, one, two);
   const calls: ReturnType<typeof call>[] = [];
   const load = setInterval(() => calls.push(call(listHomeFeed)), 5);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  const sent = async (count: number) => {
+    while (calls.length < count) await new Promise(setImmediate);
+  };
+  while (hitsOf(one) <= 10) await sent(calls.length + 10);
   one.server.forceShutdown();
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await sent(calls.length + 400);
   clearInterval(load);
   const codes = (await Promise.all(calls)).map(({ code }) => code);
   assert.ok(hitsOf(one) > 10 && hitsOf(two) > 200);
