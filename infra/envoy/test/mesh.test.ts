@@ -224,11 +224,15 @@ test("one dead replica of two costs no call", async () => {
     while (calls.length < count) await new Promise(setImmediate);
   };
   while (hitsOf(one) <= 10) await sent(calls.length + 10);
+  // It dies with a few calls in its hands whose answers have not begun: of one that has, nobody can ask again, and more
+  // at once than the budget's floor would not all be asked again.
+  answerWith(hang, one);
+  while (hitsOf(one) < 3) await new Promise(setImmediate);
   one.server.forceShutdown();
   await sent(calls.length + 400);
   clearInterval(load);
   const codes = (await Promise.all(calls)).map(({ code }) => code);
-  assert.ok(hitsOf(one) > 10 && hitsOf(two) > 200);
+  assert.ok(hitsOf(two) > 200);
   assert.deepEqual([...new Set(codes)], [grpc.status.OK]);
   await healthy(admin, "feed", 1);
 });
