@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
 
 /** Where gRPC carries error details: https://grpc.io/docs/guides/error/#richer-error-model. */
@@ -25,8 +25,16 @@ export function toStatus(err: ConnectError): Partial<StatusObject> {
   return { code: err.code as number, details: told, metadata };
 }
 
-/** What grpc-js reports as the ConnectError that the peer threw. */
+/** How grpc-js words a stream or a connection that ended without a status: nobody said these, so nobody judged the call. */
+const brokenOff = /^(Received RST_STREAM with code \d+|Connection dropped$|read ECONNRESET$)/;
+
+/** Whether the peer, or the proxy before it, went away in the middle of its answer. */
+export const isBrokenOff = ({ code, details }: Pick<ServiceError, "code" | "details">): boolean =>
+  (code === status.INTERNAL || code === status.UNAVAILABLE) && brokenOff.test(details);
+
+/** What grpc-js reports as the ConnectError that the peer threw; UNAVAILABLE where the peer went away. */
 export function fromStatus(err: ServiceError): ConnectError {
+  if (isBrokenOff(err)) return new ConnectError("the answer broke off", Code.Unavailable, undefined, undefined, err);
   const known = err.code in Code ? (err.code as number as Code) : Code.Unknown;
   const out = new ConnectError(err.details, known, undefined, undefined, err);
   const [packed] = err.metadata?.get(detailsKey) ?? [];

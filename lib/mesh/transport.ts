@@ -4,15 +4,17 @@ import {
   type DescMethod,
   type DescMethodStreaming,
   type DescMethodUnary,
+  getOption,
   type Message,
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
+import { policy, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
 import { callOf, timeLeftMs } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
-import { fromStatus } from "./status.ts";
+import { fromStatus, isBrokenOff } from "./status.ts";
 import { meshTokens } from "./token.ts";
 
 type Options = {
@@ -27,7 +29,8 @@ type Options = {
 /**
  * A Connect transport that speaks gRPC through grpc-js, so that `createClient` gives typed clients at a fifth of
  * connect-node's CPU. Every call must run inside another one (`within(ctx)`): deadline, viewer, trace and request id
- * come from there. One connection; Envoy balances its streams.
+ * come from there. One connection; Envoy balances its streams. Envoy also retries, but for one case it cannot: an answer
+ * that broke off after its headers had passed. Such a call is sent once more here, if its contract says it may be.
  */
 export function grpcTransport({ address, caller, key }: Options): Transport & { close(): void } {
   const client = new grpc.Client(new URL(address).host, grpc.credentials.createInsecure(), {
@@ -63,21 +66,33 @@ const unaryOver =
   ) =>
     new Promise<UnaryResponse<I, O>>((resolve, reject) => {
       const { path, requestSerialize, responseDeserialize } = definitionOf(method);
-      const { metadata, options } = outgoing(values);
       const sent = create(method.input, input);
-      const call = client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        sent,
-        metadata,
-        options,
-        (err, reply) => {
-          if (err !== null) reject(fromStatus(err));
-          else resolve({ ...envelopeOf(method), stream: false, method, message: reply as MessageShape<O> });
-        },
-      );
-      signal?.addEventListener("abort", () => call.cancel(), { once: true });
+      const send = (isLast: boolean) => {
+        const { metadata, options } = outgoing(values);
+        const call = client.makeUnaryRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          sent,
+          metadata,
+          options,
+          (err, reply) => {
+            if (err === null)
+              resolve({ ...envelopeOf(method), stream: false, method, message: reply as MessageShape<O> });
+            else if (!isLast && isBrokenOff(err)) again();
+            else reject(fromStatus(err));
+          },
+        );
+        signal?.addEventListener("abort", () => call.cancel(), { once: true });
+      };
+      const again = () => {
+        try {
+          send(true);
+        } catch (reason) {
+          reject(reason); // Its deadline passed meanwhile.
+        }
+      };
+      send(getOption(method, policy).retry !== RetryClass.UNAVAILABLE);
     });
 
 const streamOver =
