@@ -1,7 +1,20 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { callOf } from "#lib/mesh/call.ts";
 import { newId, shareOf } from "#lib/storage/id.ts";
 import { bigintOf, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
 import { shards } from "./lease.ts";
+
+/** Who did something, under which trace. */
+export type Origin = { readonly actor: bigint; readonly traceparent: string };
+
+/** The person and the trace behind a call; the actor is 0 where nobody is signed in. */
+export function originOf(ctx: Parameters<typeof callOf>[0]): Origin {
+  const { viewerId, traceparent } = callOf(ctx);
+  return { actor: BigInt(viewerId ?? 0), traceparent };
+}
+
+/** The origin of what the system says by itself: counts, sums. */
+export const ofNobody: Origin = { actor: 0n, traceparent: "" };
 
 /** A fact about to be told. */
 export type Fact<D extends DescMessage = DescMessage> = {

@@ -2,8 +2,10 @@ import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus } from "#gen/grpc/health/v1/health_pb.ts";
+import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
@@ -16,9 +18,16 @@ import { type ServiceProcess, startService } from "./process.ts";
 import type { Scratch } from "./scratch.ts";
 import { until } from "./until.ts";
 
-const services = { graph: GraphService, user: UserService, post: PostService, feed: FeedService } as const;
+const services = {
+  graph: GraphService,
+  user: UserService,
+  post: PostService,
+  like: LikeService,
+  comment: CommentService,
+  feed: FeedService,
+} as const;
 /** Those that ask others, and so need a mesh before them. */
-const asking: ReadonlySet<Noun> = new Set(["user", "feed"]);
+const asking: ReadonlySet<Noun> = new Set(["user", "like", "comment", "feed"]);
 
 export type Noun = keyof typeof services;
 type Clients = { readonly [N in Noun]: Client<(typeof services)[N]> };

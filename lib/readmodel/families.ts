@@ -1,4 +1,4 @@
-import { followSetScripts } from "./follow-set.ts";
+import { memberSetFamily, memberSetScripts } from "./member-set.ts";
 import { timelineFamily, timelineScripts } from "./timeline.ts";
 import { versionedScripts } from "./versioned.ts";
 
@@ -11,5 +11,18 @@ export const homeTimelines = timelineFamily("tl");
  */
 export const authorTimelines = timelineFamily("tla");
 
+/**
+ * `rel:<viewer>`: whom a viewer follows, all of them. Owner: graph, which applies each change after its commit and
+ * before its answer. Bound: 5,000, as many as one may follow. Missing: graph.GetFollowSet builds it.
+ */
+export const followSets = memberSetFamily("rel", 5_000);
+
+/**
+ * `mine:<viewer>`: the newest posts a viewer likes, by post id, down to the set's low watermark. Owner: like, which
+ * applies each change after its commit and before its answer. Bound: 4,000; a build takes the newest 2,000. Missing:
+ * like.GetLikedSet builds it; below the watermark like.BatchGetLikes answers.
+ */
+export const likedSets = memberSetFamily("mine", 4_000);
+
 /** Every script of the read models; each process loads them all. */
-export const readModelScripts = [...versionedScripts, ...followSetScripts, ...timelineScripts];
+export const readModelScripts = [...versionedScripts, ...memberSetScripts, ...timelineScripts];

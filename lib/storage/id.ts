@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { invalid } from "#lib/mesh/errors.ts";
 
 /** 2025-01-01T00:00:00Z: the first millisecond an id can name. 42 bits of them last until 2164. */
 const epochMs = Date.UTC(2025, 0, 1);
@@ -32,6 +33,13 @@ export function parseId(text: string): bigint | undefined {
   if (!idForm.test(text)) return undefined;
   const id = BigInt(text);
   return id <= idMax ? id : undefined;
+}
+
+/** The id of a request's field; INVALID_ARGUMENT where it is none. */
+export function idOf(text: string, field: string): bigint {
+  const id = parseId(text);
+  if (id === undefined) throw invalid(field, "must be an id");
+  return id;
 }
 
 /** The share of work an id belongs to; `of` is a power of two. The lowest bits are chance, so shares are even. */

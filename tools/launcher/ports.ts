@@ -17,6 +17,8 @@ const listeners = [
   "post",
   "feed",
   "bff",
+  "like",
+  "comment",
 ] as const;
 
 export type Listener = (typeof listeners)[number];

@@ -121,7 +121,7 @@ export class Run {
         Promise.all(this.#watched.filter(({ name }) => names.test(name)).map((process) => process.stop(deadlineTime)));
       await stage(/^edge$/);
       await stage(/^bff/);
-      await stage(/^(graph|user|post|feed)/);
+      await stage(/^(graph|user|post|like|comment|feed)/);
       await stage(/^mesh$/);
       await stage(/^(mysql|redis|nats)$/);
       await releaseInstance(this.#options.dir);
@@ -149,7 +149,9 @@ export class Run {
   /** Ready means that a request gets through: the proxies look for themselves, a moment after the services serve. */
   async #untilSeen(ports: Ports, specs: readonly ProcessSpec[]): Promise<void> {
     const started = (name: Listener) => specs.some((spec) => spec.name === `${name}-1`);
-    const behindMesh = (["graph", "user", "post", "feed"] as const).filter(started).map((name) => ports[name]);
+    const behindMesh = (["graph", "user", "post", "like", "comment", "feed"] as const)
+      .filter(started)
+      .map((name) => ports[name]);
     const behindEdge = started("bff") ? [ports.bff] : [];
     const deadline = Date.now() + proxyTimeoutMs;
     for (;;) {

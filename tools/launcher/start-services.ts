@@ -13,7 +13,7 @@ import type { Ports } from "./ports.ts";
 import type { ServerUrls } from "./start-servers.ts";
 
 /** Callers after the called; the BFF last. */
-const services = ["graph", "user", "post", "feed", "bff"] as const;
+const services = ["graph", "user", "post", "like", "comment", "feed", "bff"] as const;
 type Service = (typeof services)[number];
 
 /** Two cores and a laptop's memory carry five of them. */
@@ -72,7 +72,9 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
   const mesh = meshConfig({
     listen: at(ports.mesh),
     admin: at(ports.meshAdmin),
-    services: { graph: [at(ports.graph)], user: [at(ports.user)], post: [at(ports.post)], feed: [at(ports.feed)] },
+    services: Object.fromEntries(
+      present.filter((service) => service !== "bff").map((service) => [service, [at(ports[service])]]),
+    ),
     ...otlp,
   });
   const edge = edgeConfig({ listen: at(ports.edge), admin: at(ports.edgeAdmin), bff: [at(ports.bff)], ...otlp });

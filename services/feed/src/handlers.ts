@@ -1,8 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { viewerOf, within } from "#lib/mesh/call.ts";
-import { invalid } from "#lib/mesh/errors.ts";
-import { parseId } from "#lib/storage/id.ts";
+import { idOf } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { Page, Timelines } from "./read-model.ts";
 
@@ -21,8 +20,7 @@ export function feedHandlers({ timelines, pageTokens }: Needs): ServiceImpl<type
     },
 
     async listAuthorFeed(req, ctx) {
-      const authorId = parseId(req.authorId);
-      if (authorId === undefined) throw invalid("author_id", "must be an id");
+      const authorId = idOf(req.authorId, "author_id");
       const size = pageSizeOf(req.pageSize);
       const scope = `author:${authorId}`;
       const before = pageTokens.decode(req.pageToken, scope);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { onBehalfOfNobody } from "#lib/mesh/call.ts";
-import { followSets } from "#lib/readmodel/follow-set.ts";
+import { followSets } from "#lib/readmodel/families.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { homeCandidates } from "../src/read-model/home.ts";
@@ -43,7 +43,7 @@ test("a read after a follow does not share a build that was begun before it", { 
   const first = read(viewerId, undefined, 10, options);
   await firstAsks;
   following = true;
-  await followSets.apply(redis, [{ followerId: viewerId, followeeId, following, version: 2n }]);
+  await followSets.apply(redis, { ownerId: viewerId, memberId: followeeId, isMember: following, version: 2n });
   const second = read(viewerId, undefined, 10, options);
   go();
   assert.deepEqual((await first).entries, []);

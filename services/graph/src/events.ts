@@ -5,10 +5,7 @@ import {
   FollowCountsChangedSchema,
   FollowsImportedSchema,
 } from "#gen/skein/graph/v1/events_pb.ts";
-import { type Event, type Fact, fact } from "#lib/events/outbox.ts";
-
-/** Who did something, under which trace. */
-export type Origin = { readonly actor: bigint; readonly traceparent: string };
+import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
 
 export const accountChanged = (userId: bigint, state: number, version: bigint, origin: Origin): Fact =>
   fact({
@@ -52,8 +49,7 @@ export const followCountsChanged = (
   counts: { followerCount: bigint; followingCount: bigint; version: bigint },
 ): Fact =>
   fact({
-    actor: 0n,
-    traceparent: "",
+    ...ofNobody,
     desc: FollowCountsChangedSchema,
     aggregate: `counts:${userId}`,
     version: counts.version,

@@ -1,11 +1,11 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { originOf } from "#lib/events/outbox.ts";
 import { callOf, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
-import { parseId } from "#lib/storage/id.ts";
+import { idOf, parseId } from "#lib/storage/id.ts";
 import type { Db } from "#lib/storage/mysql.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
-import type { Origin } from "./events.ts";
 import type { FollowSets } from "./read-model.ts";
 import { importFollows } from "./store/import.ts";
 import type { Edge, GraphStore } from "./store.ts";
@@ -108,17 +108,6 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
       return { createdCount: BigInt(created), overLimitCount: BigInt(overLimit) };
     },
   };
-}
-
-function originOf(ctx: Context): Origin {
-  const { viewerId, traceparent } = callOf(ctx);
-  return { actor: BigInt(viewerId ?? 0), traceparent };
-}
-
-function idOf(text: string, field: string): bigint {
-  const id = parseId(text);
-  if (id === undefined) throw invalid(field, "must be an id");
-  return id;
 }
 
 function pageOf(edges: readonly Edge[], size: number, tokenOf: (last: bigint) => string) {

@@ -1,4 +1,4 @@
-import { followSets } from "#lib/readmodel/follow-set.ts";
+import { followSets } from "#lib/readmodel/families.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Followed, GraphStore } from "./store.ts";
 
@@ -14,7 +14,14 @@ export function graphReadModel(redis: Redis, store: GraphStore) {
       following: boolean,
       { version, changed }: Followed,
     ): Promise<void> {
-      if (changed) return followSets.apply(redis, [{ followerId, followeeId, following, version }]);
+      if (changed) {
+        return followSets.apply(redis, {
+          ownerId: followerId,
+          memberId: followeeId,
+          isMember: following,
+          version,
+        });
+      }
       await followSets.catchUp(redis, new Map([[followerId, version]]));
     },
 
@@ -29,7 +36,7 @@ export function graphReadModel(redis: Redis, store: GraphStore) {
     async load(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
       const keep = await followSets.rebuild(redis, userId);
       const set = await store.followSet(userId);
-      await keep(set.version, set.followeeIds);
+      await keep({ version: set.version, lowWatermark: 0n }, set.followeeIds);
       return set;
     },
   };

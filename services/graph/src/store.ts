@@ -1,9 +1,9 @@
 import { Code } from "@connectrpc/connect";
-import { append, type Event } from "#lib/events/outbox.ts";
+import { append, type Event, type Origin } from "#lib/events/outbox.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
-import { accountChanged, followChanged, followCountsChanged, followerDeltas, type Origin } from "./events.ts";
+import { accountChanged, followChanged, followCountsChanged, followerDeltas } from "./events.ts";
 
 export const active = 1;
 /** Whom one account may follow at most: a feed's follow set stays a few dozen kilobytes. */

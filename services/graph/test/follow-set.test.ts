@@ -4,7 +4,7 @@ import { leases } from "#lib/events/lease.ts";
 import { createRelay } from "#lib/events/relay.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
-import { followSets } from "#lib/readmodel/follow-set.ts";
+import { followSets } from "#lib/readmodel/families.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Db } from "#lib/storage/mysql.ts";
 import type { Redis } from "#lib/storage/redis.ts";
@@ -54,10 +54,10 @@ test("a follow whose writer died before Redis heard of it drops the old set, and
     await new Promise((done) => setTimeout(done, 10));
   ending.abort();
   await Promise.all(running);
-  await keep(read.version, read.followeeIds);
+  await keep({ version: read.version, lowWatermark: 0n }, read.followeeIds);
   for (const id of [known, building]) {
-    const [version] = await redis.run(redis.pipeline().get(followSets.versionKey(redis, id)));
-    assert.equal(version, null, "missing: truth decides");
+    const [state] = await redis.run(redis.pipeline().get(followSets.stateKey(redis, id)));
+    assert.equal(state, null, "missing: truth decides");
     assert.deepEqual((await sets.load(id)).followeeIds, [other]);
   }
 });

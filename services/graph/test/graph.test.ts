@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { refused } from "#lib/harness/refused.ts";
-import { followSets } from "#lib/readmodel/follow-set.ts";
+import { followSets } from "#lib/readmodel/families.ts";
 import { newId } from "#lib/storage/id.ts";
 import { accounts, allTold, as, assertRightOrGone, follow, pagesOf, rows, setInRedis, system, text } from "./world.ts";
 
@@ -224,7 +224,7 @@ test("a set whose writer died before it told Redis is dropped when the call come
   await follow([viewer, a]);
   await allTold();
   const keep = await followSets.rebuild(system.redis, BigInt(viewer));
-  await keep(0n, []);
+  await keep({ version: 0n, lowWatermark: 0n }, []);
   assert.deepEqual(await setInRedis(viewer), { members: ["0"], version: "0" });
   await follow([viewer, a]);
   assert.deepEqual(await setInRedis(viewer), { members: [], version: null });

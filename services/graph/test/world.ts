@@ -3,7 +3,8 @@ import { after, before } from "node:test";
 import { type Booted, boot } from "#lib/harness/boot.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { until } from "#lib/harness/until.ts";
-import { followSets } from "#lib/readmodel/follow-set.ts";
+import { followSets } from "#lib/readmodel/families.ts";
+import { setStateOf } from "#lib/readmodel/member-set.ts";
 import { newId } from "#lib/storage/id.ts";
 
 let place: Scratch;
@@ -39,9 +40,9 @@ export const rows = (sql: string, ...params: string[]) => system.db("graph").que
 export async function setInRedis(viewer: string): Promise<{ members: string[]; version: string | null }> {
   const id = BigInt(viewer);
   const { redis } = system;
-  const pipeline = redis.pipeline().smembers(followSets.setKey(redis, id)).get(followSets.versionKey(redis, id));
-  const [members, version] = (await redis.run(pipeline)) as [string[], string | null];
-  return { members: members.sort(), version };
+  const pipeline = redis.pipeline().smembers(followSets.setKey(redis, id)).get(followSets.stateKey(redis, id));
+  const [members, state] = (await redis.run(pipeline)) as [string[], string | null];
+  return { members: members.sort(), version: setStateOf(state)?.version.toString() ?? null };
 }
 
 /** The relay is done: counts are folded, and it drops no set any more. */

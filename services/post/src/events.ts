@@ -1,9 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { PostCreatedSchema, PostDeletedSchema } from "#gen/skein/post/v1/events_pb.ts";
-import { type Event, type Fact, fact } from "#lib/events/outbox.ts";
-
-/** Who did something, under which trace. */
-export type Origin = { readonly actor: bigint; readonly traceparent: string };
+import { type Event, type Fact, fact, type Origin } from "#lib/events/outbox.ts";
 
 /** What happened to a post, as its read models take it. */
 export type PostChange = {

@@ -1,31 +1,33 @@
 import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
-import { callOf, viewerOf } from "#lib/mesh/call.ts";
+import { originOf } from "#lib/events/outbox.ts";
+import { viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
-import { parseId } from "#lib/storage/id.ts";
+import { textOf } from "#lib/mesh/text.ts";
+import { idOf, parseId } from "#lib/storage/id.ts";
+import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Db } from "#lib/storage/mysql.ts";
-import type { Origin } from "./events.ts";
-import { keyOf, textOf } from "./handlers/rules.ts";
 import type { PostReadModel } from "./read-model.ts";
 import { importPosts } from "./store/import.ts";
 import type { PostStore, StoredPost } from "./store.ts";
 
 /** Ids in one batch. */
 const batchMax = 100;
+/** A text: what a long read needs, in a row that stays small. */
+const bounds = { graphemesMax: 5_000, bytesMax: 20_000 };
 /** Entries of one author in one answer: as many as a timeline keeps. */
 const activitiesMax = 800;
 /** Posts in one import call. */
 const importMax = 500;
 
 type Needs = { db: Db; store: PostStore; readModel: PostReadModel; nudge: () => void };
-type Context = Parameters<typeof callOf>[0];
 
 export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImpl<typeof PostService> {
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
-      const wanted = { authorId, text: textOf(req.text), key: keyOf(req.idempotencyKey) };
+      const wanted = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const { post, replayed } = await store.create(wanted, originOf(ctx));
       nudge();
       const { id, version, deleted } = post;
@@ -66,8 +68,8 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
     async importPosts(req, ctx) {
       if (req.posts.length > importMax) throw invalid("posts", `must be at most ${importMax}`);
       const posts = req.posts.map(({ authorId, text, createTime, idempotencyKey }) => ({
-        authorId: authorOf(authorId),
-        text: textOf(text),
+        authorId: idOf(authorId, "author_id"),
+        text: textOf(text, bounds),
         key: keyOf(idempotencyKey),
         timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
       }));
@@ -77,17 +79,6 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
       return { createdCount: BigInt(changes.length) };
     },
   };
-}
-
-function originOf(ctx: Context): Origin {
-  const { viewerId, traceparent } = callOf(ctx);
-  return { actor: BigInt(viewerId ?? 0), traceparent };
-}
-
-function authorOf(text: string): bigint {
-  const id = parseId(text);
-  if (id === undefined) throw invalid("author_id", "must be an id");
-  return id;
 }
 
 const slotOf = (post: StoredPost | undefined) => (post === undefined || post.deleted ? {} : { post: shown(post) });

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
-import { Code } from "@connectrpc/connect";
-import { append } from "#lib/events/outbox.ts";
-import { notFound, problem } from "#lib/mesh/errors.ts";
+import { append, type Origin } from "#lib/events/outbox.ts";
+import { notFound } from "#lib/mesh/errors.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
-import { bigintOf, type Db, isDuplicate, type Param, type Row } from "#lib/storage/mysql.ts";
-import { type Origin, type PostChange, postCreated, postDeleted } from "./events.ts";
+import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
+import { bigintOf, type Db, isDuplicate, type Row } from "#lib/storage/mysql.ts";
+import { type PostChange, postCreated, postDeleted } from "./events.ts";
 
 export type StoredPost = {
   readonly id: bigint;
@@ -16,12 +15,7 @@ export type StoredPost = {
 };
 
 /** A post to be. `timeMs` is given by imports only. */
-export type NewPost = {
-  readonly authorId: bigint;
-  readonly text: string;
-  readonly key: string;
-  readonly timeMs?: number;
-};
+export type NewPost = Keyed & { readonly timeMs?: number };
 
 const columns = "id, author_id, version, deleted, text, create_time";
 
@@ -39,7 +33,7 @@ export function postStore(db: Db) {
 
     /** Publishes a post once for its key. Answers what stands, and whether it stood before. */
     async create(post: NewPost, origin: Origin): Promise<{ post: StoredPost; replayed: boolean }> {
-      const { authorId, text, key } = post;
+      const { authorId, text } = post;
       const id = newId();
       const createTime = new Date(timeOf(id));
       const created = { postId: id, authorId, version: 1, activityId: id, deleted: false };
@@ -59,7 +53,7 @@ export function postStore(db: Db) {
         });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
-        return { post: await already(authorId, key, text), replayed: true };
+        return { post: await madeBefore(post), replayed: true };
       }
       return { post: { id, authorId, version: 1, deleted: false, text, createTime }, replayed: false };
     },
@@ -97,31 +91,13 @@ export function postStore(db: Db) {
   };
 
   /** What stands under a key that was used before. Another request under it is refused. */
-  async function already(authorId: bigint, key: string, text: string): Promise<StoredPost> {
-    const [row] = await db.query("SELECT request_hash, post_id FROM idempotency WHERE user_id = ? AND key_hash = ?", [
-      authorId,
-      hashOf(key),
-    ]);
-    if (row === undefined) throw problem(Code.Aborted, "conflict", "two creates met; send it again");
-    if (!(row.request_hash as Buffer).equals(hashOf(text))) {
-      throw problem(Code.FailedPrecondition, "idempotency-key-reused", "this key was used for another text");
-    }
-    const id = bigintOf(row.post_id);
+  async function madeBefore(keyed: Keyed): Promise<StoredPost> {
+    const id = await madeUnder(db, keyed, "post_id");
     const post = (await byIds([id])).get(id);
     if (post === undefined) throw notFound("post");
     return post;
   }
 }
-
-/** The row that makes a create happen once for its key. */
-export const keyRow = ({ authorId, key, text }: NewPost, postId: bigint): Param[] => [
-  authorId,
-  hashOf(key),
-  hashOf(text),
-  postId,
-];
-
-export const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 const postOf = (row: Row): StoredPost => ({
   id: bigintOf(row.id),

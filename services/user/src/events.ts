@@ -1,8 +1,5 @@
 import { UserRegisteredSchema } from "#gen/skein/user/v1/events_pb.ts";
-import { type Fact, fact } from "#lib/events/outbox.ts";
-
-/** Who did something, under which trace. */
-export type Origin = { readonly actor: bigint; readonly traceparent: string };
+import { type Fact, fact, type Origin } from "#lib/events/outbox.ts";
 
 export const userRegistered = (userId: bigint, version: number, { traceparent }: Origin): Fact =>
   fact({

@@ -1,7 +1,7 @@
-import { append } from "#lib/events/outbox.ts";
+import { append, type Origin } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, isDuplicate, type Param, type Row } from "#lib/storage/mysql.ts";
-import { type Origin, userRegistered } from "./events.ts";
+import { userRegistered } from "./events.ts";
 
 /** Where a registration is: begun here, or finished in the graph too. */
 export const userState = { registering: 0, open: 1 } as const;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi2AEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiOQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCCI8CgZBdXRob3ISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIuIBCgRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaWtlX2NvdW50GAYgASgNEhUKDWNvbW1lbnRfY291bnQYByABKA0SLQoGdmlld2VyGAggASgLMh0uc2tlaW4uYXBpLnYxLlBvc3RWaWV3ZXJTdGF0ZSItCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi2AEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiOQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCCI8CgZBdXRob3ISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIuIBCgRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaWtlX2NvdW50GAYgASgNEhUKDWNvbW1lbnRfY291bnQYByABKA0SLQoGdmlld2VyGAggASgLMh0uc2tlaW4uYXBpLnYxLlBvc3RWaWV3ZXJTdGF0ZSItCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIIs4BCgdDb21tZW50EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDwoHcG9zdF9pZBgDIAEoCRIkCgZhdXRob3IYBCABKAsyFC5za2Vpbi5hcGkudjEuQXV0aG9yEgwKBHRleHQYBSABKAkSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKBnZpZXdlchgHIAEoCzIgLnNrZWluLmFwaS52MS5Db21tZW50Vmlld2VyU3RhdGUiIQoSQ29tbWVudFZpZXdlclN0YXRlEgsKA293bhgBIAEoCGIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -210,4 +210,76 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 4);
+
+/**
+ * A comment as shown.
+ *
+ * @generated from message skein.api.v1.Comment
+ */
+export type Comment = Message<"skein.api.v1.Comment"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: string post_id = 3;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: skein.api.v1.Author author = 4;
+   */
+  author?: Author | undefined;
+
+  /**
+   * @generated from field: string text = 5;
+   */
+  text: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp create_time = 6;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Absent for anonymous viewers.
+   *
+   * @generated from field: skein.api.v1.CommentViewerState viewer = 7;
+   */
+  viewer?: CommentViewerState | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.Comment.
+ * Use `create(CommentSchema)` to create a new message.
+ */
+export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 5);
+
+/**
+ * What the viewer has to do with a comment.
+ *
+ * @generated from message skein.api.v1.CommentViewerState
+ */
+export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
+  /**
+   * The viewer wrote it.
+   *
+   * @generated from field: bool own = 1;
+   */
+  own: boolean;
+};
+
+/**
+ * Describes the message skein.api.v1.CommentViewerState.
+ * Use `create(CommentViewerStateSchema)` to create a new message.
+ */
+export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 6);
 

@@ -1,7 +1,7 @@
 import type { CallOptions } from "@connectrpc/connect";
-import { homeTimelines } from "#lib/readmodel/families.ts";
-import { followSets } from "#lib/readmodel/follow-set.ts";
+import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
+import { setStateOf } from "#lib/readmodel/member-set.ts";
 import { sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
@@ -63,16 +63,16 @@ export function homeCandidates(needs: Needs) {
 }
 
 async function readOnce(redis: Redis, viewerId: bigint, before: bigint | undefined, count: number) {
-  const pipeline = redis.pipeline().get(followSets.versionKey(redis, viewerId));
+  const pipeline = redis.pipeline().get(followSets.stateKey(redis, viewerId));
   lag.read(redis, pipeline);
   if (before === undefined) {
     homeTimelines.readHead(redis, pipeline, viewerId, count);
     homeTimelines.touch(redis, pipeline, viewerId);
   } else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
-  const [version, late, answer] = await redis.run(pipeline);
+  const [state, late, answer] = await redis.run(pipeline);
   return {
     slice: sliceOf(answer),
-    version: version === null ? undefined : BigInt(version as string),
+    version: setStateOf(state)?.version,
     late: lagOf(late),
   };
 }

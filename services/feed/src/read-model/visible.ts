@@ -1,7 +1,7 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
-import { followSets } from "#lib/readmodel/follow-set.ts";
+import { followSets } from "#lib/readmodel/families.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Truth } from "./truth.ts";

@@ -1,8 +1,8 @@
-import { append } from "#lib/events/outbox.ts";
+import { append, type Origin } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
 
-import { followsImported, type Origin } from "../events.ts";
+import { followsImported } from "../events.ts";
 import { active, followsMax } from "../store.ts";
 
 /** Whom one account is to follow. */

@@ -1,8 +1,9 @@
-import { append } from "#lib/events/outbox.ts";
+import { append, type Origin } from "#lib/events/outbox.ts";
 import { idAt } from "#lib/storage/id.ts";
+import { hashOf, keyRow } from "#lib/storage/idempotency.ts";
 import { type Db, isDuplicate, type Sql } from "#lib/storage/mysql.ts";
-import { type Origin, type PostChange, postCreated } from "../events.ts";
-import { hashOf, keyRow, type NewPost } from "../store.ts";
+import { type PostChange, postCreated } from "../events.ts";
+import type { NewPost } from "../store.ts";
 
 /** A post to import, with the moment it became public. */
 export type ImportedPost = NewPost & { readonly timeMs: number };

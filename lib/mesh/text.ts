@@ -1,0 +1,30 @@
+import { invalid } from "./errors.ts";
+
+type Bounds = {
+  /** What people count: one emoji of seven code points is one. */
+  readonly graphemesMax: number;
+  /** What a row holds: a grapheme may be long, a text may not. */
+  readonly bytesMax: number;
+};
+
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
+
+/** A text as it was sent, byte for byte; refused where nobody could see anything in it, or where it is too long. */
+export function textOf(text: string, { graphemesMax, bytesMax }: Bounds): string {
+  if (Buffer.byteLength(text) > bytesMax) throw invalid("text", `must be at most ${bytesMax} bytes`);
+  if (!text.isWellFormed()) throw invalid("text", "must be well-formed Unicode");
+  if (!/[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{M}\p{Cc}]/u.test(text)) {
+    throw invalid("text", "must hold something to see");
+  }
+  // A grapheme has at least one UTF-16 unit, so most texts need no count.
+  if (text.length > graphemesMax && isLonger(text, graphemesMax)) {
+    throw invalid("text", `must be at most ${graphemesMax} characters`);
+  }
+  return text;
+}
+
+function isLonger(text: string, graphemesMax: number): boolean {
+  let count = 0;
+  for (const _ of graphemes.segment(text)) if (++count > graphemesMax) return true;
+  return false;
+}

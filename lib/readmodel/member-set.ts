@@ -1,0 +1,130 @@
+import { randomBytes } from "node:crypto";
+import type { Redis, Script } from "#lib/storage/redis.ts";
+
+/** One change of an owner's set; versions of an owner are dense, so a jump means that something is still missing. */
+export type MemberChange = {
+  readonly ownerId: bigint;
+  readonly memberId: bigint;
+  readonly isMember: boolean;
+  readonly version: bigint;
+};
+
+/** Which state of the owner's truth a set was made from, and down to which member it is whole: 0 for all of them. */
+export type SetState = { readonly version: bigint; readonly lowWatermark: bigint };
+
+/** Thirty days without a visit. */
+const lifeSeconds = 30 * 86_400;
+/** A build that takes longer has failed. */
+const buildSeconds = 30;
+/** Lua's unpack is bounded; larger sets go in several commands of one script. */
+const membersAtOnce = 1_000;
+
+/** KEYS: set, state, token. The state is "version lowWatermark". */
+const versionOf = `
+local function versionOf(state) return tonumber(state and string.match(state, '^%d+') or '-1') end`;
+
+const applyChange: Script = {
+  lua: `${versionOf}
+redis.call('DEL', KEYS[3])
+local state = redis.call('GET', KEYS[2])
+local cur, version = versionOf(state), tonumber(ARGV[1])
+if cur >= version then return 0 end
+if cur == version - 1 and redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[1], ARGV[2])
+  if redis.call('SCARD', KEYS[1]) <= tonumber(ARGV[5]) then
+    redis.call('SET', KEYS[2], ARGV[1] .. string.match(state, ' %d+$'), 'EX', ARGV[4])
+    redis.call('EXPIRE', KEYS[1], ARGV[4])
+    return 1
+  end
+end
+redis.call('DEL', KEYS[1], KEYS[2])
+return -1`,
+};
+
+const build: Script = {
+  lua: `
+if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1], KEYS[3])
+redis.call('SADD', KEYS[1], '0')
+for first = 4, #ARGV, ${membersAtOnce} do
+  redis.call('SADD', KEYS[1], unpack(ARGV, first, math.min(first + ${membersAtOnce - 1}, #ARGV)))
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+return 1`,
+};
+
+/** A set that is older than a committed version goes, and so does a build that may have read an older one. */
+const catchUp: Script = {
+  lua: `${versionOf}
+if versionOf(redis.call('GET', KEYS[2])) >= tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return 1`,
+};
+
+export const memberSetScripts = [applyChange, build, catchUp];
+
+/**
+ * A key family of sets, one an owner: `<family>:<owner>` holds the members and the mark 0 that says "the set is here"
+ * (missing means rebuild, never nobody), `<family>.v:<owner>` its state, `<family>.t:<owner>` the token of a build. A
+ * set that would grow beyond `membersMax` is dropped, and built anew from the newest.
+ */
+export function memberSetFamily(family: string, membersMax: number) {
+  const keysOf = (redis: Redis, ownerId: bigint) => [
+    redis.key(family, ownerId),
+    redis.key(`${family}.v`, ownerId),
+    redis.key(`${family}.t`, ownerId),
+  ];
+
+  return {
+    setKey: (redis: Redis, ownerId: bigint): string => redis.key(family, ownerId),
+    stateKey: (redis: Redis, ownerId: bigint): string => redis.key(`${family}.v`, ownerId),
+
+    /** Applies a committed change, or drops a set that misses one before it. Either way no reader sees the old state. */
+    async apply(redis: Redis, { ownerId, memberId, isMember, version }: MemberChange): Promise<void> {
+      const pipeline = redis.pipeline();
+      const args = [String(version), String(memberId), isMember ? "1" : "0", lifeSeconds, membersMax + 1];
+      redis.call(pipeline, applyChange, keysOf(redis, ownerId), args);
+      await redis.run(pipeline);
+    },
+
+    /** Drops the sets that are behind these committed versions: whoever was to apply them may have died. */
+    async catchUp(redis: Redis, versions: ReadonlyMap<bigint, bigint>): Promise<void> {
+      const pipeline = redis.pipeline();
+      for (const [ownerId, version] of versions) {
+        redis.call(pipeline, catchUp, keysOf(redis, ownerId), [String(version)]);
+      }
+      await redis.run(pipeline);
+    },
+
+    /** Forgets a set that changed in many places at once. */
+    async drop(redis: Redis, ownerIds: readonly bigint[]): Promise<void> {
+      const pipeline = redis.pipeline();
+      for (const ownerId of ownerIds) pipeline.del(...keysOf(redis, ownerId));
+      await redis.run(pipeline);
+    },
+
+    /** Begins a build; call it before reading truth. What is read counts only if nothing changed in between. */
+    async rebuild(
+      redis: Redis,
+      ownerId: bigint,
+    ): Promise<(state: SetState, memberIds: readonly bigint[]) => Promise<void>> {
+      const token = randomBytes(9).toString("base64url");
+      const keys = keysOf(redis, ownerId);
+      await redis.run(redis.pipeline().set(keys[2] as string, token, "EX", buildSeconds));
+      return async ({ version, lowWatermark }, memberIds) => {
+        const pipeline = redis.pipeline();
+        const state = `${version} ${lowWatermark}`;
+        redis.call(pipeline, build, keys, [token, state, lifeSeconds, ...memberIds.map(String)]);
+        await redis.run(pipeline);
+      };
+    },
+  };
+}
+
+/** The state as it was read under `stateKey`; undefined where there is no set. */
+export function setStateOf(answer: unknown): SetState | undefined {
+  if (typeof answer !== "string") return undefined;
+  const [version = "", lowWatermark = ""] = answer.split(" ");
+  return { version: BigInt(version), lowWatermark: BigInt(lowWatermark) };
+}

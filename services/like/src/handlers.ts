@@ -1,0 +1,98 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type LikeService, Reaction, type Subject as SentSubject, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { originOf } from "#lib/events/outbox.ts";
+import { callOf, viewerOf } from "#lib/mesh/call.ts";
+import { invalid, notFound } from "#lib/mesh/errors.ts";
+import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
+import { idOf, parseId } from "#lib/storage/id.ts";
+import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { Subject } from "./events.ts";
+import type { LikeReadModel } from "./read-model.ts";
+import type { LikeStore } from "./store.ts";
+
+/** Subjects in one batch. */
+const batchMax = 100;
+
+type Needs = {
+  store: LikeStore;
+  readModel: LikeReadModel;
+  posts: VisiblePosts;
+  pageTokens: PageTokens;
+  nudge: () => void;
+};
+type Context = Parameters<typeof callOf>[0];
+
+export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Needs): ServiceImpl<typeof LikeService> {
+  async function react(subject: Subject, reaction: Reaction, ctx: Context): Promise<void> {
+    const userId = BigInt(viewerOf(ctx));
+    const liked = await store.react(userId, subject, reaction, originOf(ctx));
+    nudge();
+    await readModel.apply(userId, subject, reaction, liked);
+  }
+
+  return {
+    async like(req, ctx) {
+      const subject = subjectOf(req.subject);
+      if (req.reaction !== Reaction.LIKE) throw invalid("reaction", "must be REACTION_LIKE");
+      await posts.require(subject.id, ctx);
+      await react(subject, req.reaction, ctx);
+      return {};
+    },
+
+    async unlike(req, ctx) {
+      const subject = subjectOf(req.subject);
+      const own = await store.own(BigInt(viewerOf(ctx)), subject.kind, [subject.id]);
+      // One's own like may be taken back from what one may no longer see; anything else there is none of.
+      if (!own.has(subject.id)) await posts.require(subject.id, ctx);
+      await react(subject, Reaction.UNSPECIFIED, ctx);
+      return {};
+    },
+
+    async listLikes(req, ctx) {
+      const subject = subjectOf(req.subject);
+      const size = pageSizeOf(req.pageSize);
+      const scope = `likes:${subject.kind}:${subject.id}`;
+      const before = pageTokens.decode(req.pageToken, scope);
+      await posts.require(subject.id, ctx);
+      const likes = await store.list(subject, before, size + 1);
+      const page = likes.slice(0, size);
+      const last = page.at(-1);
+      const more = likes.length > size && last !== undefined;
+      return {
+        userIds: page.map(({ userId }) => String(userId)),
+        nextPageToken: more ? pageTokens.encode(last.likeId, scope) : "",
+      };
+    },
+
+    async batchGetLikes(req, ctx) {
+      if (req.subjects.length > batchMax) throw invalid("subjects", `must be at most ${batchMax}`);
+      const ids = req.subjects.map(({ kind, id }) => {
+        if (kind !== SubjectKind.POST) throw invalid("subjects.kind", "must be SUBJECT_KIND_POST");
+        return parseId(id) ?? 0n;
+      });
+      const { viewerId } = callOf(ctx);
+      const [counts, own] = await Promise.all([
+        readModel.loadCounts(ids),
+        viewerId === undefined ? undefined : store.own(BigInt(viewerId), SubjectKind.POST, ids),
+      ]);
+      return {
+        likes: ids.map((id) => ({
+          count: BigInt(counts.get(id)?.value ?? 0),
+          own: own?.get(id) ?? Reaction.UNSPECIFIED,
+        })),
+      };
+    },
+
+    async getLikedSet(req) {
+      const { version, lowWatermark, ids } = await readModel.loadSet(idOf(req.userId, "user_id"));
+      return { version, lowWatermark, postIds: ids };
+    },
+  };
+}
+
+function subjectOf(sent: SentSubject | undefined): Subject {
+  if (sent?.kind !== SubjectKind.POST) throw invalid("subject.kind", "must be SUBJECT_KIND_POST");
+  const id = parseId(sent.id);
+  if (id === undefined) throw notFound("post");
+  return { kind: sent.kind, id };
+}

@@ -1,0 +1,63 @@
+import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import type { Log } from "#lib/mesh/log.ts";
+import { type Count, encodeCount, likeCounts } from "#lib/readmodel/count.ts";
+import { likedSets } from "#lib/readmodel/families.ts";
+import type { SetState } from "#lib/readmodel/member-set.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import type { LikeChange, Subject } from "./events.ts";
+import type { Liked, LikeStore } from "./store.ts";
+
+/** Half of what a set may grow to: feeds show posts far newer than the two thousandth that somebody liked. */
+const builtMax = 2_000;
+
+/** What feeds read of likes: counts by post, and which posts a viewer likes. */
+export type LikeReadModel = ReturnType<typeof likeReadModel>;
+
+export function likeReadModel(redis: Redis, store: LikeStore, log: Log) {
+  return {
+    /** Counts from truth, left in the read model. A post nobody likes is known to have 0. Without Redis the answer is the same. */
+    async loadCounts(postIds: readonly bigint[]): Promise<Map<bigint, Count>> {
+      const keep = await likeCounts.fill(redis, postIds).catch(() => undefined);
+      const found = await store.counts(SubjectKind.POST, postIds);
+      const counts = new Map(postIds.map((id) => [id, found.get(id) ?? { version: 0, value: 0 }]));
+      await keep?.(entriesOf(counts)).catch((reason) => log.warn("counts not kept", { error: reason }));
+      return counts;
+    },
+
+    /**
+     * The viewer's own next read shows the change once this answers. A set that is behind (its writer died) is dropped.
+     * Without Redis the like stands all the same, and the relay drops the set later.
+     */
+    async apply(userId: bigint, { kind, id }: Subject, reaction: Reaction, { version, changed }: Liked): Promise<void> {
+      if (kind !== SubjectKind.POST) return;
+      const isMember = reaction === Reaction.LIKE;
+      const done = changed
+        ? likedSets.apply(redis, { ownerId: userId, memberId: id, isMember, version })
+        : likedSets.catchUp(redis, new Map([[userId, version]]));
+      await done.catch((reason) => log.warn("left to the relay", { error: reason }));
+    },
+
+    /** The relay's part, before anyone hears of the facts: new counts, and what writers died before they could apply. */
+    async catchUp(changes: readonly LikeChange[]): Promise<void> {
+      if (changes.length === 0) return;
+      const userIds = [...new Set(changes.map(({ userId }) => userId))];
+      const postIds = changes
+        .filter(({ subject }) => subject.kind === SubjectKind.POST)
+        .map(({ subject }) => subject.id);
+      await likedSets.catchUp(redis, await store.likeVersions(userIds));
+      const keep = await likeCounts.fill(redis, postIds);
+      await keep(entriesOf(await store.counts(SubjectKind.POST, postIds)));
+    },
+
+    /** The set from truth, left in the read model unless it changed meanwhile. */
+    async loadSet(userId: bigint): Promise<SetState & { ids: bigint[] }> {
+      const keep = await likedSets.rebuild(redis, userId).catch(() => undefined);
+      const set = await store.likedSet(userId, SubjectKind.POST, builtMax);
+      await keep?.(set, set.ids).catch((reason) => log.warn("liked set not kept", { error: reason }));
+      return set;
+    },
+  };
+}
+
+const entriesOf = (counts: ReadonlyMap<bigint, Count>) =>
+  [...counts].map(([id, count]) => ({ id, value: encodeCount(count) }));

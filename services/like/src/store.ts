@@ -1,0 +1,124 @@
+import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { append, type Event, type Origin } from "#lib/events/outbox.ts";
+import type { Count } from "#lib/readmodel/count.ts";
+import type { SetState } from "#lib/readmodel/member-set.ts";
+import { newId } from "#lib/storage/id.ts";
+import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
+import { changesIn, deltasOf, likeChanged, likeCountsChanged, type Subject } from "./events.ts";
+
+/** One like of a list: its id is the sort key, latest first. */
+export type Like = { readonly likeId: bigint; readonly userId: bigint };
+/** The viewer's set after a change; `changed` is false where it was so already. */
+export type Liked = { readonly version: bigint; readonly changed: boolean };
+
+/** The truth about likes. */
+export type LikeStore = ReturnType<typeof likeStore>;
+
+export function likeStore(db: Db) {
+  return {
+    /** Sets how somebody reacts. The person's row is locked, so versions of their set have no gaps. */
+    react: (userId: bigint, subject: Subject, reaction: Reaction, origin: Origin): Promise<Liked> =>
+      db.tx(async (tx) => {
+        const likeVersion = await lockLiker(tx, userId);
+        const [pair] = await tx.query(
+          "SELECT reaction, version FROM reaction WHERE user_id = ? AND subject_kind = ? AND subject_id = ?",
+          [userId, subject.kind, subject.id],
+        );
+        const previous = Number(pair?.reaction ?? Reaction.UNSPECIFIED) as Reaction;
+        if (previous === reaction) return { version: likeVersion, changed: false };
+        const version = bigintOf(pair?.version) + 1n;
+        await writePair(tx, userId, subject, reaction, version);
+        await tx.exec("UPDATE liker SET like_version = like_version + 1 WHERE user_id = ?", [userId]);
+        await append(tx, [likeChanged({ subject, userId, reaction, previous, version }, origin)]);
+        return { version: likeVersion + 1n, changed: true };
+      }),
+
+    /** How a person reacts to some subjects of one kind: those without a reaction are not in the map. */
+    async own(userId: bigint, kind: SubjectKind, ids: readonly bigint[]): Promise<Map<bigint, Reaction>> {
+      const rows = await db.query(
+        "SELECT subject_id, reaction FROM reaction WHERE user_id = ? AND subject_kind = ? AND subject_id IN (?) AND reaction > 0",
+        [userId, kind, [0n, ...ids]],
+      );
+      return new Map(rows.map((row) => [bigintOf(row.subject_id), Number(row.reaction) as Reaction]));
+    },
+
+    /** The newest subjects a person likes, by id, as of one moment. */
+    likedSet: (userId: bigint, kind: SubjectKind, limit: number): Promise<SetState & { ids: bigint[] }> =>
+      db.tx(async (tx) => {
+        const [liker] = await tx.query("SELECT like_version FROM liker WHERE user_id = ? FOR UPDATE", [userId]);
+        const rows = await tx.query(
+          `SELECT subject_id FROM reaction WHERE user_id = ? AND subject_kind = ? AND reaction = 1 ORDER BY subject_id DESC LIMIT ${limit}`, // PRIMARY
+          [userId, kind],
+        );
+        const ids = rows.map((row) => bigintOf(row.subject_id));
+        const lowWatermark = ids.length < limit ? 0n : (ids.at(-1) ?? 0n);
+        return { version: bigintOf(liker?.like_version), lowWatermark, ids };
+      }),
+
+    likeVersions: async (userIds: readonly bigint[]): Promise<Map<bigint, bigint>> => {
+      const rows = await db.query("SELECT user_id, like_version FROM liker WHERE user_id IN (?)", [[0n, ...userIds]]);
+      return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.like_version)]));
+    },
+
+    /** How many like each subject of one kind; one nobody ever liked is not in the map. */
+    counts: async (kind: SubjectKind, ids: readonly bigint[]): Promise<Map<bigint, Count>> => {
+      const rows = await db.query(
+        "SELECT subject_id, like_count, version FROM like_count WHERE subject_id IN (?) AND subject_kind = ?",
+        [[0n, ...ids], kind],
+      );
+      const countOf = (row: Row) => ({ version: Number(row.version), value: Number(row.like_count) });
+      return new Map(rows.map((row) => [bigintOf(row.subject_id), countOf(row)]));
+    },
+
+    /** Who likes a subject, latest first. */
+    async list({ kind, id }: Subject, before: bigint | undefined, limit: number): Promise<Like[]> {
+      const below = before === undefined ? "" : `AND like_id < ${before}`;
+      const rows = await db.query(
+        `SELECT like_id, user_id FROM reaction_of WHERE subject_id = ? AND subject_kind = ? AND reaction = 1 ${below} ORDER BY like_id DESC LIMIT ${limit}`, // latest
+        [id, kind],
+      );
+      return rows.map((row) => ({ likeId: bigintOf(row.like_id), userId: bigintOf(row.user_id) }));
+    },
+  };
+}
+
+/** Adds a batch's likes to the counts and says what they are now. Runs once for each fact: numbering happens once. */
+export async function foldLikeCounts(tx: Sql, events: readonly Event[]): Promise<void> {
+  const deltas = deltasOf(changesIn(events)).sort((a, b) => (a.subject.id < b.subject.id ? -1 : 1));
+  if (deltas.length === 0) return;
+  await tx.exec(
+    "INSERT INTO like_count (subject_id, subject_kind, like_count, version) VALUES ? ON DUPLICATE KEY UPDATE like_count = like_count + VALUES(like_count), version = version + 1",
+    [deltas.map(({ subject, delta }) => [subject.id, subject.kind, delta, 1])],
+  );
+  const rows = await tx.query(
+    "SELECT subject_id, subject_kind, like_count, version FROM like_count WHERE (subject_id, subject_kind) IN (?)",
+    [deltas.map(({ subject }) => [subject.id, subject.kind])],
+  );
+  await append(
+    tx,
+    rows.map((row) => {
+      const subject = { kind: Number(row.subject_kind) as SubjectKind, id: bigintOf(row.subject_id) };
+      return likeCountsChanged(subject, bigintOf(row.like_count), bigintOf(row.version));
+    }),
+  );
+}
+
+async function lockLiker(tx: Sql, userId: bigint): Promise<bigint> {
+  const lock = () => tx.query("SELECT like_version FROM liker WHERE user_id = ? FOR UPDATE", [userId]);
+  const [known] = await lock();
+  if (known !== undefined) return bigintOf(known.like_version);
+  await tx.exec("INSERT IGNORE INTO liker (user_id) VALUES (?)", [userId]);
+  const [created] = await lock();
+  return bigintOf(created?.like_version);
+}
+
+async function writePair(tx: Sql, userId: bigint, { kind, id }: Subject, reaction: Reaction, version: bigint) {
+  await tx.exec(
+    "INSERT INTO reaction (user_id, subject_kind, subject_id, reaction, version) VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE reaction = VALUES(reaction), version = VALUES(version)",
+    [userId, kind, id, reaction, version],
+  );
+  await tx.exec(
+    "INSERT INTO reaction_of (subject_id, subject_kind, user_id, reaction, like_id) VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE reaction = VALUES(reaction), like_id = VALUES(like_id)",
+    [id, kind, userId, reaction, newId()],
+  );
+}
