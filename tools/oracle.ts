@@ -10,6 +10,8 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
   const open = (noun: string): Db => openMysql({ url, database: `${deployment}_${noun}` });
   const graph = open("graph");
   const post = open("post");
+  const like = open("like");
+  const comment = open("comment");
 
   async function activitiesOf(authorIds: readonly bigint[]): Promise<string[]> {
     const rows = await post.query(
@@ -40,8 +42,31 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
       return Number(row?.n);
     },
 
+    /** The posts a viewer likes. */
+    async liked(viewerId: bigint): Promise<ReadonlySet<string>> {
+      const rows = await like.query("SELECT subject_id FROM reaction WHERE user_id = ? AND reaction = 1", [viewerId]);
+      return new Set(rows.map((row) => String(row.subject_id)));
+    },
+
+    /** Posts with how many like them and how many comments they have, by counting. */
+    async counts(postIds: readonly bigint[]): Promise<[id: string, likes: number, comments: number][]> {
+      const counted = async (db: Db, sql: string) =>
+        new Map((await db.query(sql, [[0n, ...postIds]])).map((row) => [String(row.id), Number(row.n)]));
+      const [likes, comments] = await Promise.all([
+        counted(
+          like,
+          "SELECT subject_id AS id, COUNT(*) AS n FROM reaction WHERE subject_id IN (?) AND reaction = 1 GROUP BY subject_id",
+        ),
+        counted(
+          comment,
+          "SELECT post_id AS id, COUNT(*) AS n FROM comment WHERE post_id IN (?) AND deleted = 0 GROUP BY post_id",
+        ),
+      ]);
+      return postIds.map(String).map((id) => [id, likes.get(id) ?? 0, comments.get(id) ?? 0]);
+    },
+
     close: async (): Promise<void> => {
-      await Promise.all([graph.close(), post.close()]);
+      await Promise.all([graph.close(), post.close(), like.close(), comment.close()]);
     },
   };
 }

@@ -62,7 +62,17 @@ redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 return 1`,
 };
 
-export const memberSetScripts = [applyChange, build, catchUp];
+/** The state and the flags of the members asked for, of one moment: a set built anew in between may reach less far down. */
+const look: Script = {
+  lua: `
+local state = redis.call('GET', KEYS[2])
+if not state or redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+local out = redis.call('SMISMEMBER', KEYS[1], unpack(ARGV))
+table.insert(out, 1, state)
+return out`,
+};
+
+export const memberSetScripts = [applyChange, build, catchUp, look];
 
 /**
  * A key family of sets, one an owner: `<family>:<owner>` holds the members and the mark 0 that says "the set is here"
@@ -79,6 +89,11 @@ export function memberSetFamily(family: string, membersMax: number) {
   return {
     setKey: (redis: Redis, ownerId: bigint): string => redis.key(family, ownerId),
     stateKey: (redis: Redis, ownerId: bigint): string => redis.key(`${family}.v`, ownerId),
+
+    /** Asks which of some members, one or more, are in a set; `membersIn` reads the answer. */
+    ask(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint, memberIds: readonly bigint[]): void {
+      redis.call(pipeline, look, keysOf(redis, ownerId), memberIds.map(String));
+    },
 
     /** Applies a committed change, or drops a set that misses one before it. Either way no reader sees the old state. */
     async apply(redis: Redis, { ownerId, memberId, isMember, version }: MemberChange): Promise<void> {
@@ -127,4 +142,14 @@ export function setStateOf(answer: unknown): SetState | undefined {
   if (typeof answer !== "string") return undefined;
   const [version = "", lowWatermark = ""] = answer.split(" ");
   return { version: BigInt(version), lowWatermark: BigInt(lowWatermark) };
+}
+
+/** A set, or the part of it that was asked for. */
+export type MemberSet = SetState & { readonly ids: ReadonlySet<bigint> };
+
+/** Those of the members that were asked for which are in the set; undefined where there is no set: truth decides. */
+export function membersIn(answer: unknown, memberIds: readonly bigint[]): MemberSet | undefined {
+  const [first, ...flags] = answer as [string?, ...number[]];
+  const state = setStateOf(first);
+  return state && { ...state, ids: new Set(memberIds.filter((_, nth) => flags[nth] === 1)) };
 }

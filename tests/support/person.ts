@@ -6,8 +6,12 @@ export type ShownPost = {
   id: string;
   text: string;
   author: { id: string; username: string };
+  likeCount: number;
+  commentCount: number;
   viewer?: { own: boolean; liked: boolean };
 };
+/** A comment as clients see it; the fields the stories look at. */
+export type ShownComment = { id: string; text: string; postId: string; author: { username: string } };
 export type FeedPage = { items: { activityId: string; reason: string; post: ShownPost }[]; nextPageToken: string };
 export type Answer<T = Record<string, unknown>> = { status: number; headers: Headers; body: T };
 
@@ -77,19 +81,29 @@ export async function register(edge: string, username = `u${randomUUID().replace
     follow: (who: { id: string }) => fine("PUT", `/v1/users/${who.id}/follow`),
     unfollow: (who: { id: string }) => fine("DELETE", `/v1/users/${who.id}/follow`),
     post: (text: string, key: string = randomUUID()) => fine<ShownPost>("POST", "/v1/posts", { body: { text }, key }),
+    like: (postId: string) => fine<{ liked: boolean }>("PUT", `/v1/posts/${postId}/like`),
+    unlike: (postId: string) => fine<{ liked: boolean }>("DELETE", `/v1/posts/${postId}/like`),
+    comment: (postId: string, text: string, key: string = randomUUID()) =>
+      fine<ShownComment>("POST", `/v1/posts/${postId}/comments`, { body: { text }, key }),
+    removeComment: (commentId: string) => fine("DELETE", `/v1/comments/${commentId}`),
     remove: (postId: string) => fine("DELETE", `/v1/posts/${postId}`),
     feedPage: (pageSize: number, pageToken = "") =>
       fine<FeedPage>("GET", `/v1/feed?pageSize=${pageSize}${pageToken === "" ? "" : `&pageToken=${pageToken}`}`),
 
-    /** The whole feed, page by page: activity ids, newest first. */
-    async feed(pageSize = 100): Promise<string[]> {
-      const ids: string[] = [];
+    /** The whole feed, page by page, newest first. */
+    async feedItems(pageSize = 100): Promise<FeedPage["items"]> {
+      const items: FeedPage["items"] = [];
       for (let token = ""; ; ) {
         const page = await this.feedPage(pageSize, token);
-        ids.push(...page.items.map(({ activityId }) => activityId));
+        items.push(...page.items);
         token = page.nextPageToken;
-        if (token === "") return ids;
+        if (token === "") return items;
       }
+    },
+
+    /** The same as activity ids. */
+    async feed(pageSize = 100): Promise<string[]> {
+      return (await this.feedItems(pageSize)).map(({ activityId }) => activityId);
     },
   };
 }

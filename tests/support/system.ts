@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { type Instance, startInstance } from "../../tools/launcher/instance.ts";
 import { type Oracle, openOracle } from "../../tools/oracle.ts";
 import type { Person } from "./person.ts";
@@ -35,9 +36,37 @@ export async function startSystem(): Promise<System> {
   };
 }
 
-/** Everyone's feed, read through the front door page by page, is what the oracle says, in its order. */
+/**
+ * Everyone's feed, read through the front door page by page, is what the oracle says, in its order, each post with the
+ * viewer's own like.
+ */
 export async function assertFeeds(oracle: Oracle, people: readonly Person[], pageSize: number): Promise<void> {
   for (const person of people) {
-    assert.deepEqual(await person.feed(pageSize), await oracle.home(BigInt(person.id)), `feed of ${person.username}`);
+    const viewerId = BigInt(person.id);
+    const items = await person.feedItems(pageSize);
+    const shown = items.map(({ activityId, post }) => [activityId, post.viewer?.liked]);
+    const [ids, liked] = [await oracle.home(viewerId), await oracle.liked(viewerId)];
+    assert.deepEqual(
+      shown,
+      ids.map((id) => [id, liked.has(id)]),
+      `feed of ${person.username}`,
+    );
+  }
+}
+
+/** How long the counts of what was written may take to be folded, before they count as wrong. */
+const countedMs = 30_000;
+
+/** Waits until every count in everyone's feed is what counting rows says. */
+export async function assertCounts(oracle: Oracle, people: readonly Person[]): Promise<void> {
+  const end = Date.now() + countedMs;
+  for (const person of people) {
+    for (;;) {
+      const items = await person.feedItems();
+      const shown = items.map(({ activityId, post }) => [activityId, post.likeCount, post.commentCount]);
+      const counts = await oracle.counts(items.map(({ activityId }) => BigInt(activityId)));
+      if (isDeepStrictEqual(shown, counts)) break;
+      if (Date.now() > end) assert.deepEqual(shown, counts, `counts in the feed of ${person.username}`);
+    }
   }
 }

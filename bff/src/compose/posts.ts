@@ -1,12 +1,13 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Post as ShownPost } from "#gen/skein/api/v1/resources_pb.ts";
 import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
+import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { postView } from "../view/post.ts";
+import { postView, type Reactions } from "../view/post.ts";
 import type { Pieces } from "./pieces.ts";
 
 /** A thin item with the post it stands for, as this viewer sees it. */
@@ -47,21 +48,46 @@ function shownItems(
   return items.flatMap((item) => {
     const post = posts.get(item.postId);
     const author = authors.get(item.authorId);
-    return post && author ? [{ item, post: postView(post, author, viewerId) }] : [];
+    return post && author ? [{ item, post: postView(post, author, item, viewerId) }] : [];
   });
 }
 
-/** One post with its author, asked from their owners: what was deleted a moment ago is not found. */
+/** One post, asked from the owners of all that is shown: what was deleted a moment ago is not found. */
 export async function onePost(id: string, clients: Clients, ctx: HandlerContext): Promise<ShownPost> {
-  const { posts } = await clients.post.batchGetPosts({ postIds: [id] }, within(ctx));
+  const [{ posts }, reactions] = await Promise.all([
+    clients.post.batchGetPosts({ postIds: [id] }, within(ctx)),
+    reactionsTo(id, clients, ctx),
+  ]);
   const post = posts[0]?.post;
   if (post === undefined) throw notFound("post");
-  return await withAuthor(post, clients, ctx);
+  return await withAuthor(post, reactions, clients, ctx);
 }
 
-export async function withAuthor(post: Post, { user }: Clients, ctx: HandlerContext): Promise<ShownPost> {
+/** How a post is liked and commented on, asked from the owners. */
+export async function reactionsTo(id: string, { like, comment }: Clients, ctx: HandlerContext): Promise<Reactions> {
+  const [{ likes }, { counts }] = await Promise.all([
+    like.batchGetLikes({ subjects: [{ kind: SubjectKind.POST, id }] }, within(ctx)),
+    comment.batchGetCommentCounts({ postIds: [id] }, within(ctx)),
+  ]);
+  return {
+    likeCount: likes[0]?.count ?? 0n,
+    commentCount: counts[0] ?? 0n,
+    liked: likes[0]?.own === Reaction.LIKE,
+  };
+}
+
+/** Nobody could react to what did not exist a moment ago. */
+export const noReactions: Reactions = { likeCount: 0n, commentCount: 0n, liked: false };
+
+/** A post that is known already, with its author. */
+export async function withAuthor(
+  post: Post,
+  reactions: Reactions,
+  { user }: Clients,
+  ctx: HandlerContext,
+): Promise<ShownPost> {
   const { users } = await user.batchGetUsers({ userIds: [post.authorId] }, within(ctx));
   const author = users[0]?.user;
   if (author === undefined) throw notFound("post");
-  return postView(post, author, callOf(ctx).viewerId);
+  return postView(post, author, reactions, callOf(ctx).viewerId);
 }

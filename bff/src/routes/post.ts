@@ -4,7 +4,7 @@ import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import type { Pieces } from "../compose/pieces.ts";
-import { fillAuthorItems, onePost, withAuthor } from "../compose/posts.ts";
+import { fillAuthorItems, noReactions, onePost, reactionsTo, withAuthor } from "../compose/posts.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import { isId, postIdOf, userNamed } from "./ids.ts";
 import { pageOf } from "./page.ts";
@@ -15,8 +15,9 @@ export function postRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof
       const idempotencyKey = idempotencyKeyOf(ctx);
       const { post, replayed } = await clients.post.createPost({ text, idempotencyKey }, within(ctx));
       if (post === undefined) throw new Error("created no post");
-      if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
-      return { post: await withAuthor(post, clients, ctx) };
+      if (!replayed) return { post: await withAuthor(post, noReactions, clients, ctx) };
+      ctx.responseHeader.set("Idempotency-Replayed", "true");
+      return { post: await withAuthor(post, await reactionsTo(post.id, clients, ctx), clients, ctx) };
     },
 
     async getPost({ post }, ctx) {

@@ -1,6 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
-import { viewerOf, within } from "#lib/mesh/call.ts";
+import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { idOf } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { Page, Timelines } from "./read-model.ts";
@@ -22,9 +22,11 @@ export function feedHandlers({ timelines, pageTokens }: Needs): ServiceImpl<type
     async listAuthorFeed(req, ctx) {
       const authorId = idOf(req.authorId, "author_id");
       const size = pageSizeOf(req.pageSize);
+      const viewer = callOf(ctx).viewerId;
+      const viewerId = viewer === undefined ? undefined : BigInt(viewer);
       const scope = `author:${authorId}`;
       const before = pageTokens.decode(req.pageToken, scope);
-      const page = await timelines.author(authorId, before, size, within(ctx));
+      const page = await timelines.author(authorId, viewerId, before, size, within(ctx));
       return answerOf(
         page,
         () => Reason.AUTHOR,
@@ -36,13 +38,16 @@ export function feedHandlers({ timelines, pageTokens }: Needs): ServiceImpl<type
 
 function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason, tokenOf: (next: bigint) => string) {
   return {
-    items: items.map(({ activityId, authorId, postVersion, authorVersion }) => ({
+    items: items.map(({ activityId, authorId, postVersion, authorVersion, likeCount, commentCount, liked }) => ({
       activityId: String(activityId),
       postId: String(activityId),
       postVersion: BigInt(postVersion),
       authorId: String(authorId),
       authorVersion: BigInt(authorVersion),
       reason: reasonOf(authorId),
+      likeCount: BigInt(likeCount),
+      commentCount: BigInt(commentCount),
+      liked,
     })),
     nextPageToken: next === undefined ? "" : tokenOf(next),
   };

@@ -1,6 +1,8 @@
 import { createClient } from "@connectrpc/connect";
+import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { openBus } from "#lib/events/bus.ts";
@@ -35,7 +37,13 @@ const mesh = grpcTransport({ address: config.meshUrl, caller: "feed", key: confi
 const graph = createClient(GraphService, mesh);
 
 const store = feedStore(db);
-const truth = truthOf({ graph, post: createClient(PostService, mesh), user: createClient(UserService, mesh) });
+const truth = truthOf({
+  graph,
+  post: createClient(PostService, mesh),
+  user: createClient(UserService, mesh),
+  like: createClient(LikeService, mesh),
+  comment: createClient(CommentService, mesh),
+});
 const timelines = feedReadModel({ redis, truth });
 const consuming = leases({ db, team: "post", holder: instance, log });
 const fanout = createFanout({ redis, store, graph, leases: consuming, log, sql: db });

@@ -3,7 +3,7 @@ import type { Redis } from "#lib/storage/redis.ts";
 import { authorCandidates } from "./read-model/author.ts";
 import { type Candidates, homeCandidates } from "./read-model/home.ts";
 import type { Truth } from "./read-model/truth.ts";
-import { type Visible, visibleOf } from "./read-model/visible.ts";
+import { type Looker, type Visible, visibleOf } from "./read-model/visible.ts";
 
 /** A page: what the viewer may see, and the place to go on below; undefined at the end. */
 export type Page = { readonly items: readonly Visible[]; readonly next: bigint | undefined };
@@ -30,7 +30,7 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
   async function page(
     candidates: Candidate,
     ownerId: bigint,
-    followsOf: bigint | undefined,
+    looker: Looker,
     before: bigint | undefined,
     size: number,
     options: CallOptions,
@@ -39,7 +39,7 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
     let from = before;
     for (let round = 0; round < roundsMax; round++) {
       const { entries, ended } = await candidates(ownerId, from, size - items.length + slack, options);
-      items.push(...(await visibleOf({ redis, truth }, entries, followsOf, options)));
+      items.push(...(await visibleOf({ redis, truth }, entries, looker, options)));
       if (items.length > size) return { items: items.slice(0, size), next: items[size - 1]?.activityId };
       if (ended) return { items, next: undefined };
       from = entries.at(-1)?.activityId ?? from;
@@ -49,8 +49,13 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
 
   return {
     home: (viewerId: bigint, before: bigint | undefined, size: number, options: CallOptions): Promise<Page> =>
-      page(home, viewerId, viewerId, before, size, options),
-    author: (authorId: bigint, before: bigint | undefined, size: number, options: CallOptions): Promise<Page> =>
-      page(author, authorId, undefined, before, size, options),
+      page(home, viewerId, { viewerId, byFollows: true }, before, size, options),
+    author: (
+      authorId: bigint,
+      viewerId: bigint | undefined,
+      before: bigint | undefined,
+      size: number,
+      options: CallOptions,
+    ): Promise<Page> => page(author, authorId, { viewerId, byFollows: false }, before, size, options),
   };
 }

@@ -1,14 +1,19 @@
 import type { CallOptions, Client } from "@connectrpc/connect";
+import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Card } from "#lib/readmodel/card.ts";
+import type { MemberSet } from "#lib/readmodel/member-set.ts";
 
 /** What the owners of the truth answer where a read model is missing. Each answer also fills it. */
 export type Truth = ReturnType<typeof truthOf>;
 
 export type Clients = {
+  readonly comment: Client<typeof CommentService>;
   readonly graph: Client<typeof GraphService>;
+  readonly like: Client<typeof LikeService>;
   readonly post: Client<typeof PostService>;
   readonly user: Client<typeof UserService>;
 };
@@ -16,12 +21,14 @@ export type Clients = {
 /** An author's activities, newest first; `complete` where there is nothing older. */
 export type ActivityList = { readonly ids: readonly bigint[]; readonly complete: boolean };
 
+type Likes = { readonly count: number; readonly liked: boolean };
+
 /** Ids in one batch RPC. */
 const batchMax = 100;
 /** Batch RPCs of one request at once. */
 const atOnceMax = 4;
 
-export function truthOf({ graph, post, user }: Clients) {
+export function truthOf({ graph, post, user, like, comment }: Clients) {
   return {
     followSet: (viewerId: bigint, options: CallOptions) => graph.getFollowSet({ userId: String(viewerId) }, options),
 
@@ -50,6 +57,34 @@ export function truthOf({ graph, post, user }: Clients) {
           if (one !== undefined)
             found.set(BigInt(one.id), { version: Number(one.version), authorId: BigInt(one.authorId), deleted: false });
         }
+      });
+      return found;
+    },
+
+    /** The newest posts a viewer likes, and from which one on that says nothing. */
+    async likedSet(viewerId: bigint, options: CallOptions): Promise<MemberSet> {
+      const { version, lowWatermark, postIds } = await like.getLikedSet({ userId: String(viewerId) }, options);
+      return { version, lowWatermark, ids: new Set(postIds) };
+    },
+
+    /** How many like each post, and whether the viewer does. */
+    async likes(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, Likes>> {
+      const found = new Map<bigint, Likes>();
+      await inBatches(postIds, async (ids) => {
+        const subjects = ids.map((id) => ({ kind: SubjectKind.POST, id: String(id) }));
+        const { likes } = await like.batchGetLikes({ subjects }, options);
+        for (const [nth, id] of ids.entries()) {
+          found.set(id, { count: Number(likes[nth]?.count), liked: likes[nth]?.own === Reaction.LIKE });
+        }
+      });
+      return found;
+    },
+
+    async commentCounts(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, number>> {
+      const found = new Map<bigint, number>();
+      await inBatches(postIds, async (ids) => {
+        const { counts } = await comment.batchGetCommentCounts({ postIds: ids.map(String) }, options);
+        for (const [nth, id] of ids.entries()) found.set(id, Number(counts[nth]));
       });
       return found;
     },

@@ -2,28 +2,34 @@ import type { CallOptions } from "@connectrpc/connect";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
 import { followSets } from "#lib/readmodel/families.ts";
+import { membersIn } from "#lib/readmodel/member-set.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
+import { type Asked, askReactions, type Reactions, reactionsOf } from "./reactions.ts";
 import type { Truth } from "./truth.ts";
 
 /** An entry that its viewer may see at this moment. */
-export type Visible = TimelineEntry & { readonly postVersion: number; readonly authorVersion: number };
+export type Visible = TimelineEntry & Reactions & { readonly postVersion: number; readonly authorVersion: number };
+
+/** Who looks: `viewerId` where somebody is signed in; `byFollows` where only those whom the viewer follows are shown. */
+export type Looker = { readonly viewerId: bigint | undefined; readonly byFollows: boolean };
 
 type Needs = { readonly redis: Redis; readonly truth: Truth };
 
 /**
  * The second step of a feed read, one round trip: decides, entry by entry, whether the viewer may see it now. Whatever
- * a timeline holds, a deleted post has a tombstone and an unfollowed author is not in the set. `followsOf` is the
- * viewer whose follows count; undefined for an author's own page.
+ * a timeline holds, a deleted post has a tombstone and an unfollowed author is not in the set. Reactions are in the same
+ * round trip.
  */
 export async function visibleOf(
   needs: Needs,
   entries: readonly TimelineEntry[],
-  followsOf: bigint | undefined,
+  { viewerId, byFollows }: Looker,
   options: CallOptions,
 ): Promise<Visible[]> {
   if (entries.length === 0) return [];
   const { redis } = needs;
+  const followsOf = byFollows ? viewerId : undefined;
   const postIds = entries.map(({ activityId }) => activityId);
   const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
   const keys = [
@@ -31,21 +37,26 @@ export async function visibleOf(
     ...authorIds.map((id) => authorVersions.keyOf(redis, id)),
   ];
   const pipeline = redis.pipeline().mgetBuffer(...keys);
-  if (followsOf !== undefined) pipeline.smismember(followSets.setKey(redis, followsOf), "0", ...authorIds.map(String));
-  const [values, members] = (await redis.run(pipeline)) as [(Buffer | null)[], number[] | undefined];
+  askReactions(redis, pipeline, postIds, viewerId);
+  if (followsOf !== undefined) followSets.ask(redis, pipeline, followsOf, authorIds);
+  const [values, ...rest] = (await redis.run(pipeline)) as [(Buffer | null)[], ...unknown[]];
+  const follows = followsOf === undefined ? undefined : rest.pop();
 
   const [known, versions, followed] = await Promise.all([
     cardsOf(needs, postIds, values, options),
     versionsOf(needs, authorIds, values.slice(postIds.length), options),
-    followsOf === undefined ? undefined : followedOf(needs, followsOf, authorIds, members ?? [], options),
+    followsOf === undefined ? undefined : followedOf(needs, followsOf, authorIds, follows, options),
   ]);
-  return entries.flatMap((entry) => {
+  const visible = entries.flatMap((entry) => {
     const card = known.get(entry.activityId);
     const authorVersion = versions.get(entry.authorId);
     if (card === undefined || card.deleted || authorVersion === undefined) return [];
     if (followed !== undefined && entry.authorId !== followsOf && !followed.has(entry.authorId)) return [];
     return [{ ...entry, postVersion: card.version, authorVersion }];
   });
+  const shown = new Set(visible.map(({ activityId }) => activityId));
+  const reactions = await reactionsOf(needs, postIds, shown, rest as unknown as Asked, viewerId, options);
+  return visible.map((entry) => ({ ...entry, ...(reactions.get(entry.activityId) as Reactions) }));
 }
 
 async function cardsOf(
@@ -83,14 +94,13 @@ async function versionsOf(
   return found;
 }
 
-/** Which authors the viewer follows; the first member asked for is the mark that the set is there at all. */
+/** Which authors the viewer follows: by the set in Redis, or by truth where there is none. */
 async function followedOf(
   { truth }: Needs,
   viewerId: bigint,
   authorIds: readonly bigint[],
-  [mark, ...flags]: readonly number[],
+  answer: unknown,
   options: CallOptions,
 ): Promise<ReadonlySet<bigint>> {
-  if (mark === 1) return new Set(authorIds.filter((_, nth) => flags[nth] === 1));
-  return new Set((await truth.followSet(viewerId, options)).followeeIds);
+  return membersIn(answer, authorIds)?.ids ?? new Set((await truth.followSet(viewerId, options)).followeeIds);
 }

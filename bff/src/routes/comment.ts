@@ -1,0 +1,51 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
+import type { Comment } from "#gen/skein/comment/v1/comment_pb.ts";
+import { within } from "#lib/mesh/call.ts";
+import { notFound } from "#lib/mesh/errors.ts";
+import type { Clients } from "../clients.ts";
+import { shownComments } from "../compose/comments.ts";
+import { idempotencyKeyOf } from "../door/idempotency.ts";
+import { isId, postIdOf } from "./ids.ts";
+import { pageOf } from "./page.ts";
+
+export function commentRoutes(clients: Pick<Clients, "comment" | "user">): ServiceImpl<typeof CommentService> {
+  const { comment: comments } = clients;
+
+  async function shownOne(comment: Comment | undefined, ctx: HandlerContext) {
+    const [shown] = await shownComments(comment === undefined ? [] : [comment], clients, ctx);
+    if (shown === undefined) throw notFound("comment");
+    return { comment: shown };
+  }
+
+  return {
+    async createComment({ post, text }, ctx) {
+      const request = { postId: postIdOf(post), text, idempotencyKey: idempotencyKeyOf(ctx) };
+      const { comment, replayed } = await comments.createComment(request, within(ctx));
+      if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
+      return shownOne(comment, ctx);
+    },
+
+    async listComments(request, ctx) {
+      const page = pageOf(request);
+      const asked = { postId: postIdOf(request.post), ...page };
+      const { comments: found, nextPageToken } = await comments.listComments(asked, within(ctx));
+      return { comments: await shownComments(found, clients, ctx), nextPageToken };
+    },
+
+    async getComment({ comment }, ctx) {
+      const found = await comments.getComment({ commentId: commentIdOf(comment) }, within(ctx));
+      return shownOne(found.comment, ctx);
+    },
+
+    async deleteComment({ comment }, ctx) {
+      await comments.deleteComment({ commentId: commentIdOf(comment) }, within(ctx));
+      return {};
+    },
+  };
+}
+
+function commentIdOf(comment: string): string {
+  if (!isId(comment)) throw notFound("comment");
+  return comment;
+}

@@ -1,0 +1,64 @@
+import type { CallOptions } from "@connectrpc/connect";
+import { commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
+import { likedSets } from "#lib/readmodel/families.ts";
+import { type MemberSet, membersIn } from "#lib/readmodel/member-set.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import type { Truth } from "./truth.ts";
+
+/** What stands beside a post: how many like it and comment on it, and whether the viewer likes it. */
+export type Reactions = { readonly likeCount: number; readonly commentCount: number; readonly liked: boolean };
+
+/** Answers of the commands that `askReactions` adds, in their order. */
+export type Asked = readonly [counts: (Buffer | null)[], liked?: unknown];
+
+type Needs = { readonly redis: Redis; readonly truth: Truth };
+type Pipeline = ReturnType<Redis["pipeline"]>;
+
+/** Adds to the second step of a feed read what it takes to know the reactions: two small keys a post, one set a viewer. */
+export function askReactions(redis: Redis, pipeline: Pipeline, postIds: readonly bigint[], viewerId?: bigint): void {
+  pipeline.mgetBuffer(
+    ...postIds.map((id) => likeCounts.keyOf(redis, id)),
+    ...postIds.map((id) => commentCounts.keyOf(redis, id)),
+  );
+  if (viewerId !== undefined) likedSets.ask(redis, pipeline, viewerId, postIds);
+}
+
+/** The reactions to those of the posts that are shown; what Redis lacks is asked from its owners, who leave it there. */
+export async function reactionsOf(
+  { truth }: Needs,
+  postIds: readonly bigint[],
+  shown: ReadonlySet<bigint>,
+  [counts, liked]: Asked,
+  viewerId: bigint | undefined,
+  options: CallOptions,
+): Promise<Map<bigint, Reactions>> {
+  const likes = new Map<bigint, number>();
+  const comments = new Map<bigint, number>();
+  for (const [nth, id] of postIds.entries()) {
+    const [like, comment] = [counts[nth], counts[nth + postIds.length]];
+    if (like) likes.set(id, decodeCount(like).value);
+    if (comment) comments.set(id, decodeCount(comment).value);
+  }
+  const set =
+    viewerId === undefined ? nobodys : (membersIn(liked, postIds) ?? (await truth.likedSet(viewerId, options)));
+  const unsure = (id: bigint) => !likes.has(id) || id < set.lowWatermark;
+  const [fromLike, fromComment] = await Promise.all([
+    truth.likes([...shown].filter(unsure), options),
+    truth.commentCounts(
+      [...shown].filter((id) => !comments.has(id)),
+      options,
+    ),
+  ]);
+  const found = new Map<bigint, Reactions>();
+  for (const id of shown) {
+    found.set(id, {
+      likeCount: fromLike.get(id)?.count ?? likes.get(id) ?? 0,
+      commentCount: fromComment.get(id) ?? comments.get(id) ?? 0,
+      liked: id < set.lowWatermark ? (fromLike.get(id)?.liked ?? false) : set.ids.has(id),
+    });
+  }
+  return found;
+}
+
+/** Whom nobody knows likes nothing. */
+const nobodys: MemberSet = { version: 0n, lowWatermark: 0n, ids: new Set() };
