@@ -42,6 +42,14 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
       return Number(row?.n);
     },
 
+    /** How many an account follows, by counting. */
+    async following(userId: bigint): Promise<number> {
+      const [row] = await graph.query("SELECT COUNT(*) AS n FROM follow WHERE follower_id = ? AND following = 1", [
+        userId,
+      ]);
+      return Number(row?.n);
+    },
+
     /** The posts a viewer likes. */
     async liked(viewerId: bigint): Promise<ReadonlySet<string>> {
       const rows = await like.query("SELECT subject_id FROM reaction WHERE user_id = ? AND reaction = 1", [viewerId]);
