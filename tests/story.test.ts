@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { caughtUp } from "./support/faults.ts";
-import { ask, type Person, register, type ShownPost } from "./support/person.ts";
-import { assertFeeds, type System, startSystem } from "./support/system.ts";
+import { ask, type Person, register, type ShownComment, type ShownPost } from "./support/person.ts";
+import { assertCounts, assertFeeds, type System, startSystem } from "./support/system.ts";
 
 let system: System;
 before(async () => {
@@ -52,6 +52,50 @@ test("what was unfollowed or deleted is gone at the next read, and what is follo
   assert.equal((await reader.call("GET", `/v1/posts/${old.id}`)).status, 404);
   await reader.unfollow(author);
   assert.deepEqual(await reader.feed(), []);
+});
+
+test("likes and comments are seen at once by whoever made them, and counted for everyone", async () => {
+  const [author, reader] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  await reader.follow(author);
+  const post = await author.post("like me");
+  const seen = async () => (await reader.feedPage(1)).items[0]?.post.viewer?.liked;
+  assert.deepEqual(await reader.like(post.id), { liked: true });
+  assert.equal(await seen(), true);
+  await reader.like(post.id);
+  const key = randomUUID();
+  const [comment, replayed] = [
+    await reader.comment(post.id, "nice 🧶", key),
+    await reader.comment(post.id, "nice 🧶", key),
+  ];
+  assert.deepEqual(replayed, comment);
+  await author.comment(post.id, "thanks");
+  await assertCounts(system.oracle, [author, reader]);
+  const [shown] = (await author.feedPage(1)).items;
+  assert.deepEqual([shown?.post.likeCount, shown?.post.commentCount, shown?.post.viewer?.liked], [1, 2, false]);
+
+  const { body: likers } = await author.call<{ users: { id: string }[] }>("GET", `/v1/posts/${post.id}/likes`);
+  assert.deepEqual(
+    likers.users.map(({ id }) => id),
+    [reader.id],
+  );
+  const texts = async () => {
+    const { body } = await author.call<{ comments: ShownComment[] }>("GET", `/v1/posts/${post.id}/comments`);
+    return body.comments.map(({ text, author: by }) => `${by.username}: ${text}`);
+  };
+  assert.deepEqual(await texts(), [`${author.username}: thanks`, `${reader.username}: nice 🧶`]);
+  await author.removeComment(comment.id);
+  assert.deepEqual(await texts(), [`${author.username}: thanks`], "an author may remove what stands under their post");
+  assert.deepEqual(await reader.unlike(post.id), { liked: false });
+  assert.equal(await seen(), false);
+  await assertCounts(system.oracle, [author, reader]);
+
+  await author.remove(post.id);
+  for (const [method, path] of [
+    ["PUT", `/v1/posts/${post.id}/like`],
+    ["GET", `/v1/posts/${post.id}/likes`],
+    ["GET", `/v1/posts/${post.id}/comments`],
+  ] as const)
+    assert.equal((await reader.call(method, path)).status, 404, `${method} ${path}`);
 });
 
 test("a create happens once for its key", async () => {

@@ -6,8 +6,10 @@ import type { DescService } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { ServerCredentials } from "@grpc/grpc-js";
+import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { LikeService, Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf } from "#lib/mesh/call.ts";
@@ -26,6 +28,8 @@ const viewer = (ctx: HandlerContext): string => callOf(ctx).viewerId ?? "";
 export async function meshOf(t: TestContext, users: User[]) {
   const posts: Post[] = [];
   const follows = new Set<string>();
+  const likes = new Set<string>();
+  const comments: { id: string; version: bigint; postId: string; authorId: string; text: string; key: string }[] = [];
   /** Names of the RPCs that were called, in order. */
   const calls: string[] = [];
   const found = (name: string) => {
@@ -139,6 +143,51 @@ export async function meshOf(t: TestContext, users: User[]) {
       post.text = "";
       return {};
     },
+  });
+  service(LikeService, {
+    like: ({ subject }, ctx) => {
+      if (!posts.some(({ id }) => id === subject?.id)) throw notFound("post");
+      likes.add(`${viewer(ctx)}>${subject?.id}`);
+      return {};
+    },
+    unlike: ({ subject }, ctx) => {
+      likes.delete(`${viewer(ctx)}>${subject?.id}`);
+      return {};
+    },
+    listLikes: ({ subject }) => ({
+      userIds: [...likes].filter((pair) => pair.endsWith(`>${subject?.id}`)).map((pair) => pair.split(">")[0] ?? ""),
+    }),
+    batchGetLikes: ({ subjects }, ctx) => ({
+      likes: subjects.map(({ id }) => ({
+        count: BigInt([...likes].filter((pair) => pair.endsWith(`>${id}`)).length),
+        own: likes.has(`${viewer(ctx)}>${id}`) ? Reaction.LIKE : Reaction.UNSPECIFIED,
+      })),
+    }),
+  });
+  service(CommentService, {
+    createComment: ({ postId, text, idempotencyKey }, ctx) => {
+      const before = comments.find(({ key }) => key === idempotencyKey);
+      if (before !== undefined) return { comment: before, replayed: true };
+      const id = String(500 + comments.length);
+      const comment = { id, version: 1n, postId, authorId: viewer(ctx), text, key: idempotencyKey };
+      comments.push(comment);
+      return { comment };
+    },
+    listComments: ({ postId }) => ({ comments: comments.filter((one) => one.postId === postId).reverse() }),
+    getComment: ({ commentId }) => {
+      const comment = comments.find(({ id }) => id === commentId);
+      if (comment === undefined) throw notFound("comment");
+      return { comment };
+    },
+    deleteComment: ({ commentId }, ctx) => {
+      const at = comments.findIndex(({ id, authorId }) => id === commentId && authorId === viewer(ctx));
+      if (at < 0) throw notFound("comment");
+      comments.splice(at, 1);
+      return {};
+    },
+    batchGetCommentCounts: ({ postIds }) => ({
+      counts: postIds.map((postId) => BigInt(comments.filter((one) => one.postId === postId).length)),
+    }),
   });
   service(FeedService, {
     listHomeFeed: ({ pageSize }, ctx) => ({

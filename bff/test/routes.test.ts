@@ -182,3 +182,59 @@ test("pages are 1 to 100, and tokens are not made up", async (t) => {
     assert.equal((await as("1", `${path}?pageSize=100&pageToken=abc`)).status, 200);
   }
 });
+
+test("a like is one call, is shown with its count, and lists who likes", async (t) => {
+  const { write, as, ask, mesh } = await bff(t);
+  const { id } = (await write("x", "k1")).json();
+  assert.deepEqual((await as("2", `/v1/posts/${id}/like`, "PUT")).json(), { liked: true });
+  assert.deepEqual(mesh.calls, ["Like"]);
+  const shown = (await as("2", `/v1/posts/${id}`)).json();
+  assert.deepEqual([shown.likeCount, shown.viewer], [1, { own: false, liked: true }]);
+  const { users } = (await ask(`/v1/posts/${id}/likes`)).json() as { users: { username: string }[] };
+  assert.deepEqual(
+    users.map(({ username }) => username),
+    ["ben"],
+  );
+  assert.deepEqual((await as("2", `/v1/posts/${id}/like`, "DELETE")).json(), { liked: false });
+  assert.equal((await as("2", `/v1/posts/${id}`)).json().likeCount, 0);
+  assertProblem(await as("2", "/v1/posts/999/like", "PUT"), 404, "not-found");
+  assertProblem(await as("2", "/v1/posts/x/like", "PUT"), 404, "not-found");
+  assertProblem(await ask(`/v1/posts/${id}/like`, { method: "PUT" }), 401, "unauthenticated");
+});
+
+test("a comment is answered as shown, once for its key, counted, listed and deleted by its author", async (t) => {
+  const { write, as, ask, post } = await bff(t);
+  const { id } = (await write("x", "k1")).json();
+  const path = `/v1/posts/${id}/comments`;
+  const say = async (text: string, key: string, viewerId = "2") =>
+    post(path, JSON.stringify({ text }), { ...(await bearer(viewerId)), "idempotency-key": key });
+  const first = await say("well said", "c1");
+  assert.equal(first.status, 201);
+  const comment = first.json();
+  assert.deepEqual(comment, {
+    id: comment.id,
+    version: 1,
+    postId: id,
+    author: { id: "2", username: "ben", displayName: "BEN" },
+    text: "well said",
+    viewer: { own: true },
+  });
+  const again = await say("well said", "c1");
+  assert.deepEqual([again.headers["idempotency-replayed"], again.text], ["true", first.text]);
+  await say("thanks", "c2", "1");
+  assert.equal((await ask(`/v1/posts/${id}`)).json().commentCount, 2);
+  const { comments } = (await ask(path)).json() as { comments: { text: string; viewer?: unknown }[] };
+  assert.deepEqual(
+    comments.map(({ text, viewer }) => [text, viewer]),
+    [
+      ["thanks", undefined],
+      ["well said", undefined],
+    ],
+  );
+  assert.equal((await as("1", `/v1/comments/${comment.id}`)).json().text, "well said");
+  assertProblem(await as("1", `/v1/comments/${comment.id}`, "DELETE"), 404, "not-found");
+  assert.equal((await as("2", `/v1/comments/${comment.id}`, "DELETE")).text, "{}");
+  assertProblem(await as("2", `/v1/comments/${comment.id}`), 404, "not-found");
+  assertProblem(await as("2", "/v1/comments/x"), 404, "not-found");
+  assertProblem(await post(path, '{"text":"x"}', await bearer("2")), 400, "idempotency-key-missing");
+});

@@ -37,6 +37,9 @@ test("items are thin: what, whose, in which version, and why", async () => {
     authorId,
     authorVersion: 1n,
     reason,
+    likeCount: 0n,
+    commentCount: 0n,
+    liked: false,
   });
   assert.deepEqual(items, [item(own, viewer, Reason.OWN), item(theirs, author, Reason.FOLLOWING)]);
   assert.equal(nextPageToken, "");

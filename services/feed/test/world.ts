@@ -18,7 +18,7 @@ type People = [string, string, string, string, ...string[]];
 
 export async function openWorld(env: Readonly<Record<string, string | undefined>>) {
   const place = scratch(env);
-  const system = await boot(place, ["graph", "user", "post", "feed"]).catch(async (reason) => {
+  const system = await boot(place, ["graph", "user", "post", "like", "comment", "feed"]).catch(async (reason) => {
     await place.close();
     throw reason;
   });
