@@ -6,6 +6,7 @@ import { createLog, type Log } from "#lib/mesh/log.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
 import { migrate } from "#lib/storage/migrate.ts";
 import { type Db, openMysql } from "#lib/storage/mysql.ts";
+import { rateScripts } from "#lib/storage/rate.ts";
 import { openRedis, type Redis } from "#lib/storage/redis.ts";
 
 /** What one test file has to itself on the real servers: a deployment name, and what is opened under it. */
@@ -56,7 +57,7 @@ export function scratch(env: Readonly<Record<string, string | undefined>>): Scra
       return db;
     },
     async openRedis() {
-      const redis = openRedis({ url: redisUrl, deployment, scripts: readModelScripts, log });
+      const redis = openRedis({ url: redisUrl, deployment, scripts: [...readModelScripts, ...rateScripts], log });
       closing.push(redis.close);
       while (
         !(await redis.ping().then(

@@ -1,0 +1,94 @@
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import type { Redis, Script } from "./redis.ts";
+
+/** What somebody may do of one kind: so much a second for good, and so much at once after a rest. */
+export type Budget = { readonly perSecond: number; readonly burst: number };
+
+/**
+ * GCRA: one number says when the budget is full again (Rigaux, "Cell Rate Algorithm"; ITU-T I.371). Grants as many of
+ * the tokens asked for as there are. KEYS: bucket. ARGV: now, ms a token, burst, wanted. Answers tokens, or -(ms to wait).
+ */
+const grant: Script = {
+  lua: `
+local now, each, burst, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local free = math.floor((now + burst * each - full) / each + 0.000001)
+if free < 1 then return -math.max(1, math.ceil(full + each - burst * each - now)) end
+local granted = math.min(free, wanted)
+full = full + granted * each
+redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.max(1, math.ceil(full - now)))
+return granted`,
+};
+
+export const rateScripts = [grant];
+
+/** A call to Redis pays for so many requests of a busy subject, where the budget is that large. */
+const leaseMax = 20;
+/** A lease nobody used goes stale: what is left of it is lost to its subject, and not more than that. */
+const leaseMs = 2_000;
+/** Subjects remembered in this process, about 200 bytes each. The least used is asked for again. */
+const subjectsMax = 50_000;
+
+type Lease = { left: number; untilMs: number; waitUntilMs: number; asking: Promise<void> | undefined };
+
+/**
+ * Limits by subject and kind, shared by all replicas: tokens are leased from Redis and spent here. `take` answers
+ * undefined, or the milliseconds to wait. Without Redis each process holds its subjects to the same budget by itself.
+ */
+export function rateLimits<K extends string>(
+  redis: Redis | undefined,
+  budgets: Readonly<Record<K, Budget>>,
+  now: () => number = Date.now,
+) {
+  const leases = new LRUCache<string, Lease>({ max: subjectsMax });
+  /** What this process granted by itself while Redis was away: when each bucket is full again. */
+  const alone = new LRUCache<string, number>({ max: subjectsMax });
+
+  async function renew(kind: K, subject: string, lease: Lease): Promise<void> {
+    const budget = budgets[kind];
+    const granted = await lend(kind, subject, budget).catch(() => lendAlone(`${kind} ${subject}`, budget));
+    lease.left = Math.max(0, granted);
+    lease.untilMs = now() + leaseMs;
+    lease.waitUntilMs = granted < 0 ? now() - granted : 0;
+  }
+
+  async function lend(kind: K, subject: string, { perSecond, burst }: Budget): Promise<number> {
+    if (redis === undefined) throw new Error("no Redis");
+    const wanted = Math.max(1, Math.min(leaseMax, Math.floor(burst / leaseMax)));
+    const owner = createHash("sha256").update(subject).digest().readBigUInt64BE(0);
+    const pipeline = redis.pipeline();
+    redis.call(pipeline, grant, [redis.key(`rate.${kind}`, owner)], [now(), 1000 / perSecond, burst, wanted]);
+    return Number((await redis.run(pipeline))[0]);
+  }
+
+  function lendAlone(name: string, { perSecond, burst }: Budget): number {
+    const each = 1000 / perSecond;
+    const full = Math.max(alone.get(name) ?? 0, now()) + each;
+    if (full > now() + burst * each) return -Math.ceil(full - now() - burst * each);
+    alone.set(name, full);
+    return 1;
+  }
+
+  return {
+    /** Spends one token of a subject; where there is none, how many milliseconds until there is. */
+    async take(kind: K, subject: string): Promise<number | undefined> {
+      const name = `${kind} ${subject}`;
+      const lease = leases.get(name) ?? { left: 0, untilMs: 0, waitUntilMs: 0, asking: undefined };
+      leases.set(name, lease);
+      for (;;) {
+        if (lease.left > 0 && lease.untilMs > now()) {
+          lease.left--;
+          return undefined;
+        }
+        if (lease.waitUntilMs > now()) return lease.waitUntilMs - now();
+        lease.asking ??= renew(kind, subject, lease).finally(() => {
+          lease.asking = undefined;
+        });
+        await lease.asking;
+      }
+    },
+  };
+}
+
+export type RateLimits<K extends string> = { take(kind: K, subject: string): Promise<number | undefined> };
