@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { type Booted, boot } from "#lib/harness/boot.ts";
+import { eachPage, type PagedList } from "#lib/harness/pages.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
-import { until } from "#lib/harness/until.ts";
+import { everyFactTold } from "#lib/harness/told.ts";
 import { followSets } from "#lib/readmodel/families.ts";
 import { setStateOf } from "#lib/readmodel/member-set.ts";
 import { newId } from "#lib/storage/id.ts";
@@ -46,11 +47,7 @@ export async function setInRedis(viewer: string): Promise<{ members: string[]; v
 }
 
 /** The relay is done: counts are folded, and it drops no set any more. */
-export const allTold = () =>
-  until("every fact is told", async () => {
-    const open = "SELECT 1 FROM outbox WHERE position IS NULL UNION ALL SELECT 1 FROM relay WHERE published < position";
-    return (await rows(open)).length === 0;
-  });
+export const allTold = () => everyFactTold(system.db("graph"));
 
 /** A set is as it should be, or gone: the relay may find a change committed that its writer is about to apply. */
 export async function assertRightOrGone(viewer: string, members: string[], version: string): Promise<void> {
@@ -61,16 +58,6 @@ export async function assertRightOrGone(viewer: string, members: string[], versi
   );
 }
 
-/** A list page by page: the pages. */
-export async function pagesOf(
-  list: (request: { pageSize: number; pageToken: string }) => Promise<{ userIds: string[]; nextPageToken: string }>,
-  pageSize: number,
-): Promise<string[][]> {
-  const pages: string[][] = [];
-  for (let pageToken = ""; ; ) {
-    const { userIds, nextPageToken } = await list({ pageSize, pageToken });
-    pages.push(userIds);
-    if (nextPageToken === "") return pages;
-    pageToken = nextPageToken;
-  }
-}
+/** The pages of a list of people. */
+export const pagesOf = async (list: PagedList<{ userIds: string[]; nextPageToken: string }>, pageSize: number) =>
+  (await eachPage(list, pageSize)).map(({ userIds }) => userIds);

@@ -41,10 +41,9 @@ export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Nee
 
     async unlike(req, ctx) {
       const subject = subjectOf(req.subject);
-      const own = await store.own(BigInt(viewerOf(ctx)), subject.kind, [subject.id]);
-      // One's own like may be taken back from what one may no longer see; anything else there is none of.
-      if (!own.has(subject.id)) await posts.require(subject.id, ctx);
-      await react(subject, Reaction.UNSPECIFIED, ctx);
+      // What one reacted to may be taken back, and again, also when one may no longer see it; of the rest there is none.
+      if (await store.hasReacted(BigInt(viewerOf(ctx)), subject)) await react(subject, Reaction.UNSPECIFIED, ctx);
+      else await posts.require(subject.id, ctx);
       return {};
     },
 
@@ -68,15 +67,16 @@ export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Nee
       if (req.subjects.length > batchMax) throw invalid("subjects", `must be at most ${batchMax}`);
       const ids = req.subjects.map(({ kind, id }) => {
         if (kind !== SubjectKind.POST) throw invalid("subjects.kind", "must be SUBJECT_KIND_POST");
-        return parseId(id) ?? 0n;
+        return parseId(id);
       });
+      const known = ids.filter((id) => id !== undefined);
       const { viewerId } = callOf(ctx);
       const [counts, own] = await Promise.all([
-        readModel.loadCounts(ids),
-        viewerId === undefined ? undefined : store.own(BigInt(viewerId), SubjectKind.POST, ids),
+        readModel.loadCounts(known),
+        viewerId === undefined ? undefined : store.own(BigInt(viewerId), SubjectKind.POST, known),
       ]);
       return {
-        likes: ids.map((id) => ({
+        likes: ids.map((id = 0n) => ({
           count: BigInt(counts.get(id)?.value ?? 0),
           own: own?.get(id) ?? Reaction.UNSPECIFIED,
         })),

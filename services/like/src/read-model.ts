@@ -1,6 +1,6 @@
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
-import { type Count, encodeCount, likeCounts } from "#lib/readmodel/count.ts";
+import { type Count, likeCounts } from "#lib/readmodel/count.ts";
 import { likedSets } from "#lib/readmodel/families.ts";
 import type { SetState } from "#lib/readmodel/member-set.ts";
 import type { Redis } from "#lib/storage/redis.ts";
@@ -14,15 +14,11 @@ const builtMax = 2_000;
 export type LikeReadModel = ReturnType<typeof likeReadModel>;
 
 export function likeReadModel(redis: Redis, store: LikeStore, log: Log) {
+  const countsOf = (postIds: readonly bigint[]) => store.counts(SubjectKind.POST, postIds);
+
   return {
-    /** Counts from truth, left in the read model. A post nobody likes is known to have 0. Without Redis the answer is the same. */
-    async loadCounts(postIds: readonly bigint[]): Promise<Map<bigint, Count>> {
-      const keep = await likeCounts.fill(redis, postIds).catch(() => undefined);
-      const found = await store.counts(SubjectKind.POST, postIds);
-      const counts = new Map(postIds.map((id) => [id, found.get(id) ?? { version: 0, value: 0 }]));
-      await keep?.(entriesOf(counts)).catch((reason) => log.warn("counts not kept", { error: reason }));
-      return counts;
-    },
+    loadCounts: (postIds: readonly bigint[]): Promise<Map<bigint, Count>> =>
+      likeCounts.load({ redis, log }, postIds, countsOf),
 
     /**
      * The viewer's own next read shows the change once this answers. A set that is behind (its writer died) is dropped.
@@ -45,8 +41,7 @@ export function likeReadModel(redis: Redis, store: LikeStore, log: Log) {
         .filter(({ subject }) => subject.kind === SubjectKind.POST)
         .map(({ subject }) => subject.id);
       await likedSets.catchUp(redis, await store.likeVersions(userIds));
-      const keep = await likeCounts.fill(redis, postIds);
-      await keep(entriesOf(await store.counts(SubjectKind.POST, postIds)));
+      await likeCounts.catchUp(redis, postIds, countsOf);
     },
 
     /** The set from truth, left in the read model unless it changed meanwhile. */
@@ -58,6 +53,3 @@ export function likeReadModel(redis: Redis, store: LikeStore, log: Log) {
     },
   };
 }
-
-const entriesOf = (counts: ReadonlyMap<bigint, Count>) =>
-  [...counts].map(([id, count]) => ({ id, value: encodeCount(count) }));

@@ -33,6 +33,15 @@ export function likeStore(db: Db) {
         return { version: likeVersion + 1n, changed: true };
       }),
 
+    /** Whether a person ever reacted to a subject, also where that was taken back. */
+    async hasReacted(userId: bigint, { kind, id }: Subject): Promise<boolean> {
+      const found = await db.query(
+        "SELECT 1 FROM reaction WHERE user_id = ? AND subject_kind = ? AND subject_id = ?", // PRIMARY
+        [userId, kind, id],
+      );
+      return found.length > 0;
+    },
+
     /** How a person reacts to some subjects of one kind: those without a reaction are not in the map. */
     async own(userId: bigint, kind: SubjectKind, ids: readonly bigint[]): Promise<Map<bigint, Reaction>> {
       const rows = await db.query(
@@ -107,7 +116,7 @@ async function lockLiker(tx: Sql, userId: bigint): Promise<bigint> {
   const lock = () => tx.query("SELECT like_version FROM liker WHERE user_id = ? FOR UPDATE", [userId]);
   const [known] = await lock();
   if (known !== undefined) return bigintOf(known.like_version);
-  await tx.exec("INSERT IGNORE INTO liker (user_id) VALUES (?)", [userId]);
+  await tx.exec("INSERT INTO liker (user_id) VALUES (?) ON DUPLICATE KEY UPDATE like_version = like_version", [userId]);
   const [created] = await lock();
   return bigintOf(created?.like_version);
 }

@@ -1,0 +1,3 @@
+import { serviceConfig } from "#lib/mesh/config.ts";
+
+export const config = serviceConfig(process.env);

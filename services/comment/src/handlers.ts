@@ -1,0 +1,102 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import { originOf } from "#lib/events/outbox.ts";
+import { viewerOf } from "#lib/mesh/call.ts";
+import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { textOf } from "#lib/mesh/text.ts";
+import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
+import { parseId } from "#lib/storage/id.ts";
+import { keyOf } from "#lib/storage/idempotency.ts";
+import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { CommentReadModel } from "./read-model.ts";
+import type { CommentStore, StoredComment } from "./store.ts";
+
+/** Posts in one batch. */
+const batchMax = 100;
+/** A text: a page of a hundred of the longest stays below a megabyte. */
+const bounds = { graphemesMax: 2_200, bytesMax: 9_000 };
+
+type Needs = {
+  store: CommentStore;
+  readModel: CommentReadModel;
+  posts: VisiblePosts;
+  pageTokens: PageTokens;
+  nudge: () => void;
+};
+
+export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService> {
+  const { store, readModel, posts, pageTokens, nudge } = needs;
+
+  async function find(sent: string): Promise<StoredComment> {
+    const id = parseId(sent);
+    const comment = id === undefined ? undefined : await store.byId(id);
+    if (comment === undefined) throw notFound("comment");
+    return comment;
+  }
+
+  return {
+    async createComment(req, ctx) {
+      const authorId = BigInt(viewerOf(ctx));
+      const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
+      const postId = postIdOf(req.postId);
+      await posts.require(postId, ctx);
+      const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx));
+      nudge();
+      return { comment: shown(comment), replayed };
+    },
+
+    async listComments(req, ctx) {
+      const postId = postIdOf(req.postId);
+      const size = pageSizeOf(req.pageSize);
+      const scope = `comments:${postId}`;
+      const before = pageTokens.decode(req.pageToken, scope);
+      await posts.require(postId, ctx);
+      const comments = await store.list(postId, before, size + 1);
+      const page = comments.slice(0, size);
+      const last = page.at(-1);
+      const more = comments.length > size && last !== undefined;
+      return { comments: page.map(shown), nextPageToken: more ? pageTokens.encode(last.id, scope) : "" };
+    },
+
+    async getComment(req, ctx) {
+      const comment = await find(req.commentId);
+      if (comment.deleted || (await posts.find(comment.postId, ctx)) === undefined) throw notFound("comment");
+      return { comment: shown(comment) };
+    },
+
+    async deleteComment(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      const comment = await find(req.commentId);
+      if (comment.authorId !== viewerId) {
+        const post = await posts.find(comment.postId, ctx);
+        if (post?.authorId !== viewerId) throw notFound("comment");
+      }
+      await store.delete(comment, originOf(ctx));
+      nudge();
+      return {};
+    },
+
+    async batchGetCommentCounts(req) {
+      if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
+      const ids = req.postIds.map(parseId);
+      const counts = await readModel.loadCounts(ids.filter((id) => id !== undefined));
+      return { counts: ids.map((id = 0n) => BigInt(counts.get(id)?.value ?? 0)) };
+    },
+  };
+}
+
+function postIdOf(sent: string): bigint {
+  const id = parseId(sent);
+  if (id === undefined) throw notFound("post");
+  return id;
+}
+
+const shown = ({ id, version, postId, authorId, text, createTime }: StoredComment) => ({
+  id: String(id),
+  version,
+  postId: String(postId),
+  authorId: String(authorId),
+  text,
+  createTime: timestampFromDate(createTime),
+});

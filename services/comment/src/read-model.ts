@@ -1,0 +1,23 @@
+import type { Log } from "#lib/mesh/log.ts";
+import { type Count, commentCounts } from "#lib/readmodel/count.ts";
+import type { Redis } from "#lib/storage/redis.ts";
+import type { CommentChange } from "./events.ts";
+import type { CommentStore } from "./store.ts";
+
+/** What feeds read of comments: counts by post. Comments themselves are read from truth, page by page. */
+export type CommentReadModel = ReturnType<typeof commentReadModel>;
+
+export function commentReadModel(redis: Redis, store: CommentStore, log: Log) {
+  return {
+    loadCounts: (postIds: readonly bigint[]): Promise<Map<bigint, Count>> =>
+      commentCounts.load({ redis, log }, postIds, store.counts),
+
+    /** The relay's part, before anyone hears of the facts: new counts. */
+    catchUp: (changes: readonly CommentChange[]): Promise<void> =>
+      commentCounts.catchUp(
+        redis,
+        changes.map(({ postId }) => postId),
+        store.counts,
+      ),
+  };
+}
