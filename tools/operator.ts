@@ -2,10 +2,12 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CallOptions, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
-import { onBehalfOfNobody } from "#lib/mesh/call.ts";
+import { onBehalfOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
 import { holderOf } from "./launcher/claim.ts";
 import type { Keys } from "./launcher/keys.ts";
@@ -45,7 +47,9 @@ export type Operator = Awaited<ReturnType<typeof openOperator>>;
 export async function openOperator(place: Place) {
   const transport = grpcTransport({ address: place.mesh, caller: "operator", key: place.key });
   const operator = {
+    comment: createClient(CommentService, transport),
     graph: createClient(GraphService, transport),
+    like: createClient(LikeService, transport),
     post: createClient(PostService, transport),
     user: createClient(UserService, transport),
     close: () => transport.close(),
@@ -63,7 +67,7 @@ export async function openOperator(place: Place) {
 async function reach(user: Operator["user"]): Promise<void> {
   for (const deadline = Date.now() + reachMs; ; await sleep(againMs)) {
     try {
-      await user.batchGetUsers({ userIds: [] }, onBehalfOfNobody("operator", callMs));
+      await user.batchGetUsers({ userIds: [] }, onBehalfOf(undefined, "operator", callMs));
       return;
     } catch (reason) {
       if (codeOf(reason) !== Code.Unavailable || Date.now() > deadline) throw reason;
@@ -73,11 +77,11 @@ async function reach(user: Operator["user"]): Promise<void> {
 
 const passing: readonly (Code | undefined)[] = [Code.Unavailable, Code.DeadlineExceeded, Code.Aborted];
 
-/** One bulk call, tried again while what failed may pass by itself. */
-export async function insist<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
+/** One call that may be repeated, for nobody or for a person, tried again while what failed may pass by itself. */
+export async function insist<T>(call: (options: CallOptions) => Promise<T>, viewerId?: string): Promise<T> {
   for (let tried = 1; ; tried++) {
     try {
-      return await call(onBehalfOfNobody("operator", callMs));
+      return await call(onBehalfOf(viewerId, "operator", callMs));
     } catch (reason) {
       if (tried === triesMax || !passing.includes(codeOf(reason))) throw reason;
       await sleep(againMs * 2 ** (tried - 1));

@@ -72,14 +72,15 @@ async function main(): Promise<number> {
   }
 }
 
-type Done = Awaited<ReturnType<typeof plant>> & { seconds: number };
+type Done = Awaited<ReturnType<typeof plant>> & { seconds: number; likes?: number; comments?: number };
 
 function summary(
-  { users, follows, newFollows, posts, newPosts, seconds }: Done,
+  { users, follows, newFollows, posts, newPosts, likes, comments, seconds }: Done,
   accounts: readonly { username: string }[],
 ): string {
+  const reactions = likes === undefined ? "" : `, ${whole(likes)} likes, ${whole(comments ?? 0)} comments`;
   return [
-    `${whole(users)} people, ${whole(follows)} follows (${whole(newFollows)} new), ${whole(posts)} posts (${whole(newPosts)} new) in ${duration(seconds)}`,
+    `${whole(users)} people, ${whole(follows)} follows (${whole(newFollows)} new), ${whole(posts)} posts (${whole(newPosts)} new)${reactions} in ${duration(seconds)}`,
     `sign in as ${accounts.map(({ username }) => username).join(", ")}, … with the password ${demoPassword}`,
   ].join("\n");
 }

@@ -30,9 +30,18 @@ export const valuesOf = (call: Call): ContextValues => createContextValues().set
 export const within = (ctx: { readonly values: ContextValues }): CallOptions => ({ contextValues: ctx.values });
 
 /** Options of a call that no person is behind: a consumer, a sweeper, a command. */
-export const onBehalfOfNobody = (caller: string, timeoutMs: number, traceparent = newTraceparent()): CallOptions => ({
+export const onBehalfOfNobody = (caller: string, timeoutMs: number, traceparent?: string): CallOptions =>
+  onBehalfOf(undefined, caller, timeoutMs, traceparent);
+
+/** Options of a call that begins here, for a person or nobody. */
+export const onBehalfOf = (
+  viewerId: string | undefined,
+  caller: string,
+  timeoutMs: number,
+  traceparent = newTraceparent(),
+): CallOptions => ({
   contextValues: valuesOf({
-    viewerId: undefined,
+    viewerId,
     caller,
     deadline: Date.now() + timeoutMs,
     traceparent,

@@ -77,6 +77,21 @@ Half of it works. I do not know yet which half 🤷🏽`;
 
 const followsEach = 12;
 const postsEach = 6;
+const likesEach = 8;
+const commentsEach = 2;
+
+const replies = `Yes.
+I would frame this.
+Saved for the evening 🧵
+Same here, every year.
+Thank you for saying it first.
+Footnote, please?
+👏👏👏
+We should try it on a Sunday.
+So true it hurts a little.
+Подпишусь под каждым словом.
+ほんとうに。
+أحسنت!`;
 
 /** The small network of a first start: people with names, each following twelve others and saying six things. */
 export function demoNetwork() {
@@ -99,6 +114,7 @@ export function demoNetwork() {
       }
       return [...found];
     },
+    reactions: { likesEach, commentsEach, comments: replies.split("\n") as [string, ...string[]] },
     textOf: (author: number, nth: number): string =>
       (nth === postsEach - 1 ? openings[author] : chats[(author * 7 + nth * 3) % chats.length]) ?? "",
   };

@@ -3,6 +3,7 @@ import { createLanes, insist, type Operator } from "../operator.ts";
 import type { Progress } from "../progress.ts";
 import type { Person } from "./people.ts";
 import { randomOf } from "./random.ts";
+import { plantReactions, type Reactions } from "./react.ts";
 
 /** A network that could be. Everything of person `nth` depends on their number alone. */
 export type Network = {
@@ -12,6 +13,8 @@ export type Network = {
   personOf(nth: number): Person;
   followsOf(nth: number): readonly number[];
   textOf(author: number, nth: number): string;
+  /** Where people also like and comment. */
+  readonly reactions?: Reactions;
 };
 
 /** As many as a call takes, or fewer where the database would hold its locks for long. */
@@ -28,7 +31,11 @@ type Needs = { network: Network; operator: Operator; progress: Progress; passwor
 /** Makes a network stand in a running system. What stands already, from a run before, is left as it is. */
 export async function plant(needs: Needs) {
   const ids = await plantPeople(needs);
-  return { users: ids.length, ...(await plantFollows(needs, ids)), ...(await plantPosts(needs, ids)) };
+  const stands = { users: ids.length, ...(await plantFollows(needs, ids)), ...(await plantPosts(needs, ids)) };
+  const { name, reactions } = needs.network;
+  return reactions === undefined
+    ? stands
+    : { ...stands, ...(await plantReactions({ ...needs, name, reactions }, ids)) };
 }
 
 async function plantPeople({ network, operator, progress, password }: Needs): Promise<BigUint64Array> {
