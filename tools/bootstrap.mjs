@@ -15,6 +15,7 @@ const commands = {
   start: ["tools/launcher/main.ts", "start"],
   stop: ["tools/launcher/main.ts", "stop"],
   status: ["tools/launcher/main.ts", "status"],
+  restart: ["tools/launcher/main.ts", "restart"],
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
   gen: ["tools/gen.ts"],

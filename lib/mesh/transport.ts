@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import {
   create,
   type DescMessage,
@@ -18,7 +19,7 @@ import { fromStatus, isBrokenOff } from "./status.ts";
 import { meshTokens } from "./token.ts";
 
 type Options = {
-  /** Where the mesh listens, e.g. http://127.0.0.1:9000. */
+  /** Where the mesh listens, e.g. http://127.0.0.1:9000; several, with commas, are taken in turn. */
   readonly address: string;
   /** The name this process calls under. */
   readonly caller: string;
@@ -29,12 +30,14 @@ type Options = {
 /**
  * A Connect transport that speaks gRPC through grpc-js, so that `createClient` gives typed clients at a fifth of
  * connect-node's CPU. Every call must run inside another one (`within(ctx)`): deadline, viewer, trace and request id
- * come from there. One connection; Envoy balances its streams. Envoy also retries, but for one case it cannot: an answer
+ * come from there. One connection to each proxy; Envoy balances its streams. Envoy also retries, but for one case it cannot: an answer
  * that broke off after its headers had passed. Such a call is sent once more here, if its contract says it may be.
  */
 export function grpcTransport({ address, caller, key }: Options): Transport & { close(): void } {
-  const client = new grpc.Client(new URL(address).host, grpc.credentials.createInsecure(), {
+  const client = new grpc.Client(targetOf(address), grpc.credentials.createInsecure(), {
     ...channelOptions,
+    "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+    "grpc.service_config_disable_resolution": 1,
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1000,
   });
@@ -50,6 +53,16 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     return { metadata, options: { deadline: call.deadline } };
   };
   return { unary: unaryOver(client, outgoing), stream: streamOver(client, outgoing), close: () => client.close() };
+}
+
+/** grpc-js' name for one host, or for several that are numbers: it resolves one name to many, but not many names. */
+function targetOf(address: string): string {
+  const urls = address.split(",").map((each) => new URL(each));
+  const hosts = urls.map(({ hostname, port }) => `${hostname}:${port || 80}`);
+  if (urls.length === 1) return hosts.join();
+  const name = urls.find(({ hostname }) => !isIPv4(hostname));
+  if (name !== undefined) throw new Error(`of several proxies each is an IPv4 address; ${name.hostname} is not`);
+  return `ipv4:${hosts.join(",")}`;
 }
 
 type Outgoing = (values: ContextValues | undefined) => { metadata: grpc.Metadata; options: grpc.CallOptions };

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Env } from "../servers/command.ts";
+import { onceEach, type Replicas } from "./kinds.ts";
 import { findFreeBase, portsFrom } from "./ports.ts";
 import { type Instance, type InstanceOptions, Run } from "./run.ts";
 
@@ -13,11 +14,14 @@ export async function startInstance(options: {
   demo?: boolean;
   serversOnly?: boolean;
   deployment?: string;
+  /** How many of each process; one of each by default. */
+  replicas?: Partial<Replicas>;
   say?: (line: string) => void;
 }): Promise<Instance> {
+  const replicas = { ...onceEach, ...options.replicas };
   const launcher = makeLauncher({
     dir: options.dir,
-    ports: portsFrom(options.portBase ?? (await findFreeBase())),
+    ports: portsFrom(options.portBase ?? (await findFreeBase(replicas)), replicas),
     env: { ...process.env, ...options.env },
     deployment: options.deployment ?? "skein",
     demo: options.demo ?? false,

@@ -4,6 +4,7 @@ import { makeLauncher } from "./instance.ts";
 import { helpFor, type Options, readOptions } from "./options.ts";
 import { portsFrom } from "./ports.ts";
 import { readyReport, statusTable } from "./report.ts";
+import { requestRestart } from "./requests.ts";
 import { demoAccounts } from "./seed-demo.ts";
 import { readState } from "./state.ts";
 import { statusOf } from "./status.ts";
@@ -36,6 +37,7 @@ async function main(): Promise<number> {
     return exitCodes.ok;
   }
   if (options.command === "start") return start(options);
+  if (options.command === "restart") return restart(options);
   return options.command === "stop" ? stop(options) : status(options);
 }
 
@@ -46,7 +48,12 @@ async function start(options: Options): Promise<number> {
     return exitCodes.ok;
   }
   const startTime = Date.now();
-  const launcher = makeLauncher({ ...options, ports: portsFrom(options.portBase), env: process.env, say });
+  const launcher = makeLauncher({
+    ...options,
+    ports: portsFrom(options.portBase, options.replicas),
+    env: process.env,
+    say,
+  });
   const stopped = new Promise<void>((resolve, reject) => {
     const stopAll = () => launcher.stop().then(resolve, reject);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stopAll);
@@ -72,6 +79,14 @@ async function stop({ dir }: Options): Promise<number> {
   const wasRunning = await stopInstance(dir, say);
   say(wasRunning ? `stopped (${((Date.now() - startTime) / 1000).toFixed(1)} s)` : `nothing runs in ${dir}`);
   return wasRunning ? exitCodes.ok : exitCodes.notRunning;
+}
+
+async function restart({ dir, restarted, json }: Options): Promise<number> {
+  const startTime = Date.now();
+  const rolled = await requestRestart(dir, restarted, say);
+  say(`${rolled.length} restarted (${((Date.now() - startTime) / 1000).toFixed(1)} s)`);
+  if (json) console.log(JSON.stringify(rolled));
+  return exitCodes.ok;
 }
 
 async function status({ dir, json }: Options): Promise<number> {

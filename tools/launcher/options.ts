@@ -2,10 +2,14 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Env } from "../servers/command.ts";
 import { exitCodes, LaunchFailure } from "../servers/failure.ts";
+import { type Kind, onceEach, type Replicas, readKinds, readReplicas } from "./kinds.ts";
 
-export type Command = "start" | "stop" | "status";
+export type Command = "start" | "stop" | "status" | "restart";
 export type Options = {
   command: Command;
+  replicas: Readonly<Replicas>;
+  /** What a restart is for. */
+  restarted: readonly Kind[];
   dir: string;
   portBase: number | undefined;
   deployment: string;
@@ -17,7 +21,7 @@ export type Options = {
 };
 
 const projectDir = join(import.meta.dirname, "..", "..");
-const commands: readonly string[] = ["start", "stop", "status"] satisfies Command[];
+const commands: readonly string[] = ["start", "stop", "status", "restart"] satisfies Command[];
 /** It is part of schema names and subjects. */
 const deploymentPattern = /^[a-z][a-z0-9]{0,15}$/;
 
@@ -27,6 +31,8 @@ const help: Record<Command, string> = {
   --detach         return when it is ready; it goes on in the background
   --dir DIR        where data, logs and keys are (default .skein, or SKEIN_DIR)
   --port-base N    take the ports N, N+1, … instead of 8080, 9000 and 21000 …, for a second instance
+  --replicas LIST  how many of each process, 1 to 8, such as feed=2,bff=2, or all=2 (default 1); processes are mesh, edge
+                   (the Envoys), bff and the services
   --servers-only   only MariaDB, Redis and NATS
   --no-demo        leave a new instance empty
   --json           say where everything is as JSON, on the last line of stdout
@@ -41,6 +47,14 @@ Ctrl-C stops everything in order.`,
 
   --dir DIR        the instance (default .skein, or SKEIN_DIR)
   --json           as JSON`,
+  restart: `npm run restart -- <processes> [options]
+                             restart what runs, such as feed, or feed,post, or all (services, bff and Envoys)
+
+Replica by replica: it drains, ends, starts, and is used again before the next one's turn. With two replicas or more
+no request fails; with one, requests wait or fail for that moment. Progress goes to stderr.
+
+  --dir DIR        the instance (default .skein, or SKEIN_DIR)
+  --json           the replicas that were restarted, with the milliseconds of each, as JSON on stdout`,
 };
 const exitCodeHelp = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running, 4 already running.";
 
@@ -51,11 +65,16 @@ export function helpFor(command: Command): string {
 export function readOptions(args: readonly string[], env: Env): Options {
   const [command = "", ...rest] = args;
   if (!isCommand(command)) throw usage(`unknown command "${command}"; known: ${commands.join(", ")}`);
-  const values = parse(rest, command);
+  const { values, positionals } = parse(rest, command);
   const deployment = env.DEPLOYMENT || "skein";
   if (!deploymentPattern.test(deployment)) throw usage(`DEPLOYMENT must match ${deploymentPattern.source}`);
+  if (command === "restart" && positionals.length !== 1 && !values.help) {
+    throw usage("npm run restart wants the processes to restart, such as feed, or feed,post, or all");
+  }
   return {
     command,
+    replicas: values.replicas === undefined ? onceEach : readReplicas(values.replicas),
+    restarted: positionals[0] === undefined ? [] : readKinds(positionals[0]),
     dir: resolve(values.dir ?? (env.SKEIN_DIR || join(projectDir, ".skein"))),
     portBase: values["port-base"] === undefined ? undefined : portOf(values["port-base"]),
     deployment,
@@ -70,6 +89,7 @@ export function readOptions(args: readonly string[], env: Env): Options {
 const optionTypes = {
   dir: { type: "string" },
   "port-base": { type: "string" },
+  replicas: { type: "string" },
   detach: { type: "boolean" },
   "no-demo": { type: "boolean" },
   json: { type: "boolean" },
@@ -84,13 +104,20 @@ const known: Record<Command, readonly string[]> = {
   start: Object.keys(optionTypes),
   stop: ["dir", "help"],
   status: ["dir", "help", "json"],
+  restart: ["dir", "help", "json"],
 };
 
-function parse(args: readonly string[], command: Command): Values {
+function parse(args: readonly string[], command: Command): { values: Values; positionals: readonly string[] } {
   try {
-    const { values } = parseArgs({ args: [...args], options: optionTypes, strict: true });
+    const allowPositionals = command === "restart";
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: optionTypes,
+      strict: true,
+      allowPositionals,
+    });
     const foreign = Object.keys(values).find((name) => !known[command].includes(name));
-    if (foreign === undefined) return values;
+    if (foreign === undefined) return { values, positionals };
     throw new Error(`npm run ${command} has no option --${foreign}`);
   } catch (error) {
     const line = error instanceof Error ? error.message.split(". ")[0] : String(error);

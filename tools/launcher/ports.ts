@@ -1,28 +1,25 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { LaunchFailure } from "../servers/failure.ts";
+import { type Kind, onceEach, type Replicas, type Service, services } from "./kinds.ts";
 
-/** Everything that listens, in the order in which ports are given out. */
-const listeners = [
-  "edge",
-  "mesh",
-  "mysql",
-  "redis",
-  "nats",
-  "natsMonitor",
-  "edgeAdmin",
-  "meshAdmin",
-  "graph",
-  "user",
-  "post",
-  "feed",
-  "bff",
-  "like",
-  "comment",
-] as const;
+/** Everything that listens, in the order in which ports are given out, and whose replicas have one each. */
+const listeners = {
+  edge: "edge",
+  mesh: "mesh",
+  mysql: undefined,
+  redis: undefined,
+  nats: undefined,
+  natsMonitor: undefined,
+  edgeAdmin: "edge",
+  meshAdmin: "mesh",
+  ...(Object.fromEntries(services.map((service) => [service, service])) as { [Name in Service]: Name }),
+  bff: "bff",
+} as const satisfies Record<string, Kind | undefined>;
 
-export type Listener = (typeof listeners)[number];
-export type Ports = Record<Listener, number>;
+export type Listener = keyof typeof listeners;
+/** The ports of each listener, one a replica; the first is always there. */
+export type Ports = Record<Listener, [number, ...number[]]>;
 
 const edgePort = 8080;
 const meshPort = 9000;
@@ -33,14 +30,24 @@ const freeBaseMin = 12_000;
 const freeBaseMax = 32_000;
 const freeBaseTries = 200;
 
-/** Without a base, the well-known ones; with one, all in a row, so that instances stand side by side. */
-export function portsFrom(base: number | undefined): Ports {
-  if (base !== undefined && base + listeners.length > portMax) {
-    throw new LaunchFailure(`--port-base ${base} leaves no room for ${listeners.length} ports below ${portMax}`);
+/**
+ * Without a base, the well-known ones; with one, all in a row, so that instances stand side by side. Further replicas
+ * come after all first ones, so the first ones keep their numbers.
+ */
+export function portsFrom(base: number | undefined, replicas: Readonly<Replicas>): Ports {
+  const names = Object.keys(listeners) as Listener[];
+  let next = base ?? innerPortBase - 2;
+  const ports = {} as Ports;
+  for (const name of names) ports[name] = [next++];
+  if (base === undefined) Object.assign(ports, { edge: [edgePort], mesh: [meshPort] });
+  for (let count = 2; count <= Math.max(...Object.values(replicas)); count++) {
+    for (const name of names) {
+      const kind = listeners[name];
+      if (kind !== undefined && replicas[kind] >= count) ports[name].push(next++);
+    }
   }
-  const inner = listeners.map((name, index): [Listener, number] => [name, (base ?? innerPortBase - 2) + index]);
-  const ports = Object.fromEntries(inner) as Ports;
-  return base === undefined ? { ...ports, edge: edgePort, mesh: meshPort } : ports;
+  if (next > portMax) throw new LaunchFailure(`--port-base ${base} leaves no room for all ports below ${portMax}`);
+  return ports;
 }
 
 /** Fails on the first port that somebody has, with the name of who it is where that can be known. */
@@ -53,13 +60,13 @@ export async function requireFree(ports: readonly number[]): Promise<void> {
   }
 }
 
-export async function findFreeBase(random: () => number = Math.random): Promise<number> {
+export async function findFreeBase(replicas: Readonly<Replicas> = onceEach): Promise<number> {
   for (let tries = 0; tries < freeBaseTries; tries++) {
-    const base = freeBaseMin + Math.floor(random() * (freeBaseMax - freeBaseMin));
-    const free = await Promise.all(Object.values(portsFrom(base)).map(isFree));
+    const base = freeBaseMin + Math.floor(Math.random() * (freeBaseMax - freeBaseMin));
+    const free = await Promise.all(Object.values(portsFrom(base, replicas)).flat().map(isFree));
     if (free.every(Boolean)) return base;
   }
-  throw new LaunchFailure(`no ${listeners.length} free ports in a row between ${freeBaseMin} and ${freeBaseMax}`);
+  throw new LaunchFailure(`no free ports in a row between ${freeBaseMin} and ${freeBaseMax}`);
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -3,12 +3,12 @@ import type { InstanceStatus } from "./status.ts";
 
 /** What a person reads when everything is up: where it is, who to be, what to try. */
 export function readyReport(
-  { edge, mesh, dir, processes }: InstanceStatus,
+  { edge, edges = [], mesh, dir, processes }: InstanceStatus,
   { accounts, serversOnly }: { accounts: readonly DemoAccount[]; serversOnly: boolean },
 ): string {
   const lines = serversOnly
     ? processes.map(({ name, address }) => `  ${name.padEnd(8)} ${address}`)
-    : [`  front door  ${edge}`, `  mesh        ${mesh}`];
+    : [`  front door  ${[edge, ...edges.slice(1)].join(", ")}`, `  mesh        ${mesh?.replaceAll(",", ", ")}`];
   lines.push(`  data, logs  ${dir}`, "");
   const [first] = accounts;
   if (edge !== undefined && first !== undefined) {

@@ -1,13 +1,16 @@
 import { mkdir } from "node:fs/promises";
 import type { Env } from "../servers/command.ts";
-import { unseen } from "../servers/envoy.ts";
 import { LaunchFailure } from "../servers/failure.ts";
 import type { ProcessSpec } from "../servers/process-spec.ts";
 import { claimInstance, releaseInstance } from "./claim.ts";
 import { openKeys } from "./keys.ts";
+import { type Kind, kindOf, services } from "./kinds.ts";
 import { boundLog } from "./logs.ts";
-import { type Listener, type Ports, requireFree } from "./ports.ts";
+import { type Ports, requireFree } from "./ports.ts";
 import { markOf } from "./process-mark.ts";
+import { untilReached, viewsOf } from "./proxies.ts";
+import { serveRequests } from "./requests.ts";
+import { type Rolled, roll } from "./roll.ts";
 import { seedDemo } from "./seed-demo.ts";
 import {
   findPrograms,
@@ -17,7 +20,7 @@ import {
   serverSpecs,
   serverUrls,
 } from "./start-servers.ts";
-import { migrate, type SystemPlace, systemSpecs } from "./start-services.ts";
+import { meshUrl, migrate, type SystemPlace, systemSpecs } from "./start-services.ts";
 import { type InstanceState, writeState } from "./state.ts";
 import { type InstanceStatus, statusOf } from "./status.ts";
 import { type Supervised, supervise } from "./supervise.ts";
@@ -37,19 +40,21 @@ export type Instance = {
   readonly dir: string;
   /** The front door. */
   readonly edge: string;
+  /** All front doors, the first one first. */
+  readonly edges: readonly string[];
   /** For accounts that may make schemas of their own. */
   readonly servers: ServerUrls;
   status(): Promise<InstanceStatus>;
   /** Sends a signal to a process by name (`feed` means `feed-1`). The launcher starts it again if it ends. */
   kill(name: string, signal?: NodeJS.Signals): void;
+  /** Restarts these replica by replica; `say` hears of each step. */
+  restart(kinds: readonly Kind[], say?: (line: string) => void): Promise<Rolled[]>;
   stop(): Promise<void>;
 };
 
 const logCheckIntervalMs = 30_000;
 /** After this the stages that are left get only a moment each: a stop ends within 15 s. */
 const stopTimeoutMs = 10_000;
-const proxyTimeoutMs = 20_000;
-const proxyPollMs = 50;
 
 /** A class because it has a life: claimed, started, watched, stopped once. */
 export class Run {
@@ -58,6 +63,9 @@ export class Run {
   #state: InstanceState | undefined;
   #stopped: Promise<void> | undefined;
   #logCheck: NodeJS.Timeout | undefined;
+  readonly #stopping = new AbortController();
+  #rolling: Promise<unknown> | undefined;
+  #unserve: (() => void) | undefined;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -78,7 +86,7 @@ export class Run {
 
     const given = await givenServers(env);
     const wanted = serversOnly ? serverListeners(given) : (Object.keys(ports) as (keyof Ports)[]);
-    await requireFree(wanted.map((name) => ports[name]));
+    await requireFree(wanted.flatMap((name) => ports[name]));
     const [keys, programs] = await Promise.all([
       openKeys(dir),
       findPrograms({ env, given, envoy: !serversOnly, say }),
@@ -89,22 +97,25 @@ export class Run {
     });
     const servers = serverUrls(given, { keys, ports, account: "admin" });
     this.#state.servers = servers;
-    const edge = `http://127.0.0.1:${ports.edge}`;
+    const edges = ports.edge.map((port) => `http://127.0.0.1:${port}`);
+    const [edge = ""] = edges;
     if (!serversOnly && programs.envoy !== undefined) {
-      this.#state.edge = edge;
-      this.#state.mesh = `http://127.0.0.1:${ports.mesh}`;
+      Object.assign(this.#state, { edge, mesh: meshUrl(ports), ...(edges.length > 1 && { edges }) });
       const urls = serverUrls(given, { keys, ports, account: "app" });
       await this.#startSystem({ dir, env, ports, keys, deployment, urls }, programs.envoy);
     }
+    this.#unserve = serveRequests(dir, (kinds, tell) => this.#restart(kinds, tell));
     this.#state.phase = "ready";
     this.#write();
     this.#logCheck = setInterval(() => this.#boundLogs(), logCheckIntervalMs).unref();
     return {
       dir,
       edge,
+      edges,
       servers,
       status: () => statusOf(dir),
       kill: (name, signal = "SIGKILL") => this.#kill(name, signal),
+      restart: (kinds, tell = say) => this.#restart(kinds, tell),
       stop: () => this.stop(),
     };
   }
@@ -113,18 +124,18 @@ export class Run {
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
       clearInterval(this.#logCheck);
+      this.#stopping.abort();
       if (this.#state === undefined) return;
       this.#state.phase = "stopping";
       this.#write();
       const deadlineTime = Date.now() + stopTimeoutMs;
-      const stage = (names: RegExp) =>
-        Promise.all(this.#watched.filter(({ name }) => names.test(name)).map((process) => process.stop(deadlineTime)));
-      await stage(/^edge$/);
-      await stage(/^bff/);
-      await stage(/^(graph|user|post|like|comment|feed)/);
-      await stage(/^mesh$/);
-      await stage(/^(mysql|redis|nats)$/);
+      const stage = (kinds: readonly string[]) =>
+        Promise.all(
+          this.#watched.filter(({ name }) => kinds.includes(kindOf(name))).map((process) => process.stop(deadlineTime)),
+        );
+      for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats"]]) await stage(kinds);
       await releaseInstance(this.#options.dir);
+      this.#unserve?.();
     })();
     return this.#stopped;
   }
@@ -133,7 +144,15 @@ export class Run {
     await this.#step("schemas", () => migrate(place));
     const specs = await systemSpecs(place, envoy);
     await this.#step("services", () => this.#startAll(specs));
-    await this.#step("proxies", () => this.#untilSeen(place.ports, specs));
+    await this.#step("proxies", () =>
+      untilReached(
+        viewsOf(
+          place.ports,
+          specs.map(({ name }) => name),
+        ),
+        this.#stopping.signal,
+      ),
+    );
     if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
   }
 
@@ -146,25 +165,18 @@ export class Run {
     await Promise.all(starting.map((process) => process.start()));
   }
 
-  /** Ready means that a request gets through: the proxies look for themselves, a moment after the services serve. */
-  async #untilSeen(ports: Ports, specs: readonly ProcessSpec[]): Promise<void> {
-    const started = (name: Listener) => specs.some((spec) => spec.name === `${name}-1`);
-    const behindMesh = (["graph", "user", "post", "like", "comment", "feed"] as const)
-      .filter(started)
-      .map((name) => ports[name]);
-    const behindEdge = started("bff") ? [ports.bff] : [];
-    const deadline = Date.now() + proxyTimeoutMs;
-    for (;;) {
-      const missing = [
-        ...(await unseen(ports.meshAdmin, behindMesh)).map((port) => `the mesh does not reach 127.0.0.1:${port}`),
-        ...(await unseen(ports.edgeAdmin, behindEdge)).map((port) => `the edge does not reach 127.0.0.1:${port}`),
-      ];
-      if (missing.length === 0) return;
-      if (this.#stopped !== undefined || Date.now() > deadline) {
-        throw new LaunchFailure(`${missing.join(", ")}; the logs are in ${this.#options.dir}/logs`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, proxyPollMs));
-    }
+  /** One at a time: a second request waits for the first. */
+  #restart(kinds: readonly Kind[], say: (line: string) => void): Promise<Rolled[]> {
+    const { ports } = this.#options;
+    const views = viewsOf(
+      ports,
+      this.#watched.map(({ name }) => name),
+    );
+    const given = this.#stopping.signal;
+    const before = this.#rolling ?? Promise.resolve();
+    const rolled = before.then(() => roll({ kinds, watched: this.#watched, views, ports, given, say }));
+    this.#rolling = rolled.catch(() => undefined);
+    return rolled;
   }
 
   async #step(title: string, work: () => Promise<unknown>): Promise<void> {

@@ -99,7 +99,7 @@ export async function serverSpecs({
 }): Promise<ProcessSpec[]> {
   const place = (name: "mysql" | "redis" | "nats") => ({
     dir: join(dir, name),
-    port: ports[name],
+    port: ports[name][0],
     env,
     baseEnv: baseEnvOf(env),
   });
@@ -107,7 +107,7 @@ export async function serverSpecs({
   const specs = [
     mariadb && mariadbSpec({ program: mariadb, place: place("mysql"), passwords: keys.mysql, deployment }),
     redis && redisSpec({ program: redis, place: place("redis"), password: keys.redis }),
-    nats && natsSpec({ program: nats, place: place("nats"), monitorPort: ports.natsMonitor, password: keys.nats }),
+    nats && natsSpec({ program: nats, place: place("nats"), monitorPort: ports.natsMonitor[0], password: keys.nats }),
   ];
   return Promise.all(specs.filter((spec) => spec !== undefined));
 }
@@ -119,9 +119,9 @@ export function serverUrls(
 ): ServerUrls {
   const user = account === "app" ? "skein" : "admin";
   return {
-    mysqlUrl: `mysql://${user}:${keys.mysql[account]}@127.0.0.1:${ports.mysql}`,
-    redisUrl: `redis://:${keys.redis}@127.0.0.1:${ports.redis}`,
-    natsUrl: `nats://skein:${keys.nats}@127.0.0.1:${ports.nats}`,
+    mysqlUrl: `mysql://${user}:${keys.mysql[account]}@127.0.0.1:${ports.mysql[0]}`,
+    redisUrl: `redis://:${keys.redis}@127.0.0.1:${ports.redis[0]}`,
+    natsUrl: `nats://skein:${keys.nats}@127.0.0.1:${ports.nats[0]}`,
     ...given,
   };
 }

@@ -9,12 +9,9 @@ import type { ProcessSpec } from "../servers/process-spec.ts";
 import type { Program } from "../servers/program.ts";
 import { baseEnvOf } from "../servers/server-place.ts";
 import type { Keys } from "./keys.ts";
+import { nameOf, type Service, services } from "./kinds.ts";
 import type { Ports } from "./ports.ts";
 import type { ServerUrls } from "./start-servers.ts";
-
-/** Callers after the called; the BFF last. */
-const services = ["graph", "user", "post", "like", "comment", "feed", "bff"] as const;
-type Service = (typeof services)[number];
 
 /** Two cores and a laptop's memory carry five of them. */
 const heapMaxMiB = 256;
@@ -45,13 +42,16 @@ export function serviceEnv({ env, ports, keys, deployment, urls }: SystemPlace):
     MYSQL_URL: urls.mysqlUrl,
     REDIS_URL: urls.redisUrl,
     NATS_URL: urls.natsUrl,
-    MESH_URL: `http://127.0.0.1:${ports.mesh}`,
-    EDGE_URL: `http://127.0.0.1:${ports.edge}`,
+    MESH_URL: meshUrl(ports),
+    EDGE_URL: `http://127.0.0.1:${ports.edge[0]}`,
     INTERNAL_KEY: keys.internal,
     CURSOR_KEY: keys.cursor,
     LOG_LEVEL: env.LOG_LEVEL ?? "info",
   };
 }
+
+/** Every mesh Envoy, with commas: a caller takes them in turn. */
+export const meshUrl = ({ mesh }: Ports): string => mesh.map((port) => `http://127.0.0.1:${port}`).join(",");
 
 export async function migrate(place: SystemPlace): Promise<boolean> {
   const file = join(projectDir, "tools", "migrate.ts");
@@ -62,56 +62,54 @@ export async function migrate(place: SystemPlace): Promise<boolean> {
   throw new LaunchFailure(`the schemas cannot be brought up to date: ${lastLine(done.stderr || done.stdout)}`);
 }
 
-/** Both proxies, and the services whose code is there. */
+/** The proxies, and the services whose code is there, each as often as it has ports. */
 export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<ProcessSpec[]> {
-  const present = services.filter((service) => existsSync(mainFile(service)));
   const { dir, env, ports } = place;
   const at = (port: number): Address => ({ host: "127.0.0.1", port });
-  const shared = { program: envoy, dir: join(dir, "envoy"), baseEnv: baseEnvOf(env) };
   const otlp = otlpAddress(env);
-  const mesh = meshConfig({
-    listen: at(ports.mesh),
-    admin: at(ports.meshAdmin),
-    services: Object.fromEntries(
-      present.filter((service) => service !== "bff").map((service) => [service, [at(ports[service])]]),
-    ),
-    ...otlp,
-  });
-  const edge = edgeConfig({ listen: at(ports.edge), admin: at(ports.edgeAdmin), bff: [at(ports.bff)], ...otlp });
+  const clusters = Object.fromEntries(services.map((service) => [service, ports[service].map(at)]));
+  const proxies = (kind: "edge" | "mesh") =>
+    ports[kind].map((port, index) => {
+      const adminPort = ports[`${kind}Admin`][index] ?? 0;
+      const where = { listen: at(port), admin: at(adminPort), ...otlp };
+      return envoySpec({
+        program: envoy,
+        dir: join(dir, "envoy"),
+        baseEnv: baseEnvOf(env),
+        name: nameOf(kind, index),
+        config:
+          kind === "mesh"
+            ? meshConfig({ ...where, services: clusters })
+            : edgeConfig({ ...where, bff: ports.bff.map(at) }),
+        address: `http://127.0.0.1:${port}`,
+        adminPort,
+      });
+    });
+  const present = ([...services, "bff"] as const).filter((kind) => existsSync(mainFile(kind)));
   return [
-    await envoySpec({
-      ...shared,
-      name: "mesh",
-      config: mesh,
-      address: `http://127.0.0.1:${ports.mesh}`,
-      adminPort: ports.meshAdmin,
-    }),
-    ...present.map((service) => serviceSpec(service, place)),
-    await envoySpec({
-      ...shared,
-      name: "edge",
-      config: edge,
-      address: `http://127.0.0.1:${ports.edge}`,
-      adminPort: ports.edgeAdmin,
-    }),
+    ...(await Promise.all(proxies("mesh"))),
+    ...present.flatMap((kind) => ports[kind].map((_, index) => serviceSpec(kind, index, place))),
+    ...(await Promise.all(proxies("edge"))),
   ];
 }
 
-function serviceSpec(service: Service, place: SystemPlace): ProcessSpec {
+function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSpec {
   const { ports, keys } = place;
-  const port = ports[service];
-  const publicKey =
-    service === "bff" || service === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
-  const privateKey = service === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
+  const port = ports[kind][index];
+  const name = nameOf(kind, index);
+  const isFront = kind === "bff";
+  const publicKey = isFront || kind === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
+  const privateKey = kind === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
+  const address = `${isFront ? "http" : "grpc"}://127.0.0.1:${port}`;
   return {
-    name: `${service}-1`,
+    name,
     version: skeinVersion,
-    address: `${service === "bff" ? "http" : "grpc"}://127.0.0.1:${port}`,
+    address,
     file: process.execPath,
-    args: [`--max-old-space-size=${heapMaxMiB}`, `--max-semi-space-size=${youngSpaceMiB}`, mainFile(service)],
-    env: { ...serviceEnv(place), ...publicKey, ...privateKey, PORT: String(port), INSTANCE: `${service}-1` },
-    ready: async (output) =>
-      service === "bff" ? (await httpStatus(`http://127.0.0.1:${port}/healthz`)) === 200 : saysReady(output),
+    args: [`--max-old-space-size=${heapMaxMiB}`, `--max-semi-space-size=${youngSpaceMiB}`, mainFile(kind)],
+    env: { ...serviceEnv(place), ...publicKey, ...privateKey, PORT: String(port), INSTANCE: name },
+    healthUrl: isFront ? `${address}/healthz` : address,
+    ready: async (output) => (isFront ? (await httpStatus(`${address}/healthz`)) === 200 : saysReady(output)),
     readyTimeoutMs: serviceReadyTimeoutMs,
     stopTimeoutMs: serviceStopTimeoutMs,
   };
@@ -122,8 +120,10 @@ function saysReady(output: string): boolean {
   return /"msg":\s*"ready"/.test(output);
 }
 
-function mainFile(service: Service): string {
-  return join(projectDir, ...(service === "bff" ? ["bff"] : ["services", service]), "src", "main.ts");
+type Hosted = Service | "bff";
+
+function mainFile(kind: Hosted): string {
+  return join(projectDir, ...(kind === "bff" ? ["bff"] : ["services", kind]), "src", "main.ts");
 }
 
 /** Where spans go, when the environment names a collector (the standard variable, OTLP over HTTP). */

@@ -6,6 +6,7 @@ export type ProcessRecord = {
   name: string;
   version: string;
   address: string;
+  healthUrl?: string;
   mark?: ProcessMark;
   ready: boolean;
   restarts: number;
@@ -17,7 +18,11 @@ export type InstanceState = {
   phase: "starting" | "ready" | "stopping";
   deployment: string;
   startTime: string;
+  /** The first front door. */
   edge?: string;
+  /** All of them, where there are several. */
+  edges?: string[];
+  /** Every mesh Envoy, with commas, as MESH_URL has it. */
   mesh?: string;
   servers?: { mysqlUrl: string; redisUrl: string; natsUrl: string };
   processes: ProcessRecord[];

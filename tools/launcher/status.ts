@@ -1,4 +1,4 @@
-import { httpStatus } from "../servers/probe.ts";
+import { isWell } from "../servers/probe.ts";
 import { holderOf } from "./claim.ts";
 import { isAlive, residentBytes } from "./process-mark.ts";
 import { type ProcessRecord, readState } from "./state.ts";
@@ -15,6 +15,7 @@ type ProcessStatus = {
 
 export type InstanceStatus = {
   edge?: string;
+  edges?: string[];
   mesh?: string;
   deployment: string;
   dir: string;
@@ -32,6 +33,7 @@ export async function statusOf(dir: string): Promise<InstanceStatus> {
   }
   return {
     ...(state.edge === undefined ? {} : { edge: state.edge }),
+    ...(state.edges === undefined ? {} : { edges: state.edges }),
     ...(state.mesh === undefined ? {} : { mesh: state.mesh }),
     deployment: state.deployment,
     dir,
@@ -49,13 +51,8 @@ async function processStatus(record: ProcessRecord): Promise<ProcessStatus> {
     pid: alive ? mark.pid : 0,
     version,
     address,
-    healthy: alive && ready && (await answersNow(record)),
+    healthy: alive && ready && (record.healthUrl === undefined || (await isWell(record.healthUrl))),
     rssBytes: alive ? residentBytes(mark.pid) : 0,
     restarts,
   };
-}
-
-/** The BFF tells its own health; of the others the launcher saw that they serve, and they still run. */
-async function answersNow({ name, address }: ProcessRecord): Promise<boolean> {
-  return name.startsWith("bff") ? (await httpStatus(`${address}/healthz`)) === 200 : true;
 }

@@ -23,6 +23,8 @@ export type Supervised = {
   start(): Promise<void>;
   healthy(): Promise<boolean>;
   signal(signal: NodeJS.Signals): boolean;
+  /** Ends it as `stop` does, tells so, and starts it again; resolves when it serves. Not counted as a restart. */
+  roll(ended: () => void): Promise<void>;
   /** Asks it to end, and kills it when its own limit or the caller's time is over. */
   stop(deadlineTime: number): Promise<void>;
 };
@@ -35,13 +37,24 @@ export function supervise(
     name: spec.name,
     version: spec.version,
     address: spec.address,
+    ...(spec.healthUrl === undefined ? {} : { healthUrl: spec.healthUrl }),
     ready: false,
     restarts: 0,
   };
   let child: ChildProcess | undefined;
   let log: Log | undefined;
   let ended: Promise<string> = Promise.resolve("was not started");
+  /** Under way while it is restarted on purpose. */
+  let rolling: Promise<void> | undefined;
   const stopping = new AbortController();
+
+  /** Waits for the end of a restart on purpose, if one is under way. */
+  const wasRolled = async () => {
+    const since = rolling;
+    await since?.catch(() => undefined);
+    return since !== undefined;
+  };
+  const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null;
 
   const spawnOnce = () => {
     log = openLog(dir, spec.name);
@@ -84,6 +97,7 @@ export function supervise(
     while (!stopping.signal.aborted) {
       const startTime = Date.now();
       const reason = await ended;
+      if (await wasRolled()) continue;
       if (stopping.signal.aborted) return;
       record.ready = false;
       record.restarts++;
@@ -93,10 +107,33 @@ export function supervise(
       onChange();
       await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       delayMs = Math.min(delayMs * 2, restartDelayMaxMs);
+      await wasRolled();
       if (stopping.signal.aborted) return;
+      // A restart on purpose was quicker.
+      if (isRunning()) continue;
       spawnOnce();
       untilReady().catch((error: Error) => say(error.message));
     }
+  };
+
+  /** Asks it to end, and kills it when its time is over. */
+  const end = async (deadlineTime: number) => {
+    if (child === undefined || !isRunning()) return;
+    await spec.beforeStop?.();
+    child.kill("SIGTERM");
+    const finished = new AbortController();
+    // One that is still starting may not listen to signals yet, and has nothing under way.
+    const ownTimeoutMs = record.ready ? spec.stopTimeoutMs : stopTimeoutMinMs;
+    const timeoutMs = Math.max(stopTimeoutMinMs, Math.min(ownTimeoutMs, deadlineTime - Date.now()));
+    const late = sleep(timeoutMs, true, { signal: finished.signal }).catch(() => false);
+    const isLate = await Promise.race([ended.then(() => false), late]);
+    finished.abort();
+    if (isLate) say(`${spec.name} did not stop within ${(timeoutMs / 1000).toFixed(1)} s; killing it`);
+    killGroup(child.pid);
+    await ended;
+    record.ready = false;
+    delete record.mark;
+    onChange();
   };
 
   return {
@@ -109,24 +146,22 @@ export function supervise(
     },
     healthy: async () => record.mark !== undefined && (log === undefined || (await spec.ready(outputSince(log)))),
     signal: (signal) => child?.kill(signal) ?? false,
+    async roll(told) {
+      rolling = (async () => {
+        await end(Number.POSITIVE_INFINITY);
+        if (stopping.signal.aborted) return;
+        told();
+        spawnOnce();
+        await untilReady();
+      })();
+      await rolling.finally(() => {
+        rolling = undefined;
+      });
+    },
     async stop(deadlineTime) {
       stopping.abort();
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      await spec.beforeStop?.();
-      child.kill("SIGTERM");
-      const finished = new AbortController();
-      // One that is still starting may not listen to signals yet, and has nothing under way.
-      const ownTimeoutMs = record.ready ? spec.stopTimeoutMs : stopTimeoutMinMs;
-      const timeoutMs = Math.max(stopTimeoutMinMs, Math.min(ownTimeoutMs, deadlineTime - Date.now()));
-      const late = sleep(timeoutMs, true, { signal: finished.signal }).catch(() => false);
-      const isLate = await Promise.race([ended.then(() => false), late]);
-      finished.abort();
-      if (isLate) say(`${spec.name} did not stop within ${(timeoutMs / 1000).toFixed(1)} s; killing it`);
-      killGroup(child.pid);
-      await ended;
-      record.ready = false;
-      delete record.mark;
-      onChange();
+      await wasRolled();
+      await end(deadlineTime);
     },
   };
 }

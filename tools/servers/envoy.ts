@@ -8,6 +8,8 @@ import type { Program } from "./program.ts";
 /** How long requests under way may take once nothing new comes in. */
 const drainTimeoutMs = 3_000;
 const drainPollMs = 50;
+/** Busy connections are told to go with their next answer; idle ones are given this long to become busy, and then cut. */
+const quietMs = 500;
 const clustersTimeoutMs = 1_000;
 
 export async function envoySpec({
@@ -19,7 +21,7 @@ export async function envoySpec({
   adminPort,
   baseEnv,
 }: {
-  name: "edge" | "mesh";
+  name: string;
   program: Program;
   dir: string;
   config: object;
@@ -38,6 +40,7 @@ export async function envoySpec({
     file: program.file,
     args: ["-c", configFile, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warn"],
     env: { ...baseEnv, ...program.env },
+    healthUrl: `${admin}/ready`,
     ready: async () => (await httpStatus(`${admin}/ready`)) === 200,
     readyTimeoutMs: 30_000,
     stopTimeoutMs: 3_000,
@@ -45,24 +48,31 @@ export async function envoySpec({
   };
 }
 
-/** Which of the ports behind a proxy it does not hold for healthy: a process may serve before its proxy has looked. */
-export async function unseen(adminPort: number, ports: readonly number[]): Promise<number[]> {
+/** Which of the ports behind a proxy it holds for healthy: a process may serve before its proxy has looked. */
+export async function seen(adminPort: number, ports: readonly number[]): Promise<number[]> {
   const signal = AbortSignal.timeout(clustersTimeoutMs);
   const text = await fetch(`http://127.0.0.1:${adminPort}/clusters`, { signal })
     .then((response) => response.text())
     .catch(() => "");
-  return ports.filter((port) => !text.includes(`::127.0.0.1:${port}::health_flags::healthy`));
+  return ports.filter((port) => text.includes(`::127.0.0.1:${port}::health_flags::healthy`));
 }
 
-/** Envoy ends at once when told to stop, so it is first told to take nothing new, and what is under way is waited for. */
+/**
+ * Envoy ends at once when told to, so first: each connection is closed with its next answer (`Connection: close`, GOAWAY),
+ * nobody new gets in, and what is under way is waited for.
+ */
 async function drain(admin: string): Promise<void> {
   const signal = AbortSignal.timeout(drainTimeoutMs);
+  const startTime = Date.now();
   try {
-    await (await fetch(`${admin}/drain_listeners`, { method: "POST", signal })).text();
+    for (const order of ["healthcheck/fail", "drain_listeners"]) {
+      await (await fetch(`${admin}/${order}`, { method: "POST", signal })).text();
+    }
     while (!signal.aborted) {
-      const response = await fetch(`${admin}/stats?filter=http%5C..*downstream_rq_active`, { signal });
+      const response = await fetch(`${admin}/stats?filter=http%5C..*downstream_(rq|cx)_active`, { signal });
       const active = (await response.text()).split("\n").filter((line) => !/admin/.test(line) && /: [1-9]/.test(line));
-      if (active.length === 0) return;
+      const isQuiet = active.every((line) => line.includes("_cx_")) && Date.now() - startTime > quietMs;
+      if (active.length === 0 || isQuiet) return;
       await new Promise((resolve) => setTimeout(resolve, drainPollMs));
     }
   } catch {

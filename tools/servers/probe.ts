@@ -1,4 +1,13 @@
 import { connect } from "node:net";
+import { create } from "@bufbuild/protobuf";
+import { Client, credentials } from "@grpc/grpc-js";
+import {
+  Health,
+  HealthCheckRequestSchema,
+  type HealthCheckResponse,
+  HealthCheckResponse_ServingStatus,
+} from "#gen/grpc/health/v1/health_pb.ts";
+import { methodDefinition } from "#lib/mesh/codec.ts";
 
 /** A probe asks a process on this machine; an answer that takes longer is no answer. */
 const probeTimeoutMs = 1_000;
@@ -37,6 +46,26 @@ export async function httpStatus(url: string): Promise<number | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** Whether a process says now that it is well; `grpc://` asks grpc.health.v1, anything else must answer 200. */
+export async function isWell(url: string): Promise<boolean> {
+  return url.startsWith("grpc:") ? saysServing(new URL(url).host) : (await httpStatus(url)) === 200;
+}
+
+function saysServing(address: string): Promise<boolean> {
+  const client = new Client(address, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
+  const deadline = Date.now() + probeTimeoutMs;
+  const check = methodDefinition(Health.method.check);
+  return new Promise((resolve) => {
+    const ask = create(HealthCheckRequestSchema);
+    const { path, requestSerialize, responseDeserialize } = check;
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, ask, { deadline }, (error, answer) => {
+      client.close();
+      const said = answer as HealthCheckResponse | undefined;
+      resolve(error === null && said?.status === HealthCheckResponse_ServingStatus.SERVING);
+    });
+  });
 }
 
 /** A MySQL server greets first; its version is the first thing in it that can be read. */

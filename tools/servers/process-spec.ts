@@ -9,6 +9,8 @@ export type ProcessSpec = {
   file: string;
   args: readonly string[];
   env: Env;
+  /** Where it tells how it is: http(s) answers 200, grpc answers SERVING. Absent: it is well while it runs. */
+  healthUrl?: string;
   /** Asked until true; `output` is what the process has written since it was started. */
   ready(output: string): Promise<boolean>;
   readyTimeoutMs: number;

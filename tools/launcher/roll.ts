@@ -1,0 +1,55 @@
+import { LaunchFailure } from "../servers/failure.ts";
+import { type Kind, kindOf } from "./kinds.ts";
+import type { Ports } from "./ports.ts";
+import { untilLeft, untilReached, type View, viewsAbout } from "./proxies.ts";
+import type { Supervised } from "./supervise.ts";
+
+export type Rolled = { name: string; ms: number };
+
+/**
+ * Restarts each kind replica by replica: it drains (the process itself: not ready, then GOAWAY, then what is in flight),
+ * ends, starts, and the next one's turn comes when the proxies use it again. Stops at the first that does not come back.
+ */
+export async function roll({
+  kinds,
+  watched,
+  views,
+  ports,
+  given,
+  say,
+}: {
+  kinds: readonly Kind[];
+  watched: readonly Supervised[];
+  views: readonly View[];
+  ports: Ports;
+  given: AbortSignal;
+  say: (line: string) => void;
+}): Promise<Rolled[]> {
+  const rolled: Rolled[] = [];
+  const turns = kinds.flatMap((kind) => watched.filter(({ name }) => kindOf(name) === kind));
+  for (const kind of kinds) {
+    const count = turns.filter(({ name }) => kindOf(name) === kind).length;
+    if (count === 1) say(`${kind} has one replica: requests that need it wait or fail until it is back`);
+  }
+  for (const process of turns) {
+    if (given.aborted) throw new LaunchFailure("the restart was cut short: the instance stops");
+    const { name } = process;
+    const startTime = Date.now();
+    const since = () => `${((Date.now() - startTime) / 1000).toFixed(1)} s`;
+    const about = viewsAbout(name, views, ports);
+    say(`${name} drains (${rolled.length + 1} of ${turns.length})`);
+    const ended = new AbortController();
+    const left = untilLeft(about, ended.signal).then(
+      () => ended.signal.aborted || say(`${name} gets nothing new (${since()})`),
+    );
+    await process.roll(() => {
+      ended.abort();
+      say(`${name} ended (${since()}), starting`);
+    });
+    await left;
+    await untilReached(about, given);
+    say(`${name} serves again (${since()})`);
+    rolled.push({ name, ms: Date.now() - startTime });
+  }
+  return rolled;
+}
