@@ -17,6 +17,7 @@ const listeners = [
   "post",
   "feed",
   "bff",
+  "bffGrpc",
 ] as const;
 
 export type Listener = (typeof listeners)[number];

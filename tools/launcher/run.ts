@@ -150,7 +150,7 @@ export class Run {
   async #untilSeen(ports: Ports, specs: readonly ProcessSpec[]): Promise<void> {
     const started = (name: Listener) => specs.some((spec) => spec.name === `${name}-1`);
     const behindMesh = (["graph", "user", "post", "feed"] as const).filter(started).map((name) => ports[name]);
-    const behindEdge = started("bff") ? [ports.bff] : [];
+    const behindEdge = started("bff") ? [ports.bff, ports.bffGrpc] : [];
     const deadline = Date.now() + proxyTimeoutMs;
     for (;;) {
       const missing = [

@@ -75,7 +75,13 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
     services: { graph: [at(ports.graph)], user: [at(ports.user)], post: [at(ports.post)], feed: [at(ports.feed)] },
     ...otlp,
   });
-  const edge = edgeConfig({ listen: at(ports.edge), admin: at(ports.edgeAdmin), bff: [at(ports.bff)], ...otlp });
+  const edge = edgeConfig({
+    listen: at(ports.edge),
+    admin: at(ports.edgeAdmin),
+    bff: [at(ports.bff)],
+    bffGrpc: [at(ports.bffGrpc)],
+    ...otlp,
+  });
   return [
     await envoySpec({
       ...shared,
@@ -100,14 +106,24 @@ function serviceSpec(service: Service, place: SystemPlace): ProcessSpec {
   const port = ports[service];
   const publicKey =
     service === "bff" || service === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
+  const grpcPort =
+    service === "bff" ? { GRPC_PORT: String(ports.bffGrpc), REFLECTION: place.env.REFLECTION ?? "1" } : {};
   const privateKey = service === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
   return {
     name: `${service}-1`,
     version: skeinVersion,
     address: `${service === "bff" ? "http" : "grpc"}://127.0.0.1:${port}`,
+    ...(service === "bff" && { grpcAddress: `grpc://127.0.0.1:${ports.bffGrpc}` }),
     file: process.execPath,
     args: [`--max-old-space-size=${heapMaxMiB}`, `--max-semi-space-size=${youngSpaceMiB}`, mainFile(service)],
-    env: { ...serviceEnv(place), ...publicKey, ...privateKey, PORT: String(port), INSTANCE: `${service}-1` },
+    env: {
+      ...serviceEnv(place),
+      ...publicKey,
+      ...privateKey,
+      ...grpcPort,
+      PORT: String(port),
+      INSTANCE: `${service}-1`,
+    },
     ready: async (output) =>
       service === "bff" ? (await httpStatus(`http://127.0.0.1:${port}/healthz`)) === 200 : saysReady(output),
     readyTimeoutMs: serviceReadyTimeoutMs,

@@ -6,6 +6,8 @@ export type ProcessRecord = {
   name: string;
   version: string;
   address: string;
+  /** A second port, where gRPC is spoken. */
+  grpcAddress?: string;
   mark?: ProcessMark;
   ready: boolean;
   restarts: number;

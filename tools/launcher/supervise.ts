@@ -35,6 +35,7 @@ export function supervise(
     name: spec.name,
     version: spec.version,
     address: spec.address,
+    ...(spec.grpcAddress !== undefined && { grpcAddress: spec.grpcAddress }),
     ready: false,
     restarts: 0,
   };

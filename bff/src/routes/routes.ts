@@ -4,19 +4,19 @@ import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import type { Clients } from "../clients.ts";
 import { createPieces } from "../compose/pieces.ts";
-import { type Binding, bind } from "../door/binding.ts";
+import { type Rpc, rpcsOf } from "../door/rpc.ts";
 import { authRoutes } from "./auth.ts";
 import { feedRoutes } from "./feed.ts";
 import { postRoutes } from "./post.ts";
 import { userRoutes } from "./user.ts";
 
-/** Every RPC of the public tree with what answers it. */
-export function publicBindings(clients: Clients): Binding[] {
+/** Every RPC of the public tree with what answers it, the same at every door. */
+export function publicRpcs(clients: Clients): Rpc[] {
   const pieces = createPieces(clients);
   return [
-    ...bind(AuthService, authRoutes(clients)),
-    ...bind(UserService, userRoutes(clients)),
-    ...bind(PostService, postRoutes(clients, pieces)),
-    ...bind(FeedService, feedRoutes(clients, pieces)),
+    ...rpcsOf(AuthService, authRoutes(clients)),
+    ...rpcsOf(UserService, userRoutes(clients)),
+    ...rpcsOf(PostService, postRoutes(clients, pieces)),
+    ...rpcsOf(FeedService, feedRoutes(clients, pieces)),
   ];
 }
