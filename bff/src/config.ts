@@ -6,7 +6,12 @@ export function readConfig(env: Env = process.env) {
   return Object.freeze({
     deployment: env.DEPLOYMENT ?? "skein",
     instance: need(env, "INSTANCE"),
+    /** HTTP/1.1: JSON, Connect, gRPC-web. */
     port: whole(env, "PORT", 0),
+    /** HTTP/2 without TLS: gRPC. */
+    grpcPort: whole(env, "GRPC_PORT", 0),
+    /** Server reflection tells anybody the contracts, so it is for development. */
+    reflects: word(env, "REFLECTION", ["0", "1"], "0") === "1",
     meshUrl: need(env, "MESH_URL"),
     internalKey: need(env, "INTERNAL_KEY"),
     accessPublicKey: publicKey(need(env, "ACCESS_PUBLIC_KEY")),

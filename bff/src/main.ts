@@ -4,8 +4,9 @@ import { grpcTransport } from "#lib/mesh/transport.ts";
 import { createApp } from "./app.ts";
 import { createClients } from "./clients.ts";
 import { readConfig } from "./config.ts";
-import { watchLateness } from "./middleware/shed.ts";
-import { publicBindings } from "./routes/routes.ts";
+import { createRpcDoor } from "./door/rpc-door.ts";
+import { createAdmission, watchLateness } from "./middleware/shed.ts";
+import { publicRpcs } from "./routes/routes.ts";
 import { listen, type Server } from "./server.ts";
 import { createSession } from "./session.ts";
 
@@ -13,15 +14,19 @@ const config = readConfig();
 const log = createLog({ name: config.instance, level: config.logLevel });
 const telemetry = await startTelemetry({ name: config.instance, otlpUrl: config.otlpUrl });
 const transport = grpcTransport({ address: config.meshUrl, caller: "bff", key: config.internalKey });
-const bindings = publicBindings(createClients(transport, log));
+const rpcs = publicRpcs(createClients(transport, log));
 const session = await createSession(config.accessPublicKey);
 const lateness = watchLateness(log);
 const readiness = { serving: false };
-const app = createApp({ log, bindings, session, readiness, lateness });
-const server = await listen({ app, log, readiness, port: config.port, drainMs: config.drainMs });
+const admission = createAdmission(lateness);
+const parts = { log, rpcs, session, readiness, admission };
+const app = createApp(parts);
+const rpcDoor = createRpcDoor({ ...parts, reflects: config.reflects });
+const { port, grpcPort, drainMs } = config;
+const server = await listen({ app, rpcDoor, log, readiness, port, grpcPort, drainMs });
 
 leaveOnSignal(server, log);
-log.info("ready", { port: server.port, deployment: config.deployment });
+log.info("ready", { port: server.port, grpcPort: server.grpcPort, deployment: config.deployment });
 
 /** SIGTERM and SIGINT drain; a stray error is a bug: it is logged, what is in flight is finished, and we end with 1. */
 function leaveOnSignal(running: Server, log: Log): void {

@@ -1,14 +1,17 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { errors, importJWK, type JWK, type JWTPayload, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
 import { Auth } from "#gen/skein/options/v1/options_pb.ts";
 import { problem, unauthenticated } from "#lib/mesh/errors.ts";
 
+/** The head of a request, whichever version of HTTP carried it. */
+export type Head = { readonly headers: IncomingHttpHeaders; readonly rawHeaders: readonly string[] };
+
 /** Who is behind a request. */
 export type Session = {
   /** The viewer's id; undefined where nobody is signed in and the RPC allows that. */
-  viewerOf(req: IncomingMessage, auth: Auth): Promise<string | undefined>;
+  viewerOf(head: Head, auth: Auth): Promise<string | undefined>;
 };
 
 /** Clocks of two machines may differ by this much. */
@@ -55,8 +58,8 @@ export async function createSession(publicKey: JWK, now: () => number = Date.now
   };
 
   return {
-    async viewerOf(req, auth) {
-      const token = tokenOf(req);
+    async viewerOf(head, auth) {
+      const token = tokenOf(head);
       if (token === undefined) {
         if (auth !== Auth.PUBLIC) throw unauthenticated();
         return undefined;
@@ -71,11 +74,11 @@ export async function createSession(publicKey: JWK, now: () => number = Date.now
   };
 }
 
-function tokenOf(req: IncomingMessage): string | undefined {
-  const header = req.headers.authorization;
+function tokenOf({ headers, rawHeaders }: Head): string | undefined {
+  const header = headers.authorization;
   if (header === undefined) return undefined;
   // Node keeps the first of two; a proxy in front may have checked the second.
-  if ((req.headersDistinct.authorization?.length ?? 0) > 1) {
+  if (rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "authorization").length > 1) {
     const violation = { field: "Authorization", rule: "must be given once" };
     throw problem(Code.InvalidArgument, "validation", "two Authorization headers", [violation]);
   }

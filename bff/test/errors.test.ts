@@ -39,7 +39,7 @@ test("each code has its status and each reason its type; our faults tell nothing
           getPost: () => {
             throw thrown;
           },
-        }).bindings,
+        }).rpcs,
       );
       const answer = await ask("/v1/posts/1");
       assertProblem(answer, status, name);
@@ -60,13 +60,13 @@ test("a field at fault is named where the client wrote it", async (t) => {
   const violated = (field: string) => () => {
     throw problem(Code.InvalidArgument, "validation", "no", [{ field, rule: "must be nicer" }]);
   };
-  const { bindings } = postApi({
+  const { rpcs } = postApi({
     createPost: violated("text"),
     getPost: violated("post_id"),
     listUserPosts: violated("page_size"),
     deletePost: violated("shard_hint"),
   });
-  const { ask, post } = await serve(t, bindings);
+  const { ask, post } = await serve(t, rpcs);
   const headers = { ...(await bearer("7")), "idempotency-key": "k" };
   assertProblem(await post("/v1/posts", '{"text":"a"}', headers), 400, "validation", ["/text"]);
   assertProblem(await ask("/v1/posts/1"), 400, "validation", ["{post}"]);
@@ -77,8 +77,8 @@ test("a field at fault is named where the client wrote it", async (t) => {
 });
 
 test("a create needs a key, and one that can be kept", async (t) => {
-  const { bindings, posts } = postApi();
-  const { post } = await serve(t, bindings);
+  const { rpcs, posts } = postApi();
+  const { post } = await serve(t, rpcs);
   const as = async (key: Record<string, string | string[]>) =>
     await post("/v1/posts", '{"text":"a"}', { ...(await bearer("7")), ...key });
   assertProblem(await as({}), 400, "idempotency-key-missing");

@@ -77,8 +77,8 @@ const rows: Row[] = [
 ];
 
 test("bad bodies are refused, each with its name, and nothing is stored", async (t) => {
-  const { bindings, posts } = postApi();
-  const { post } = await serve(t, bindings);
+  const { rpcs, posts } = postApi();
+  const { post } = await serve(t, rpcs);
   for (const { why, body, headers = {}, status = 400, name, pointers } of rows) {
     await t.test(why, async () => {
       const answer = await post("/v1/posts", body, { ...(await bearer("7")), ...headers });
@@ -90,7 +90,7 @@ test("bad bodies are refused, each with its name, and nothing is stored", async 
 });
 
 test("good bodies arrive as they were sent", async (t) => {
-  const { post } = await serve(t, postApi().bindings);
+  const { post } = await serve(t, postApi().rpcs);
   const headers = { ...(await bearer("7")), "idempotency-key": "k" };
   const texts = [
     "👩‍👩‍👧‍👦 🇩🇪 👍🏽",
@@ -109,7 +109,7 @@ test("good bodies arrive as they were sent", async (t) => {
 });
 
 test("a refused upload leaves the connection usable, and a chunked one is bounded too", async (t) => {
-  const { ask } = await serve(t, postApi().bindings);
+  const { ask } = await serve(t, postApi().rpcs);
   const headers = { ...(await bearer("7")), "content-type": "application/json", "transfer-encoding": "chunked" };
   const body = JSON.stringify({ text: "a".repeat(2 ** 20) });
   assertProblem(await ask("/v1/posts", { method: "POST", headers, body }), 413, "payload-too-large");
@@ -117,7 +117,7 @@ test("a refused upload leaves the connection usable, and a chunked one is bounde
 });
 
 test("parameters beside a body are refused", async (t) => {
-  const { post } = await serve(t, postApi().bindings);
+  const { post } = await serve(t, postApi().rpcs);
   const answer = await post("/v1/posts?text=b", '{"text":"a"}', await bearer("7"));
   assertProblem(answer, 400, "validation", ["?text"]);
 });

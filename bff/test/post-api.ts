@@ -6,7 +6,7 @@ import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { type Post, PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import { type Call, callOf } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
-import { bind } from "../src/door/binding.ts";
+import { rpcsOf } from "../src/door/rpc.ts";
 
 export function postApi(given: Partial<ServiceImpl<typeof PostService>> = {}) {
   const posts = new Map<string, Post>();
@@ -36,5 +36,5 @@ export function postApi(given: Partial<ServiceImpl<typeof PostService>> = {}) {
     },
     ...given,
   };
-  return { bindings: bind(PostService, impl), posts, calls, requests };
+  return { rpcs: rpcsOf(PostService, impl), posts, calls, requests };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createClients } from "../src/clients.ts";
-import { publicBindings } from "../src/routes/routes.ts";
+import { publicRpcs } from "../src/routes/routes.ts";
 import { meshOf } from "./mesh.ts";
 import { assertProblem, bearer, memoryLog, serve } from "./serve.ts";
 
@@ -10,7 +10,7 @@ const ben = { id: "2", version: 1n, username: "ben" };
 
 async function bff(t: TestContext) {
   const mesh = await meshOf(t, [{ ...anna }, { ...ben }]);
-  const door = await serve(t, publicBindings(createClients(mesh.transport, memoryLog())));
+  const door = await serve(t, publicRpcs(createClients(mesh.transport, memoryLog())));
   const write = async (text: string, key: string, viewerId = "1") => {
     const headers = { ...(await bearer(viewerId)), "idempotency-key": key };
     return await door.post("/v1/posts", JSON.stringify({ text }), headers);

@@ -8,7 +8,9 @@ import type { TestContext } from "node:test";
 import { type JWTPayload, SignJWT } from "jose";
 import type { Log } from "#lib/mesh/log.ts";
 import { createApp } from "../src/app.ts";
-import type { Binding } from "../src/door/binding.ts";
+import type { Rpc } from "../src/door/rpc.ts";
+import { createRpcDoor } from "../src/door/rpc-door.ts";
+import { createAdmission } from "../src/middleware/shed.ts";
 import { listen } from "../src/server.ts";
 import { createSession } from "../src/session.ts";
 
@@ -45,17 +47,18 @@ export function memoryLog(): Log & { lines: Line[] } {
 type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; json: () => Record<string, unknown> };
 type Asked = { method?: string; headers?: http.OutgoingHttpHeaders; body?: string | Buffer };
 
-/** Serves the bindings until the test ends. */
+/** Serves the RPCs at every door until the test ends. */
 export async function serve(
   t: TestContext,
-  bindings: readonly Binding[],
-  { isLate = (): boolean => false, drainMs = 0 } = {},
+  rpcs: readonly Rpc[],
+  { isLate = (): boolean => false, drainMs = 0, reflects = false } = {},
 ) {
   const log = memoryLog();
   const session = await createSession(keys.publicKey.export({ format: "jwk" }));
   const readiness = { serving: false };
-  const app = createApp({ log, bindings, session, readiness, lateness: { isLate } });
-  const server = await listen({ app, log, readiness, port: 0, drainMs });
+  const parts = { log, rpcs, session, readiness, admission: createAdmission({ isLate }) };
+  const rpcDoor = createRpcDoor({ ...parts, reflects });
+  const server = await listen({ app: createApp(parts), rpcDoor, log, readiness, port: 0, grpcPort: 0, drainMs });
   const agent = new http.Agent({ keepAlive: true });
   t.after(async () => {
     agent.destroy();
@@ -80,7 +83,7 @@ export async function serve(
     });
   const post = (path: string, body: string | Buffer, headers: http.OutgoingHttpHeaders = {}) =>
     ask(path, { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
-  return { port: server.port, ask, post, log, server };
+  return { port: server.port, grpcPort: server.grpcPort, ask, post, log, server };
 }
 
 /** Bytes as they are, for what no client library would send. */

@@ -14,8 +14,8 @@ const unsigned = (header: unknown, signature = "") =>
   `${base64(header)}.${base64({ iss: "skein", aud: "skein-api", sub: "7", iat: seconds(), exp: seconds() + 600 })}.${signature}`;
 
 test("a good token names the viewer, in any case of the scheme", async (t) => {
-  const { bindings, calls } = postApi();
-  const { ask } = await serve(t, bindings);
+  const { rpcs, calls } = postApi();
+  const { ask } = await serve(t, rpcs);
   const token = await tokenFor("7");
   for (const scheme of ["Bearer", "bearer", "BEARER"]) {
     await ask("/v1/posts/1", { headers: { authorization: `${scheme} ${token}` } });
@@ -24,8 +24,8 @@ test("a good token names the viewer, in any case of the scheme", async (t) => {
 });
 
 test("nobody is nobody where that is allowed, and 401 where not", async (t) => {
-  const { bindings, calls } = postApi();
-  const { ask } = await serve(t, bindings);
+  const { rpcs, calls } = postApi();
+  const { ask } = await serve(t, rpcs);
   await ask("/v1/posts/1");
   assert.equal(calls.pop()?.viewerId, undefined);
   const answer = await ask("/v1/posts/1", { method: "DELETE" });
@@ -36,7 +36,7 @@ test("nobody is nobody where that is allowed, and 401 where not", async (t) => {
 });
 
 test("a bad token is 401 wherever it is sent", async (t) => {
-  const { ask } = await serve(t, postApi().bindings);
+  const { ask } = await serve(t, postApi().rpcs);
   const good = await tokenFor("7");
   const stranger = generateKeyPairSync("ed25519");
   const secret = Buffer.from(keys.publicKey.export({ format: "jwk" }).x ?? "", "base64url");
@@ -80,21 +80,21 @@ test("a bad token is 401 wherever it is sent", async (t) => {
 });
 
 test("two Authorization headers are refused", async (t) => {
-  const { ask } = await serve(t, postApi().bindings);
+  const { ask } = await serve(t, postApi().rpcs);
   const { authorization } = await bearer("7");
   const answer = await ask("/v1/posts/1", { headers: { authorization: [authorization, authorization] as never } });
   assertProblem(answer, 400, "validation", ["Authorization"]);
 });
 
 test("who is asking is settled before the body is read", async (t) => {
-  const { post } = await serve(t, postApi().bindings);
+  const { post } = await serve(t, postApi().rpcs);
   assertProblem(await post("/v1/posts", '{"text":'), 401, "unauthenticated");
 });
 
 test("a remembered token is good until it expires, and not a second longer", async () => {
   let now = Date.now();
   const session = await createSession(keys.publicKey.export({ format: "jwk" }), () => now);
-  const req = { headers: await bearer("7"), headersDistinct: {} } as never;
+  const req = { headers: await bearer("7"), rawHeaders: [] } as never;
   assert.equal(await session.viewerOf(req, Auth.USER), "7");
   now += 629_000;
   assert.equal(await session.viewerOf(req, Auth.USER), "7", "within the leeway");

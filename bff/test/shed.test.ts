@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { shed, watchLateness } from "../src/middleware/shed.ts";
+import { createAdmission, watchLateness } from "../src/middleware/shed.ts";
 import { postApi } from "./post-api.ts";
 import { assertProblem, memoryLog, serve } from "./serve.ts";
 
 /** A handler that answers when told to. */
 function slowApi() {
   const gate = Promise.withResolvers<void>();
-  const { bindings } = postApi({
+  const { rpcs } = postApi({
     listUserPosts: async () => {
       await gate.promise;
       return {};
     },
   });
-  return { bindings, open: gate.resolve };
+  return { rpcs, open: gate.resolve };
 }
 
 const until = async (isTrue: () => boolean) => {
@@ -22,8 +22,8 @@ const until = async (isTrue: () => boolean) => {
 };
 
 test("over the limit a request is refused at once and says when to come back", { timeout: 20_000 }, async (t) => {
-  const { bindings, open } = slowApi();
-  const { ask } = await serve(t, bindings, { isLate: () => true });
+  const { rpcs, open } = slowApi();
+  const { ask } = await serve(t, rpcs, { isLate: () => true });
   let answered = 0;
   const held = Array.from({ length: 40 }, () =>
     ask("/v1/users/anna/posts").then((answer) => {
@@ -44,17 +44,15 @@ test("over the limit a request is refused at once and says when to come back", {
   assert.equal((await ask("/v1/users/anna/posts")).status, 200, "places come back");
 });
 
-test("the limit is wide while the event loop keeps up", async () => {
+test("the limit is wide while the event loop keeps up", () => {
   let isLate = false;
-  const middleware = shed({ isLate: () => isLate }, 3, 1);
-  const gate = Promise.withResolvers<void>();
-  const enter = () => middleware({} as never, () => gate.promise);
-  const held = [enter(), enter(), enter()];
-  await assert.rejects(enter(), /too many/);
-  gate.resolve();
-  await Promise.all(held);
+  const admission = createAdmission({ isLate: () => isLate }, 3, 1);
+  const [first, second, third] = [admission.enter(), admission.enter(), admission.enter()];
+  assert.throws(() => admission.enter(), /too many/);
+  for (const leave of [first, second, third]) leave();
   isLate = true;
-  await enter();
+  admission.enter();
+  assert.throws(() => admission.enter(), /too many/);
 });
 
 /** Whether a new connection is taken. */
@@ -93,8 +91,8 @@ for (const [windowMs, turnMs] of [
 }
 
 test("draining says so to the edge, finishes what is in flight, and then ends", { timeout: 20_000 }, async (t) => {
-  const { bindings, open } = slowApi();
-  const { ask, server, port } = await serve(t, bindings, { drainMs: 100 });
+  const { rpcs, open } = slowApi();
+  const { ask, server, port } = await serve(t, rpcs, { drainMs: 100 });
   assert.deepEqual((await ask("/healthz")).json(), { status: "serving" });
   let answered = false;
   const inFlight = ask("/v1/users/anna/posts").finally(() => {

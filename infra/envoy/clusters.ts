@@ -9,15 +9,7 @@ export function grpcCluster(name: string, replicas: readonly Address[]): object 
   return {
     ...replicated(name, replicas, limits.meshRetriesAlways),
     per_connection_buffer_limit_bytes: limits.meshBufferBytes,
-    typed_extension_protocol_options: upstream({
-      http2_protocol_options: {
-        // Without pings a replica that vanished with its machine holds its connection until TCP gives up.
-        connection_keepalive: { interval: "10s", timeout: "5s" },
-        max_concurrent_streams: limits.meshStreamsMax,
-        initial_stream_window_size: limits.streamWindowBytes,
-        initial_connection_window_size: limits.connectionWindowBytes,
-      },
-    }),
+    typed_extension_protocol_options: upstream(http2),
     health_checks: [{ ...healthCheck, grpc_health_check: {} }],
     outlier_detection: {
       ...ejection,
@@ -36,9 +28,19 @@ export function httpCluster(name: string, replicas: readonly Address[], healthPa
     per_connection_buffer_limit_bytes: limits.edgeBufferBytes,
     typed_extension_protocol_options: upstream({ http_protocol_options: {} }),
     health_checks: [{ ...healthCheck, http_health_check: { path: healthPath, host: name } }],
-    // Only what Envoy itself saw fail (connect, reset, time out) ejects a BFF: its 503s are shedding, and to take a
-    // shedding replica away would give its load to the next one.
-    outlier_detection: { ...ejection, enforcing_consecutive_gateway_failure: 0, enforcing_consecutive_5xx: 0 },
+    outlier_detection: ownEyes,
+  };
+}
+
+/** The BFF's gRPC port: the same, over HTTP/2, one connection for many clients. */
+export function h2Cluster(name: string, replicas: readonly Address[], healthPath: string): object {
+  const check = { path: healthPath, host: name, codec_client_type: "HTTP2" };
+  return {
+    ...replicated(name, replicas, limits.edgeRetriesAlways),
+    per_connection_buffer_limit_bytes: limits.meshBufferBytes,
+    typed_extension_protocol_options: upstream(http2),
+    health_checks: [{ ...healthCheck, http_health_check: check }],
+    outlier_detection: ownEyes,
   };
 }
 
@@ -99,6 +101,22 @@ const ejection = {
   enforcing_success_rate: 0,
   enforcing_local_origin_success_rate: 0,
   successful_active_health_check_uneject_host: false,
+};
+
+/**
+ * Only what Envoy itself saw fail (connect, reset, time out) ejects a BFF: its 503s are shedding, and to take a shedding
+ * replica away would give its load to the next one.
+ */
+const ownEyes = { ...ejection, enforcing_consecutive_gateway_failure: 0, enforcing_consecutive_5xx: 0 };
+
+const http2 = {
+  http2_protocol_options: {
+    // Without pings a replica that vanished with its machine holds its connection until TCP gives up.
+    connection_keepalive: { interval: "10s", timeout: "5s" },
+    max_concurrent_streams: limits.meshStreamsMax,
+    initial_stream_window_size: limits.streamWindowBytes,
+    initial_connection_window_size: limits.connectionWindowBytes,
+  },
 };
 
 function upstream(protocol: object): object {

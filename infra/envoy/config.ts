@@ -1,11 +1,11 @@
 //! Both Envoys' configuration, built from the contracts at run time: routes, timeouts and retries are read from the
 //! same descriptors as the code, so they cannot drift. The traps that each line avoids are in the tests beside.
 
-import { type Address, grpcCluster, httpCluster, otlpCluster, socket } from "./clusters.ts";
+import { type Address, grpcCluster, h2Cluster, httpCluster, otlpCluster, socket } from "./clusters.ts";
 import { cleanHeaders, edgeFilters, router } from "./filters.ts";
 import * as limits from "./limits.ts";
 import { bootstrap, connections, listener } from "./listener.ts";
-import { problemReplies } from "./replies.ts";
+import { edgeReplies } from "./replies.ts";
 import { edgeRoutes, meshRoutes } from "./routes.ts";
 import { services as contracts, publicNoun, rpcsOf } from "./rpcs.ts";
 import { innerTracing, rootTracing } from "./tracing.ts";
@@ -16,13 +16,15 @@ export type { Address } from "./clusters.ts";
 const bffHealthPath = "/healthz";
 
 /**
- * The edge: clients' HTTP/1.1 and h2c in, HTTP/1.1 to the BFFs. `domains` are the host names it answers to (without
+ * The edge: clients' HTTP/1.1 and h2c in, HTTP/1.1 to the BFFs, and for gRPC HTTP/2. `domains` are the host names it answers to (without
  * port); any other is 421. `otlp` takes spans over HTTP; `sampledPercent` of the requests begin a trace that is kept.
  */
 export function edgeConfig(o: {
   listen: Address;
   admin: Address;
   bff: Address[];
+  /** The same replicas at the port where they speak gRPC. */
+  bffGrpc: Address[];
   otlp?: Address;
   domains?: readonly string[];
   sampledPercent?: number;
@@ -36,14 +38,14 @@ export function edgeConfig(o: {
     http2_protocol_options: h2(limits.edgeStreamsMax),
     always_set_request_id_in_response: true,
     early_header_mutation_extensions: cleanHeaders,
-    local_reply_config: problemReplies,
+    local_reply_config: edgeReplies,
     http_filters: edgeFilters("bff"),
     route_config: {
       name: "edge",
       // The port in Host stays as the client sent it, because the BFF compares Origin with it.
       ignore_port_in_host_matching: true,
       virtual_hosts: [
-        { name: "skein", domains, routes: edgeRoutes(rpcs, "bff") },
+        { name: "skein", domains, routes: edgeRoutes(rpcs, { http: "bff", grpc: "bff-grpc" }) },
         { name: "stranger", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: { status: 421 } }] },
       ],
     },
@@ -52,7 +54,11 @@ export function edgeConfig(o: {
     name: "edge",
     admin: socket(o.admin),
     listener: listener("edge", o.listen, limits.edgeBufferBytes, manager),
-    clusters: [httpCluster("bff", o.bff, bffHealthPath), ...otlp(o.otlp)],
+    clusters: [
+      httpCluster("bff", o.bff, bffHealthPath),
+      h2Cluster("bff-grpc", o.bffGrpc, bffHealthPath),
+      ...otlp(o.otlp),
+    ],
   });
 }
 

@@ -7,14 +7,11 @@ import { extension } from "./typed.ts";
 export const meshRoutes = (rpcs: readonly Rpc[]): object[] =>
   rpcs.map((rpc) => ({ match: { path: rpc.path }, route: meshRoute(rpc) }));
 
-function meshRoute({ noun, policy, streaming }: Rpc): object {
-  const whole = seconds(policy.timeoutMs);
+function meshRoute(rpc: Rpc): object {
+  const { noun, policy, streaming } = rpc;
   return {
     cluster: noun,
-    // With max_stream_duration Envoy counts the caller's grpc-timeout, up to the policy's, and answers DEADLINE_EXCEEDED.
-    // The route's own timeout would answer UNAVAILABLE, which invites the caller to try again.
-    timeout: "0s",
-    max_stream_duration: { max_stream_duration: whole, grpc_timeout_header_max: whole },
+    ...grpcTimeout(rpc),
     ...(streaming ? { idle_timeout: limits.streamIdleTimeout } : {}),
     retry_policy: {
       ...(policy.retry === RetryClass.UNAVAILABLE ? repeatable : unprocessed),
@@ -24,6 +21,15 @@ function meshRoute({ noun, policy, streaming }: Rpc): object {
         : {}),
     },
   };
+}
+
+/**
+ * With max_stream_duration Envoy counts the caller's grpc-timeout, up to the policy's, and answers DEADLINE_EXCEEDED. The
+ * route's own timeout would answer UNAVAILABLE, which invites the caller to try again.
+ */
+function grpcTimeout({ policy }: Rpc): object {
+  const whole = seconds(policy.timeoutMs);
+  return { timeout: "0s", max_stream_duration: { max_stream_duration: whole, grpc_timeout_header_max: whole } };
 }
 
 const elsewhere = {
@@ -48,21 +54,44 @@ const unprocessed = {
 };
 const repeatable = { ...unprocessed, retry_on: `${neverSent},unavailable,reset` };
 
-/** The JSON doors, most literal first, and then a route for the rest: the BFF says 404 and 405 itself. */
-export function edgeRoutes(rpcs: readonly Rpc[], cluster: string): object[] {
-  const doors = rpcs.flatMap((rpc) => rpc.http.map((door) => ({ ...door, timeoutMs: rpc.policy.timeoutMs })));
+/** Where the edge sends what: `http` speaks HTTP/1.1, `grpc` HTTP/2, to the same processes. */
+type EdgeClusters = { readonly http: string; readonly grpc: string };
+
+/**
+ * Every public RPC by its exact path, gRPC to where trailers are spoken; then the JSON doors, most literal first; then what
+ * no contract names: the BFF says 404, 405 and UNIMPLEMENTED itself.
+ */
+export function edgeRoutes(rpcs: readonly Rpc[], { http, grpc }: EdgeClusters): object[] {
+  const doors = rpcs.flatMap((rpc) => rpc.http.map((door) => ({ ...door, rpc })));
   doors.sort((a, b) => rank(a.template).localeCompare(rank(b.template)));
+  const other = { timeout: "5s", ...edgeRetry(undefined) };
   return [
-    ...doors.map((door) => ({
+    ...rpcs.flatMap((rpc) => [
+      { match: { path: rpc.path, grpc: {} }, route: { cluster: grpc, ...grpcTimeout(rpc), ...edgeRetry(rpc) } },
+      { match: { path: rpc.path }, route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc) } },
+    ]),
+    ...doors.map(({ rpc, ...door }) => ({
       match: doorMatch(door),
-      route: { cluster, timeout: seconds(door.timeoutMs), ...edgeRetry(door.method) },
+      route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc) },
     })),
-    { match: { prefix: "/" }, route: { cluster, timeout: "5s", ...edgeRetry("") } },
+    // A conversation, over whichever protocol: it may take as long as it moves. Where reflection is off, the BFF says so.
+    {
+      match: { prefix: "/grpc.reflection." },
+      route: { cluster: grpc, timeout: "0s", idle_timeout: limits.streamIdleTimeout, ...edgeRetry(undefined) },
+    },
+    { match: { prefix: "/", grpc: {} }, route: { cluster: grpc, ...other } },
+    { match: { prefix: "/" }, route: { cluster: http, ...other } },
   ];
 }
 
-function edgeRetry(method: string): object {
-  const retryOn = method === "GET" ? `${neverSent},reset` : neverSent;
+const httpTimeout = ({ policy }: Rpc): object => ({ timeout: seconds(policy.timeoutMs) });
+
+/**
+ * What reached nobody may be sent again. What the contract says is safe to repeat is, too, where the connection broke under
+ * it. An answer is an answer: no status is ever a reason, because the mesh has tried already and a BFF's 503 is shedding.
+ */
+function edgeRetry(rpc: Rpc | undefined): object {
+  const retryOn = rpc?.policy.retry === RetryClass.UNAVAILABLE ? `${neverSent},reset` : neverSent;
   const bounds = { num_retries: limits.edgeRetriesMax, retry_back_off: limits.edgeBackOff };
   return { retry_policy: { retry_on: retryOn, ...bounds, ...elsewhere } };
 }

@@ -15,6 +15,7 @@ const listeners = {
   meshAdmin: "mesh",
   ...(Object.fromEntries(services.map((service) => [service, service])) as { [Name in Service]: Name }),
   bff: "bff",
+  bffGrpc: "bff",
 } as const satisfies Record<string, Kind | undefined>;
 
 export type Listener = keyof typeof listeners;
@@ -48,6 +49,12 @@ export function portsFrom(base: number | undefined, replicas: Readonly<Replicas>
   }
   if (next > portMax) throw new LaunchFailure(`--port-base ${base} leaves no room for all ports below ${portMax}`);
   return ports;
+}
+
+/** Every port that a proxy must reach of one replica: the BFF has a door of its own for gRPC. */
+export function portsOf(ports: Ports, kind: Listener, index: number): number[] {
+  const names: Listener[] = kind === "bff" ? ["bff", "bffGrpc"] : [kind];
+  return names.flatMap((name) => ports[name][index] ?? []);
 }
 
 /** Fails on the first port that somebody has, with the name of who it is where that can be known. */

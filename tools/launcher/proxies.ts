@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { seen } from "../servers/envoy.ts";
 import { LaunchFailure } from "../servers/failure.ts";
 import { type Kind, kindOf, nameOf, services } from "./kinds.ts";
-import type { Ports } from "./ports.ts";
+import { type Ports, portsOf } from "./ports.ts";
 
 const proxyTimeoutMs = 20_000;
 const proxyPollMs = 50;
@@ -13,7 +13,9 @@ export type View = { proxy: string; adminPort: number; ports: readonly number[] 
 /** Every proxy with the replicas behind it, of those that were started. */
 export function viewsOf(ports: Ports, started: readonly string[]): View[] {
   const behind = (kinds: readonly Exclude<Kind, "edge" | "mesh">[]) =>
-    kinds.flatMap((kind) => ports[kind].filter((_, index) => started.includes(nameOf(kind, index))));
+    kinds.flatMap((kind) =>
+      ports[kind].flatMap((_, index) => (started.includes(nameOf(kind, index)) ? portsOf(ports, kind, index) : [])),
+    );
   return [
     ...ports.meshAdmin.map((adminPort, index) => ({
       proxy: nameOf("mesh", index),
@@ -28,8 +30,8 @@ export function viewsOf(ports: Ports, started: readonly string[]): View[] {
 export function viewsAbout(name: string, views: readonly View[], ports: Ports): View[] {
   const own = views.filter(({ proxy }) => proxy === name);
   if (own.length > 0) return own;
-  const port = ports[kindOf(name) as Kind][Number(name.split("-")[1]) - 1] ?? 0;
-  return views.filter((view) => view.ports.includes(port)).map((view) => ({ ...view, ports: [port] }));
+  const of = portsOf(ports, kindOf(name) as Kind, Number(name.split("-")[1]) - 1);
+  return views.filter((view) => of.some((port) => view.ports.includes(port))).map((view) => ({ ...view, ports: of }));
 }
 
 /** Ready means that a request gets through: the proxies look for themselves, a moment after the services serve. */

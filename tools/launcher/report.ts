@@ -8,7 +8,11 @@ export function readyReport(
 ): string {
   const lines = serversOnly
     ? processes.map(({ name, address }) => `  ${name.padEnd(8)} ${address}`)
-    : [`  front door  ${[edge, ...edges.slice(1)].join(", ")}`, `  mesh        ${mesh?.replaceAll(",", ", ")}`];
+    : [
+        `  front door  ${[edge, ...edges.slice(1)].join(", ")}`,
+        ...doorLines(edge ?? ""),
+        `  mesh        ${mesh?.replaceAll(",", ", ")}`,
+      ];
   lines.push(`  data, logs  ${dir}`, "");
   const [first] = accounts;
   if (edge !== undefined && first !== undefined) {
@@ -21,6 +25,14 @@ export function readyReport(
   }
   return ["", "Skein is ready.", "", ...lines].join("\n");
 }
+
+/** One address, and what is spoken there. */
+const doorLines = (edge: string): string[] => [
+  `    JSON      ${edge}/v1/feed, all of it at ${edge}/docs`,
+  `    Connect   ${edge}/skein.api.v1.FeedService/ListHomeFeed`,
+  `    gRPC-web  ${edge}/skein.api.v1.FeedService/ListHomeFeed`,
+  `    gRPC      ${edge.replace("http://", "")}, without TLS; buf curl and grpcurl need no schema`,
+];
 
 function tryLines(edge: string, { username, password }: DemoAccount): string[] {
   const json = "-H 'content-type: application/json'";
@@ -40,7 +52,7 @@ export function statusTable({ edge, deployment, phase, processes }: InstanceStat
     each.name,
     String(each.pid || "-"),
     each.version,
-    each.address,
+    [each.address, each.grpcAddress].filter(Boolean).join(" "),
     each.healthy ? "healthy" : "not healthy",
     `${Math.round(each.rssBytes / 1024 / 1024)} MB`,
     String(each.restarts),

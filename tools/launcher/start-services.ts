@@ -80,7 +80,7 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
         config:
           kind === "mesh"
             ? meshConfig({ ...where, services: clusters })
-            : edgeConfig({ ...where, bff: ports.bff.map(at) }),
+            : edgeConfig({ ...where, bff: ports.bff.map(at), bffGrpc: ports.bffGrpc.map(at) }),
         address: `http://127.0.0.1:${port}`,
         adminPort,
       });
@@ -99,15 +99,18 @@ function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSp
   const name = nameOf(kind, index);
   const isFront = kind === "bff";
   const publicKey = isFront || kind === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
+  const grpcPort = ports.bffGrpc[index];
+  const grpcDoor = isFront ? { GRPC_PORT: String(grpcPort), REFLECTION: place.env.REFLECTION ?? "1" } : {};
   const privateKey = kind === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
   const address = `${isFront ? "http" : "grpc"}://127.0.0.1:${port}`;
   return {
     name,
     version: skeinVersion,
     address,
+    ...(isFront && { grpcAddress: `grpc://127.0.0.1:${grpcPort}` }),
     file: process.execPath,
     args: [`--max-old-space-size=${heapMaxMiB}`, `--max-semi-space-size=${youngSpaceMiB}`, mainFile(kind)],
-    env: { ...serviceEnv(place), ...publicKey, ...privateKey, PORT: String(port), INSTANCE: name },
+    env: { ...serviceEnv(place), ...publicKey, ...privateKey, ...grpcDoor, PORT: String(port), INSTANCE: name },
     healthUrl: isFront ? `${address}/healthz` : address,
     ready: async (output) => (isFront ? (await httpStatus(`${address}/healthz`)) === 200 : saysReady(output)),
     readyTimeoutMs: serviceReadyTimeoutMs,

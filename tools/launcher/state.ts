@@ -7,6 +7,8 @@ export type ProcessRecord = {
   version: string;
   address: string;
   healthUrl?: string;
+  /** A second port, where gRPC is spoken. */
+  grpcAddress?: string;
   mark?: ProcessMark;
   ready: boolean;
   restarts: number;

@@ -8,6 +8,7 @@ type ProcessStatus = {
   pid: number;
   version: string;
   address: string;
+  grpcAddress?: string;
   healthy: boolean;
   rssBytes: number;
   restarts: number;
@@ -44,13 +45,14 @@ export async function statusOf(dir: string): Promise<InstanceStatus> {
 }
 
 async function processStatus(record: ProcessRecord): Promise<ProcessStatus> {
-  const { name, version, address, restarts, mark, ready } = record;
+  const { name, version, address, grpcAddress, restarts, mark, ready } = record;
   const alive = mark !== undefined && isAlive(mark);
   return {
     name,
     pid: alive ? mark.pid : 0,
     version,
     address,
+    ...(grpcAddress !== undefined && { grpcAddress }),
     healthy: alive && ready && (record.healthUrl === undefined || (await isWell(record.healthUrl))),
     rssBytes: alive ? residentBytes(mark.pid) : 0,
     restarts,

@@ -38,6 +38,7 @@ export function supervise(
     version: spec.version,
     address: spec.address,
     ...(spec.healthUrl === undefined ? {} : { healthUrl: spec.healthUrl }),
+    ...(spec.grpcAddress !== undefined && { grpcAddress: spec.grpcAddress }),
     ready: false,
     restarts: 0,
   };

@@ -6,6 +6,8 @@ export type ProcessSpec = {
   version: string;
   /** Where it is reached, without secrets. */
   address: string;
+  /** A second port, where gRPC is spoken. */
+  grpcAddress?: string;
   file: string;
   args: readonly string[];
   env: Env;

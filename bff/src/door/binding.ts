@@ -1,21 +1,10 @@
-import {
-  type DescMessage,
-  type DescMethod,
-  type DescMethodUnary,
-  type DescService,
-  getOption,
-  hasOption,
-} from "@bufbuild/protobuf";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { type DescMessage, type DescMethodUnary, getOption, hasOption } from "@bufbuild/protobuf";
 import { http } from "#gen/google/api/annotations_pb.ts";
-import { Auth, type Policy, policy } from "#gen/skein/options/v1/options_pb.ts";
+import { requirePolicy } from "./policy.ts";
+import type { Rpc } from "./rpc.ts";
 
-/** One RPC as HTTP sees it: verb and path, what goes in, what comes out, and the handler behind. */
-export type Binding = {
-  /** `PostService.CreatePost`, for logs and traces. */
-  readonly name: string;
-  readonly method: DescMethodUnary;
-  readonly policy: Policy;
+/** One RPC as HTTP sees it: verb and path, what goes in, what comes out. */
+export type Binding = Rpc & {
   readonly verb: Verb;
   /** Literals, and variables as `{field}`. */
   readonly segments: readonly string[];
@@ -25,34 +14,21 @@ export type Binding = {
   readonly shown: { readonly localName: string; readonly message: DescMessage } | undefined;
   /** The status of a success. */
   readonly status: number;
-  readonly handler: (request: never, ctx: HandlerContext) => unknown;
 };
 
 const verbs = ["GET", "PUT", "POST", "DELETE", "PATCH"] as const;
 type Verb = (typeof verbs)[number];
 
-/** The bindings of every annotated RPC of a service. What this door cannot serve as the contract says fails the start. */
-export function bind<S extends DescService>(service: S, impl: ServiceImpl<S>): Binding[] {
-  const handlers = impl as Record<string, Binding["handler"]>;
-  return service.methods
-    .filter((method) => hasOption(method, http))
-    .map((method) => {
-      const name = `${service.name}.${method.name}`;
-      if (!isUnary(method)) throw new Error(`${name}: a stream has no JSON form here`);
-      return bindUnary(name, method, handlers[method.localName]);
-    });
-}
+/** The bindings of every annotated RPC. What this door cannot serve as the contract says fails the start. */
+export const bind = (rpcs: readonly Rpc[]): Binding[] =>
+  rpcs.filter(({ method }) => hasOption(method, http)).map(bindOne);
 
-const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === "unary";
-
-function bindUnary(name: string, method: DescMethodUnary, handler: Binding["handler"] | undefined): Binding {
+function bindOne(rpc: Rpc): Binding {
+  requirePolicy(rpc);
+  const { name, method } = rpc;
   const rule = getOption(method, http);
-  const rules = getOption(method, policy);
   const verb = verbs.find((candidate) => candidate.toLowerCase() === rule.pattern.case);
   const path = rule.pattern.value;
-  if (handler === undefined) throw new Error(`${name} has no handler`);
-  if (rules.auth !== Auth.PUBLIC && rules.auth !== Auth.USER) throw new Error(`${name}: its policy is not for clients`);
-  if (rules.timeoutMs === 0) throw new Error(`${name} has no timeout`);
   if (verb === undefined || typeof path !== "string") throw new Error(`${name}: its HTTP verb is not served`);
   if (rule.body !== "" && rule.body !== "*") throw new Error(`${name}: a body is "*" or absent`);
   const segments = path.slice(1).split("/");
@@ -61,15 +37,12 @@ function bindUnary(name: string, method: DescMethodUnary, handler: Binding["hand
     if (field?.fieldKind !== "scalar") throw new Error(`${name}: ${variable} is no scalar field`);
   }
   return {
-    name,
-    method,
-    policy: rules,
+    ...rpc,
     verb,
     segments,
     hasBody: rule.body === "*",
     shown: shownField(name, method, rule.responseBody),
     status: /^(create|register)/.test(method.localName) ? 201 : 200,
-    handler,
   };
 }
 

@@ -1,9 +1,10 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { problem } from "#lib/mesh/errors.ts";
 
-/** One JSON body: eight times the longest post with every byte escaped. */
-const bodyBytesMax = 256 * 1024;
+/** One body, at any door: eight times the longest post with every byte escaped. */
+export const bodyBytesMax = 256 * 1024;
 
 const refuse = (reason: string, message: string): ConnectError => problem(Code.InvalidArgument, reason, message);
 
@@ -18,7 +19,11 @@ export async function readJsonText(req: IncomingMessage): Promise<string> {
   checkMediaType(headers["content-type"] ?? "");
   const encoding = headers["content-encoding"] ?? "identity";
   if (encoding.toLowerCase() !== "identity") throw refuse("bad-encoding", "send the body without Content-Encoding");
-  const bytes = await readBytes(req);
+  return jsonText(await readBytes(req));
+}
+
+/** Bytes as the text they must be: UTF-8, and not empty. */
+export function jsonText(bytes: Uint8Array): string {
   if (bytes.length === 0) throw refuse("malformed-json", "the body is empty: send a JSON object");
   try {
     return utf8.decode(bytes);
@@ -26,6 +31,9 @@ export async function readJsonText(req: IncomingMessage): Promise<string> {
     throw refuse("invalid-utf8", "the body is not UTF-8");
   }
 }
+
+export const tooLarge = (): ConnectError =>
+  problem(Code.ResourceExhausted, "payload-too-large", `at most ${bodyBytesMax} bytes`);
 
 /** Strict, because a form or a plain text is what another site may send with a visitor's credentials unasked. */
 function checkMediaType(header: string): void {
@@ -41,8 +49,7 @@ function checkMediaType(header: string): void {
  * All bytes, up to the limit. The connection survives a refusal: Node drains what is left within its request timeout,
  * whereas closing at once could reset the connection before the client has read the answer.
  */
-function readBytes(req: IncomingMessage): Promise<Buffer> {
-  const tooLarge = () => problem(Code.ResourceExhausted, "payload-too-large", `at most ${bodyBytesMax} bytes`);
+export function readBytes(req: Readable & { readonly headers: IncomingHttpHeaders }): Promise<Buffer> {
   if (Number(req.headers["content-length"] ?? 0) > bodyBytesMax) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

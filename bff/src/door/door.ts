@@ -1,32 +1,30 @@
 import { create, type Message, type MessageInitShape, toJson } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { SpanKind } from "@opentelemetry/api";
-import type { Call } from "#lib/mesh/call.ts";
-import { begin } from "#lib/mesh/trace.ts";
 import type { Session } from "../session.ts";
 import type { Binding } from "./binding.ts";
 import { readJsonText } from "./body.ts";
 import { DoorContext } from "./context.ts";
-import { checkIdempotencyKey } from "./idempotency.ts";
 import { messageFromJson } from "./json.ts";
 import { createMatcher, type Match } from "./match.ts";
+import { admit, perform } from "./policy.ts";
 import { messageFromUrl, refuseParameters } from "./query.ts";
 import type { Context, Middleware } from "./state.ts";
 
-/**
- * The JSON door: answers every annotated RPC of the public tree. Who is asking is settled before the body is read;
- * the time an RPC has begins when its request is complete, so that a slow upload does not eat it.
- */
+/** The JSON door: answers every annotated RPC of the public tree. Who is asking is settled before the body is read. */
 export function door(bindings: readonly Binding[], session: Session): Middleware {
   const matcher = createMatcher(bindings);
   return async (ctx) => {
+    const { req, res } = ctx;
     const match = matcher(ctx.method, ctx.path);
     const { binding } = match;
     ctx.state.binding = binding;
-    const viewerId = await session.viewerOf(ctx.req, binding.policy.auth);
+    const viewerId = await admit(binding, req, session);
     const request = await requestOf(ctx, match);
-    checkIdempotencyKey(binding.policy, ctx.req);
-    const reply = await handle(ctx, binding, request, viewerId);
+    const reply = await perform(binding, { ...ctx.state, head: req, viewerId }, async (call) => {
+      const handling = new DoorContext({ method: binding.method, call, req, res });
+      const answer = await binding.handler(request as never, handling);
+      for (const [name, value] of handling.written) ctx.set(name, value);
+      return answer as Reply;
+    });
     ctx.status = binding.status;
     ctx.set("Content-Type", "application/json");
     ctx.body = bytesOf(binding, reply);
@@ -34,28 +32,6 @@ export function door(bindings: readonly Binding[], session: Session): Middleware
 }
 
 type Reply = MessageInitShape<Binding["method"]["output"]>;
-
-/** Runs the handler inside a call and a span of its own. */
-async function handle(ctx: Context, binding: Binding, request: Message, viewerId: string | undefined): Promise<Reply> {
-  const work = begin(binding.name, SpanKind.SERVER, ctx.state.traceparent);
-  const call: Call = {
-    viewerId,
-    caller: "bff",
-    deadline: Date.now() + binding.policy.timeoutMs,
-    traceparent: work.traceparent,
-    requestId: ctx.state.requestId,
-  };
-  const handling = new DoorContext({ method: binding.method, call, req: ctx.req, res: ctx.res });
-  try {
-    const reply = await binding.handler(request as never, handling);
-    for (const [name, value] of handling.written) ctx.set(name, value);
-    work.end();
-    return reply as Reply;
-  } catch (reason) {
-    work.end(Code[ConnectError.from(reason, Code.Internal).code]);
-    throw reason;
-  }
-}
 
 async function requestOf(ctx: Context, { binding, path }: Match): Promise<Message> {
   if (!binding.hasBody) return messageFromUrl(binding, path, ctx.querystring);

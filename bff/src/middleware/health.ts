@@ -9,7 +9,14 @@ export const health =
     // An answer on a connection that is about to close says so, and the client opens its next one elsewhere.
     if (!readiness.serving) ctx.set("Connection", "close");
     if (ctx.path !== "/healthz" || (ctx.method !== "GET" && ctx.method !== "HEAD")) return await next();
-    ctx.status = readiness.serving ? 200 : 503;
+    const { status, body } = healthOf(readiness);
+    ctx.status = status;
     ctx.set("Content-Type", "application/json");
-    ctx.body = Buffer.from(JSON.stringify({ status: readiness.serving ? "serving" : "draining" }));
+    ctx.body = Buffer.from(body);
   };
+
+/** The answer to the edge, the same at both ports. */
+export const healthOf = ({ serving }: Readiness): { status: number; body: string } => ({
+  status: serving ? 200 : 503,
+  body: JSON.stringify({ status: serving ? "serving" : "draining" }),
+});

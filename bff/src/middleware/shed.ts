@@ -46,18 +46,40 @@ export function watchLateness(log: Log, windowMs = 1_000): Lateness {
   };
 }
 
+/** The places of this process, shared by all its doors. */
+export type Admission = {
+  /** Takes a place; call what it answers when the request is done. UNAVAILABLE, `overloaded`, where none is left. */
+  enter(): () => void;
+};
+
 /** Refuses what cannot be answered in time, before anything of it is read: a cheap no beats a late yes. */
-export function shed(lateness: Pick<Lateness, "isLate">, max = inFlightMax, lateMax = inFlightLateMax): Middleware {
+export function createAdmission(
+  lateness: Pick<Lateness, "isLate">,
+  max = inFlightMax,
+  lateMax = inFlightLateMax,
+): Admission {
   let inFlight = 0;
-  return async (_ctx, next) => {
-    if (inFlight >= (lateness.isLate() ? lateMax : max)) {
-      throw problem(Code.Unavailable, "overloaded", "too many requests at once");
-    }
-    inFlight++;
+  return {
+    enter() {
+      if (inFlight >= (lateness.isLate() ? lateMax : max)) {
+        throw problem(Code.Unavailable, "overloaded", "too many requests at once");
+      }
+      inFlight++;
+      return () => {
+        inFlight--;
+      };
+    },
+  };
+}
+
+/** A place for each request that Koa answers. */
+export const shed =
+  (admission: Admission): Middleware =>
+  async (_ctx, next) => {
+    const leave = admission.enter();
     try {
       await next();
     } finally {
-      inFlight--;
+      leave();
     }
   };
-}

@@ -6,7 +6,7 @@ import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import type { Clients } from "../clients.ts";
 import { createPieces } from "../compose/pieces.ts";
-import { type Binding, bind } from "../door/binding.ts";
+import { type Rpc, rpcsOf } from "../door/rpc.ts";
 import { authRoutes } from "./auth.ts";
 import { commentRoutes } from "./comment.ts";
 import { feedRoutes } from "./feed.ts";
@@ -14,15 +14,15 @@ import { likeRoutes } from "./like.ts";
 import { postRoutes } from "./post.ts";
 import { userRoutes } from "./user.ts";
 
-/** Every RPC of the public tree with what answers it. */
-export function publicBindings(clients: Clients): Binding[] {
+/** Every RPC of the public tree with what answers it, the same at every door. */
+export function publicRpcs(clients: Clients): Rpc[] {
   const pieces = createPieces(clients);
   return [
-    ...bind(AuthService, authRoutes(clients)),
-    ...bind(UserService, userRoutes(clients)),
-    ...bind(PostService, postRoutes(clients, pieces)),
-    ...bind(LikeService, likeRoutes(clients)),
-    ...bind(CommentService, commentRoutes(clients)),
-    ...bind(FeedService, feedRoutes(clients, pieces)),
+    ...rpcsOf(AuthService, authRoutes(clients)),
+    ...rpcsOf(UserService, userRoutes(clients)),
+    ...rpcsOf(PostService, postRoutes(clients, pieces)),
+    ...rpcsOf(LikeService, likeRoutes(clients)),
+    ...rpcsOf(CommentService, commentRoutes(clients)),
+    ...rpcsOf(FeedService, feedRoutes(clients, pieces)),
   ];
 }

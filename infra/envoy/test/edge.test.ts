@@ -26,7 +26,7 @@ before(async () => {
   admin = nth(addresses, 1);
   bffs = addresses.slice(2);
   servers = await Promise.all(bffs.map(startBff));
-  envoy = await startEnvoy(edgeConfig({ listen, admin, bff: bffs }), admin);
+  envoy = await startEnvoy(edgeConfig({ listen, admin, bff: bffs, bffGrpc: [] }), admin);
   await healthy(admin, "bff", 2);
 });
 
@@ -82,7 +82,7 @@ function assertProblem(answer: Answer, status: number, type: string): void {
 test("Envoy accepts the configuration without a warning", () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), "skein-envoy-"));
   const file = path.join(dir, "edge.json");
-  writeFileSync(file, JSON.stringify(edgeConfig({ listen, admin, bff: bffs, otlp: listen })));
+  writeFileSync(file, JSON.stringify(edgeConfig({ listen, admin, bff: bffs, bffGrpc: bffs, otlp: listen })));
   const run = spawnSync(envoyBinary(), ["--mode", "validate", "-c", file, "--log-level", "warn"], { encoding: "utf8" });
   rmSync(dir, { recursive: true });
   assert.equal(run.status, 0, run.stderr);
@@ -92,7 +92,10 @@ test("Envoy accepts the configuration without a warning", () => {
 test("two Envoys never share a port", async () => {
   const [other] = await freeAddresses(1);
   assert.ok(other !== undefined);
-  await assert.rejects(startEnvoy(edgeConfig({ listen, admin: other, bff: bffs }), other), /Address already in use/);
+  await assert.rejects(
+    startEnvoy(edgeConfig({ listen, admin: other, bff: bffs, bffGrpc: [] }), other),
+    /Address already in use/,
+  );
 });
 
 test("a call that takes longer than its policy says is 504 in problem details", async () => {
@@ -148,12 +151,18 @@ test("HTTP/2 without TLS is spoken too", async () => {
   session.close();
 });
 
-test("a reset is tried again for GET and never for POST", async () => {
+test("a reset is tried again where the contract says so, and nowhere else", async () => {
+  for (const [path, method] of [
+    ["/v1/users/reset", "GET"],
+    ["/v1/posts?reset", "POST"],
+    ["/v1/users/reset/follow", "PUT"],
+  ] as const) {
+    hits = 0;
+    assertProblem(await ask(path, {}, method), 503, "unavailable");
+    assert.equal(hits, 2, path);
+  }
   hits = 0;
-  assertProblem(await ask("/v1/users/reset"), 503, "unavailable");
-  assert.equal(hits, 2);
-  hits = 0;
-  const answer = await ask("/v1/posts?reset", {}, "POST");
+  const answer = await ask("/v1/auth/login?reset", {}, "POST");
   assertProblem(answer, 503, "unavailable");
   assert.equal(answer.headers["retry-after"], "1");
   assert.equal(hits, 1);

@@ -14,7 +14,7 @@ import { policyGaps, rpcsOf, services } from "../rpcs.ts";
 
 const at = (port: number) => ({ host: "127.0.0.1", port });
 const nouns = [...new Set(rpcsOf(services).map(({ noun }) => noun))].filter((noun) => noun !== "api");
-const edge = edgeConfig({ listen: at(1), admin: at(2), bff: [at(3)] });
+const edge = edgeConfig({ listen: at(1), admin: at(2), bff: [at(3)], bffGrpc: [at(4)] });
 const mesh = meshConfig({ listen: at(1), admin: at(2), services: Object.fromEntries(nouns.map((n) => [n, [at(4)]])) });
 
 const http = "static_resources.listeners.0.filter_chains.0.filters.0.typed_config";
@@ -113,8 +113,10 @@ test("every route has a timeout of its own", () => {
     (dotted) => read(edge, `${http}.route_config.virtual_hosts.${dotted}`) ?? [],
   );
   for (const route of routes) {
-    if (read(route, "direct_response") === undefined)
-      assert.match(String(read(route, "route.timeout")), /^\d+(\.\d+)?s$/);
+    if (read(route, "direct_response") !== undefined) continue;
+    assert.match(String(read(route, "route.timeout")), /^\d+(\.\d+)?s$/);
+    if (read(route, "route.timeout") !== "0s" || read(route, "match.prefix") !== undefined) continue;
+    assert.match(String(read(route, "route.max_stream_duration.max_stream_duration")), /^[1-9]/);
   }
   const calls = [read(mesh, `${http}.route_config.virtual_hosts.0.routes`)].flat();
   assert.equal(calls.length, rpcsOf(services).filter(({ noun }) => noun !== "api").length);

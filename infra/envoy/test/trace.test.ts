@@ -22,7 +22,10 @@ test("the edge goes on with a client's trace, and decides itself whether it is k
     await using _bff = await serve(bff, async (req) => {
       if (req.url !== "/healthz") got = String(req.headers.traceparent);
     });
-    await using _envoy = await startEnvoy(edgeConfig({ listen, admin, bff: [bff], otlp, sampledPercent }), admin);
+    await using _envoy = await startEnvoy(
+      edgeConfig({ listen, admin, bff: [bff], bffGrpc: [], otlp, sampledPercent }),
+      admin,
+    );
     await healthy(admin, "bff", 1);
     await fetch(`http://${listen.host}:${listen.port}/v1/feed`, { headers: { traceparent: clients("01") } });
     assert.match(got, envoys(flags));

@@ -1,0 +1,59 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { SpanKind } from "@opentelemetry/api";
+import { Auth, Idempotency, RateClass } from "#gen/skein/options/v1/options_pb.ts";
+import { type Call, timeLeftMs } from "#lib/mesh/call.ts";
+import { begin } from "#lib/mesh/trace.ts";
+import type { Head, Session } from "../session.ts";
+import { checkIdempotencyKey } from "./idempotency.ts";
+import type { Rpc } from "./rpc.ts";
+
+/** Deny by default: a door opens no RPC whose contract leaves open who may call it, how often, twice, or for how long. */
+export function requirePolicy({ name, policy }: Rpc): void {
+  const { auth, rate, idempotency, timeoutMs } = policy;
+  if (auth !== Auth.PUBLIC && auth !== Auth.USER) throw new Error(`${name}: its policy is not for clients`);
+  if (rate === RateClass.UNSPECIFIED) throw new Error(`${name} has no rate class`);
+  if (idempotency === Idempotency.UNSPECIFIED) throw new Error(`${name} does not say what a second call does`);
+  if (timeoutMs === 0) throw new Error(`${name} has no timeout`);
+}
+
+/**
+ * Who calls, settled before anything of the body is read. UNAUTHENTICATED: nobody, where the policy wants somebody, or a
+ * token that is not ours. This is also where the budget of the policy's rate class is drawn from, once there is a limiter.
+ */
+export const admit = ({ policy }: Rpc, head: Head, session: Session): Promise<string | undefined> =>
+  session.viewerOf(head, policy.auth);
+
+/** What a door knows of a request when its message is complete. */
+type Asked = {
+  readonly head: Head;
+  readonly viewerId: string | undefined;
+  readonly requestId: string;
+  readonly traceparent: string;
+  /** What the client allows; at most the policy's time counts. */
+  readonly timeoutMs?: number | undefined;
+};
+
+/**
+ * Runs a handler as its policy says: with a key where one is needed, inside a call with a deadline, in a span of its own.
+ * The time begins when the request is complete, so that a slow upload does not eat it.
+ */
+export async function perform<R>(rpc: Rpc, asked: Asked, run: (call: Call) => R | Promise<R>): Promise<R> {
+  checkIdempotencyKey(rpc.policy, asked.head);
+  const work = begin(rpc.name, SpanKind.SERVER, asked.traceparent);
+  const call: Call = {
+    viewerId: asked.viewerId,
+    caller: "bff",
+    deadline: Date.now() + Math.min(rpc.policy.timeoutMs, asked.timeoutMs ?? Number.POSITIVE_INFINITY),
+    traceparent: work.traceparent,
+    requestId: asked.requestId,
+  };
+  try {
+    timeLeftMs(call);
+    const reply = await run(call);
+    work.end();
+    return reply;
+  } catch (reason) {
+    work.end(Code[ConnectError.from(reason, Code.Internal).code]);
+    throw reason;
+  }
+}

@@ -1,0 +1,81 @@
+import type { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Log } from "#lib/mesh/log.ts";
+import type { Readiness } from "../middleware/health.ts";
+import { nameOf } from "../middleware/request-id.ts";
+import type { Admission } from "../middleware/shed.ts";
+import type { Session } from "../session.ts";
+import { rpcHandlers } from "./connect.ts";
+import { reflectionHandlers } from "./reflection.ts";
+import type { Rpc } from "./rpc.ts";
+
+type Node = Parameters<ReturnType<typeof connectNodeAdapter>>;
+type Request = Node[0];
+type Response = Node[1];
+
+/** A request of HTTP/1.1 or HTTP/2, named. */
+export type Exchange = {
+  readonly req: Request;
+  readonly res: Response;
+  readonly requestId: string;
+  readonly traceparent: string;
+};
+export type RpcHandler = (exchange: Exchange) => Promise<void>;
+
+/** Answers what is asked by the name of an RPC: Connect, gRPC-web, and where the connection is HTTP/2, gRPC. */
+export type RpcDoor = {
+  /** Whether a path belongs to a package that is spoken here. */
+  serves(url: string | undefined): boolean;
+  handle(req: Request, res: Response): void;
+};
+
+type Parts = {
+  readonly rpcs: readonly Rpc[];
+  readonly log: Log;
+  readonly session: Session;
+  readonly admission: Admission;
+  readonly readiness: Readiness;
+  /** Whether anybody may ask for the contracts. In development only. */
+  readonly reflects: boolean;
+};
+
+export function createRpcDoor({ rpcs, reflects, readiness, ...parts }: Parts): RpcDoor {
+  const services = [...new Set(rpcs.map(({ method }) => method.parent))];
+  const handlers = new Map<string, RpcHandler>([
+    ...rpcHandlers(rpcs, parts),
+    ...(reflects ? reflectionHandlers(services) : []),
+  ]);
+  const packages = [...new Set([...handlers.keys()].map((path) => path.replace(/\w+\/\w+$/, "")))];
+  return {
+    serves: (url = "") => packages.some((prefix) => url.startsWith(prefix)),
+    handle(req, res) {
+      const named = nameOf(req);
+      res.setHeader("X-Request-Id", named.requestId);
+      res.setHeader("X-Content-Type-Options", "nosniff");
+      res.setHeader("Cache-Control", "no-store");
+      // On HTTP/2 a GOAWAY says it.
+      if (!readiness.serving && req.httpVersionMajor === 1) res.setHeader("Connection", "close");
+      // What was refused unread is drained; the edge bounds how long that may take.
+      res.once("finish", () => req.resume());
+      const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
+      if (handler === undefined) return refuseUnknown(req, res);
+      handler({ req, res, ...named }).catch((error: unknown) => {
+        if (res.headersSent) return void parts.log.debug("answer cut short", { error });
+        res.writeHead(400);
+        res.end();
+      });
+    },
+  };
+}
+
+/** An RPC that is none of ours, as each protocol says it: a status where gRPC speaks, 404 otherwise. */
+function refuseUnknown({ headers }: Request, res: Response): void {
+  const type = headers["content-type"] ?? "";
+  const message = "no such RPC";
+  if (/^application\/grpc/i.test(type)) {
+    res.writeHead(200, { "content-type": type, "grpc-status": "12", "grpc-message": encodeURIComponent(message) });
+    res.end();
+    return;
+  }
+  res.writeHead(404, { "content-type": "application/json" });
+  res.end(JSON.stringify({ code: "unimplemented", message }));
+}
