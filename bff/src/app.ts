@@ -2,6 +2,7 @@ import Koa from "koa";
 import type { Log } from "#lib/mesh/log.ts";
 import { bind } from "./door/binding.ts";
 import { door } from "./door/door.ts";
+import type { Gate } from "./door/policy.ts";
 import type { Rpc } from "./door/rpc.ts";
 import type { State } from "./door/state.ts";
 import { errors } from "./middleware/errors.ts";
@@ -9,27 +10,25 @@ import { headers } from "./middleware/headers.ts";
 import { health, type Readiness } from "./middleware/health.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { type Admission, shed } from "./middleware/shed.ts";
-import type { Session } from "./session.ts";
 
 export type App = Koa<State>;
 
-type Parts = {
+type Parts = Gate & {
   readonly log: Log;
   readonly rpcs: readonly Rpc[];
-  readonly session: Session;
   readonly readiness: Readiness;
   readonly admission: Admission;
 };
 
 /** The onion, in order. */
-export function createApp({ log, rpcs, session, readiness, admission }: Parts): App {
+export function createApp({ log, rpcs, readiness, admission, ...gate }: Parts): App {
   const app: App = new Koa<State>({ env: "production" });
   app.use(requestId);
   app.use(headers);
   app.use(errors(log));
   app.use(health(readiness));
   app.use(shed(admission));
-  app.use(door(bind(rpcs), session));
+  app.use(door(bind(rpcs), gate));
   // A socket that broke under an answer; everything else ends in `errors`.
   app.on("error", (error: unknown) => log.warn("answer cut short", { error }));
   return app;

@@ -1,5 +1,6 @@
 import type { JWK } from "jose";
 import { type Env, need, whole, word } from "#lib/mesh/config.ts";
+import type { Budget } from "#lib/storage/rate.ts";
 
 /** The environment, read once. */
 export function readConfig(env: Env = process.env) {
@@ -13,6 +14,14 @@ export function readConfig(env: Env = process.env) {
     /** Server reflection tells anybody the contracts, so it is for development. */
     reflects: word(env, "REFLECTION", ["0", "1"], "0") === "1",
     meshUrl: need(env, "MESH_URL"),
+    redisUrl: need(env, "REDIS_URL"),
+    /** Requests a second for good, and at once after a rest; of credentials and passwords by address. */
+    budgets: {
+      read: budget(env, "RATE_READ", "100/2000"),
+      write: budget(env, "RATE_WRITE", "30/600"),
+      credential: budget(env, "RATE_CREDENTIAL", "1.5/100"),
+      password: budget(env, "RATE_PASSWORD", "0.2/10"),
+    },
     internalKey: need(env, "INTERNAL_KEY"),
     accessPublicKey: publicKey(need(env, "ACCESS_PUBLIC_KEY")),
     /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
@@ -20,6 +29,14 @@ export function readConfig(env: Env = process.env) {
     logLevel: word(env, "LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
     drainMs: whole(env, "DRAIN_MS", 1_500),
   });
+}
+
+/** `RATE_READ=100/2000`: 100 a second, 2,000 at once. */
+function budget(env: Env, name: string, fallback: string): Budget {
+  const text = env[name] || fallback;
+  const [perSecond = 0, burst = 0, ...more] = text.split("/").map(Number);
+  if (perSecond > 0 && Number.isInteger(burst) && burst > 0 && more.length === 0) return { perSecond, burst };
+  throw new Error(`${name}=${text} is not <requests a second>/<requests at once>`);
 }
 
 /** The user service's Ed25519 key as a JWK. Only the public half: a private one here would be a leak. */

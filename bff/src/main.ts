@@ -1,10 +1,13 @@
 import { createLog, type Log } from "#lib/mesh/log.ts";
 import { startTelemetry } from "#lib/mesh/telemetry.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
+import { rateScripts } from "#lib/storage/rate.ts";
+import { openRedis } from "#lib/storage/redis.ts";
 import { createApp } from "./app.ts";
 import { createClients } from "./clients.ts";
 import { readConfig } from "./config.ts";
 import { createRpcDoor } from "./door/rpc-door.ts";
+import { createLimits } from "./limits.ts";
 import { createAdmission, watchLateness } from "./middleware/shed.ts";
 import { publicRpcs } from "./routes/routes.ts";
 import { listen, type Server } from "./server.ts";
@@ -14,12 +17,14 @@ const config = readConfig();
 const log = createLog({ name: config.instance, level: config.logLevel });
 const telemetry = await startTelemetry({ name: config.instance, otlpUrl: config.otlpUrl });
 const transport = grpcTransport({ address: config.meshUrl, caller: "bff", key: config.internalKey });
-const rpcs = publicRpcs(createClients(transport, log));
+const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, scripts: rateScripts, log });
+const limits = createLimits(redis, config.budgets);
+const rpcs = publicRpcs(createClients(transport, log), limits);
 const session = await createSession(config.accessPublicKey);
 const lateness = watchLateness(log);
 const readiness = { serving: false };
 const admission = createAdmission(lateness);
-const parts = { log, rpcs, session, readiness, admission };
+const parts = { log, rpcs, session, limits, readiness, admission };
 const app = createApp(parts);
 const rpcDoor = createRpcDoor({ ...parts, reflects: config.reflects });
 const { port, grpcPort, drainMs } = config;
@@ -35,6 +40,7 @@ function leaveOnSignal(running: Server, log: Log): void {
     lateness.close();
     void running.stop().then(async () => {
       transport.close();
+      redis.close();
       await telemetry.close();
       process.exit();
     });

@@ -13,6 +13,7 @@ const env = {
   PORT: "0",
   INSTANCE: "bff-1",
   MESH_URL: "http://127.0.0.1:9",
+  REDIS_URL: process.env.TEST_REDIS_URL ?? "",
   INTERNAL_KEY: Buffer.alloc(32, 1).toString("base64url"),
   ACCESS_PUBLIC_KEY: publicKey,
   DEPLOYMENT: "test",
@@ -21,10 +22,11 @@ const env = {
 };
 
 test("a missing setting fails the start and is named", () => {
-  for (const name of ["INSTANCE", "MESH_URL", "INTERNAL_KEY", "ACCESS_PUBLIC_KEY"]) {
+  for (const name of ["INSTANCE", "MESH_URL", "REDIS_URL", "INTERNAL_KEY", "ACCESS_PUBLIC_KEY"]) {
     assert.throws(() => readConfig({ ...env, [name]: undefined }), new RegExp(name));
   }
   assert.throws(() => readConfig({ ...env, ACCESS_PUBLIC_KEY: "x" }), /ACCESS_PUBLIC_KEY is not JSON/);
+  assert.throws(() => readConfig({ ...env, RATE_READ: "fast" }), /RATE_READ=fast is not <requests a second>/);
   const secret = JSON.stringify(keys.privateKey.export({ format: "jwk" }));
   assert.throws(() => readConfig({ ...env, ACCESS_PUBLIC_KEY: secret }), /ACCESS_PUBLIC_KEY holds a private key/);
 });

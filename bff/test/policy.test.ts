@@ -14,7 +14,7 @@ import { UserService as InternalUserService } from "#gen/skein/user/v1/user_pb.t
 import { bind } from "../src/door/binding.ts";
 import { type Rpc, rpcsOf } from "../src/door/rpc.ts";
 import { createRpcDoor } from "../src/door/rpc-door.ts";
-import { memoryLog } from "./serve.ts";
+import { memoryLog, unlimited } from "./serve.ts";
 
 /** A service with one RPC whose contract names a path and this policy, or none. */
 function planted(rules?: Partial<Policy>): DescService {
@@ -51,6 +51,7 @@ const doors: Record<string, (of: readonly Rpc[]) => unknown> = {
       rpcs: of,
       log: memoryLog(),
       session: { viewerOf: async () => undefined },
+      limits: unlimited,
       admission: { enter: () => () => {} },
       readiness: { serving: true },
       reflects: false,

@@ -10,6 +10,7 @@ import type { Log } from "#lib/mesh/log.ts";
 import { createApp } from "../src/app.ts";
 import type { Rpc } from "../src/door/rpc.ts";
 import { createRpcDoor } from "../src/door/rpc-door.ts";
+import type { Limits } from "../src/limits.ts";
 import { createAdmission } from "../src/middleware/shed.ts";
 import { listen } from "../src/server.ts";
 import { createSession } from "../src/session.ts";
@@ -47,16 +48,19 @@ export function memoryLog(): Log & { lines: Line[] } {
 type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; json: () => Record<string, unknown> };
 type Asked = { method?: string; headers?: http.OutgoingHttpHeaders; body?: string | Buffer };
 
+/** For tests that are not about budgets. */
+export const unlimited: Limits = { draw: async () => {}, drawPassword: async () => {} };
+
 /** Serves the RPCs at every door until the test ends. */
 export async function serve(
   t: TestContext,
   rpcs: readonly Rpc[],
-  { isLate = (): boolean => false, drainMs = 0, reflects = false } = {},
+  { isLate = (): boolean => false, drainMs = 0, reflects = false, limits = unlimited } = {},
 ) {
   const log = memoryLog();
   const session = await createSession(keys.publicKey.export({ format: "jwk" }));
   const readiness = { serving: false };
-  const parts = { log, rpcs, session, readiness, admission: createAdmission({ isLate }) };
+  const parts = { log, rpcs, session, limits, readiness, admission: createAdmission({ isLate }) };
   const rpcDoor = createRpcDoor({ ...parts, reflects });
   const server = await listen({ app: createApp(parts), rpcDoor, log, readiness, port: 0, grpcPort: 0, drainMs });
   const agent = new http.Agent({ keepAlive: true });

@@ -20,6 +20,8 @@ const youngSpaceMiB = 8;
 const serviceReadyTimeoutMs = 60_000;
 const serviceStopTimeoutMs = 8_000;
 const migrateTimeoutMs = 120_000;
+/** Requests a second, and at once. */
+const developmentBudget = "5000/50000";
 const projectDir = join(import.meta.dirname, "..", "..");
 const { version: skeinVersion } = JSON.parse(readFileSync(join(projectDir, "package.json"), "utf8")) as {
   version: string;
@@ -100,7 +102,9 @@ function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSp
   const isFront = kind === "bff";
   const publicKey = isFront || kind === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
   const grpcPort = ports.bffGrpc[index];
-  const grpcDoor = isFront ? { GRPC_PORT: String(grpcPort), REFLECTION: place.env.REFLECTION ?? "1" } : {};
+  const grpcDoor = isFront
+    ? { GRPC_PORT: String(grpcPort), REFLECTION: place.env.REFLECTION ?? "1", ...budgetsOf(place.env) }
+    : {};
   const privateKey = kind === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
   const address = `${isFront ? "http" : "grpc"}://127.0.0.1:${port}`;
   return {
@@ -116,6 +120,12 @@ function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSp
     readyTimeoutMs: serviceReadyTimeoutMs,
     stopTimeoutMs: serviceStopTimeoutMs,
   };
+}
+
+/** Everyone at this machine comes from one address, and tries things out: more than a person's budget unless it is named. */
+function budgetsOf(env: Env): Env {
+  const names = ["RATE_READ", "RATE_WRITE", "RATE_CREDENTIAL", "RATE_PASSWORD"];
+  return Object.fromEntries(names.map((name) => [name, env[name] || developmentBudget]));
 }
 
 /** A service prints one line of JSON with this message when it serves. */

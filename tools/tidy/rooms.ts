@@ -14,7 +14,7 @@ const allowed: Readonly<Record<string, readonly string[] | typeof anything>> = {
   "lib/readmodel": ["gen", "lib/mesh", "lib/storage"],
   "lib/harness": ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel", "infra"],
   services: ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel"],
-  bff: ["gen", "lib/mesh"],
+  bff: ["gen", "lib/mesh", "lib/storage"],
   infra: ["gen"],
   sdk: ["gen"],
   web: [],

@@ -13,11 +13,10 @@ import { valuesOf } from "#lib/mesh/call.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Admission } from "../middleware/shed.ts";
-import type { Session } from "../session.ts";
 import { bodyBytesMax, readBytes } from "./body.ts";
-import { fieldNamed, report, tell } from "./failure.ts";
+import { fieldNamed, report, retryAfterOf, tell } from "./failure.ts";
 import { checkMessage, compressions } from "./message.ts";
-import { admit, perform, requirePolicy } from "./policy.ts";
+import { admit, type Gate, perform, requirePolicy } from "./policy.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Exchange, RpcHandler } from "./rpc-door.ts";
 
@@ -37,7 +36,7 @@ export const routerOptions: ConnectRouterOptions = {
   jsonOptions: { alwaysEmitImplicit: true, ignoreUnknownFields: false },
 };
 
-type Parts = { readonly log: Log; readonly session: Session; readonly admission: Admission };
+type Parts = Gate & { readonly log: Log; readonly admission: Admission };
 
 /** One request on its way through connect-node. */
 type Asked = Exchange & {
@@ -100,7 +99,7 @@ async function gate(ctx: HandlerContext, parts: Parts): Promise<void> {
   if (asked.failure !== undefined) throw asked.failure;
   try {
     asked.res.once("close", parts.admission.enter());
-    asked.viewerId = await admit(asked.rpc, asked.req, parts.session);
+    asked.viewerId = await admit(asked.rpc, asked.req, parts);
   } catch (reason) {
     throw refusal(reason, asked, parts);
   }
@@ -142,7 +141,8 @@ function refusal(thrown: unknown, asked: Asked, { log }: Parts): ConnectError {
   if (isFault) report(log, asked, thrown);
   const err = problem(code, reason, message, violations);
   if (code === Code.Unauthenticated) err.metadata.set("WWW-Authenticate", "Bearer");
-  if (code === Code.Unavailable) err.metadata.set("Retry-After", "1");
+  const wait = retryAfterOf(code, thrown);
+  if (wait !== undefined) err.metadata.set("Retry-After", wait);
   return err;
 }
 

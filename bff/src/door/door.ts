@@ -1,23 +1,22 @@
 import { create, type Message, type MessageInitShape, toJson } from "@bufbuild/protobuf";
-import type { Session } from "../session.ts";
 import type { Binding } from "./binding.ts";
 import { readJsonText } from "./body.ts";
 import { DoorContext } from "./context.ts";
 import { messageFromJson } from "./json.ts";
 import { createMatcher, type Match } from "./match.ts";
-import { admit, perform } from "./policy.ts";
+import { admit, type Gate, perform } from "./policy.ts";
 import { messageFromUrl, refuseParameters } from "./query.ts";
 import type { Context, Middleware } from "./state.ts";
 
 /** The JSON door: answers every annotated RPC of the public tree. Who is asking is settled before the body is read. */
-export function door(bindings: readonly Binding[], session: Session): Middleware {
+export function door(bindings: readonly Binding[], gate: Gate): Middleware {
   const matcher = createMatcher(bindings);
   return async (ctx) => {
     const { req, res } = ctx;
     const match = matcher(ctx.method, ctx.path);
     const { binding } = match;
     ctx.state.binding = binding;
-    const viewerId = await admit(binding, req, session);
+    const viewerId = await admit(binding, req, gate);
     const request = await requestOf(ctx, match);
     const reply = await perform(binding, { ...ctx.state, head: req, viewerId }, async (call) => {
       const handling = new DoorContext({ method: binding.method, call, req, res });

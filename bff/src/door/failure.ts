@@ -48,6 +48,12 @@ export function tell(thrown: unknown, spell: (field: string) => string | undefin
   };
 }
 
+/** "Try again" comes with "when", in seconds. */
+export function retryAfterOf(code: Code, thrown: unknown): string | undefined {
+  if (code === Code.Unavailable) return "1";
+  return ConnectError.from(thrown).metadata.get("Retry-After") ?? undefined;
+}
+
 type Where = { readonly rpc: Rpc | undefined; readonly requestId: string; readonly traceparent: string };
 
 /** The one line of the log that an error of ours gets. */

@@ -3,6 +3,7 @@ import { SpanKind } from "@opentelemetry/api";
 import { Auth, Idempotency, RateClass } from "#gen/skein/options/v1/options_pb.ts";
 import { type Call, timeLeftMs } from "#lib/mesh/call.ts";
 import { begin } from "#lib/mesh/trace.ts";
+import type { Limits } from "../limits.ts";
 import type { Head, Session } from "../session.ts";
 import { checkIdempotencyKey } from "./idempotency.ts";
 import type { Rpc } from "./rpc.ts";
@@ -16,12 +17,19 @@ export function requirePolicy({ name, policy }: Rpc): void {
   if (timeoutMs === 0) throw new Error(`${name} has no timeout`);
 }
 
+/** What every door asks about a request before it reads its body. */
+export type Gate = { readonly session: Session; readonly limits: Limits };
+
 /**
- * Who calls, settled before anything of the body is read. UNAUTHENTICATED: nobody, where the policy wants somebody, or a
- * token that is not ours. This is also where the budget of the policy's rate class is drawn from, once there is a limiter.
+ * Who calls, and whether they may again so soon, settled before anything of the body is read. UNAUTHENTICATED: nobody,
+ * where the policy wants somebody, or a token that is not ours. RESOURCE_EXHAUSTED: the budget of the policy's rate class
+ * is spent.
  */
-export const admit = ({ policy }: Rpc, head: Head, session: Session): Promise<string | undefined> =>
-  session.viewerOf(head, policy.auth);
+export async function admit({ policy }: Rpc, head: Head, { session, limits }: Gate): Promise<string | undefined> {
+  const viewerId = await session.viewerOf(head, policy.auth);
+  await limits.draw(policy.rate, viewerId, head);
+  return viewerId;
+}
 
 /** What a door knows of a request when its message is complete. */
 type Asked = {

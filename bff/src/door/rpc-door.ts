@@ -3,8 +3,8 @@ import type { Log } from "#lib/mesh/log.ts";
 import type { Readiness } from "../middleware/health.ts";
 import { nameOf } from "../middleware/request-id.ts";
 import type { Admission } from "../middleware/shed.ts";
-import type { Session } from "../session.ts";
 import { rpcHandlers } from "./connect.ts";
+import type { Gate } from "./policy.ts";
 import { reflectionHandlers } from "./reflection.ts";
 import type { Rpc } from "./rpc.ts";
 
@@ -28,10 +28,9 @@ export type RpcDoor = {
   handle(req: Request, res: Response): void;
 };
 
-type Parts = {
+type Parts = Gate & {
   readonly rpcs: readonly Rpc[];
   readonly log: Log;
-  readonly session: Session;
   readonly admission: Admission;
   readonly readiness: Readiness;
   /** Whether anybody may ask for the contracts. In development only. */

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Binding } from "../door/binding.ts";
-import { fieldNamed, report, tell, titleOf } from "../door/failure.ts";
+import { fieldNamed, report, retryAfterOf, tell, titleOf } from "../door/failure.ts";
 import type { Context, Middleware } from "../door/state.ts";
 
 /** The status of each code; 499 is the word of the trade for a client that went away. */
@@ -45,7 +45,7 @@ export const errors =
       const { code, reason, message, violations, isFault } = tell(thrown, (field) => pointerOf(binding, field));
       if (isFault) report(log, { rpc: binding, requestId, traceparent }, thrown);
       const status = statusOfReason[reason] ?? statusOf[code];
-      setHeaders(ctx, status, thrown);
+      setHeaders(ctx, status, code, thrown);
       ctx.status = status;
       ctx.set("Content-Type", "application/problem+json");
       ctx.body = Buffer.from(
@@ -63,9 +63,10 @@ export const errors =
     }
   };
 
-function setHeaders(ctx: Context, status: number, thrown: unknown): void {
+function setHeaders(ctx: Context, status: number, code: Code, thrown: unknown): void {
+  const wait = retryAfterOf(code, thrown);
+  if (wait !== undefined) ctx.set("Retry-After", wait);
   if (status === 401) ctx.set("WWW-Authenticate", "Bearer");
-  if (status === 503) ctx.set("Retry-After", "1");
   const allow = ConnectError.from(thrown).metadata.get("Allow");
   if (status === 405 && allow !== null) ctx.set("Allow", allow);
 }

@@ -4,9 +4,10 @@ import type { Session } from "#gen/skein/user/v1/user_pb.ts";
 import { within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
 import { withAccount } from "../compose/users.ts";
+import type { Limits } from "../limits.ts";
 import { userView } from "../view/user.ts";
 
-export function authRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImpl<typeof AuthService> {
+export function authRoutes(clients: Pick<Clients, "user" | "graph">, limits: Limits): ServiceImpl<typeof AuthService> {
   return {
     async register({ username, password, displayName }, ctx) {
       const { user, session } = await clients.user.register({ username, password, displayName }, within(ctx));
@@ -16,6 +17,7 @@ export function authRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImp
     },
 
     async logIn({ username, password }, ctx) {
+      await limits.drawPassword(username, ctx.requestHeader.get("x-forwarded-for"));
       const { user, session } = await clients.user.logIn({ username, password }, within(ctx));
       if (user === undefined) throw new Error("logged nobody in");
       return { ...tokenOf(session), user: await withAccount(user, clients, ctx) };
