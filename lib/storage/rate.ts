@@ -90,5 +90,3 @@ export function rateLimits<K extends string>(
     },
   };
 }
-
-export type RateLimits<K extends string> = { take(kind: K, subject: string): Promise<number | undefined> };
