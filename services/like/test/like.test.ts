@@ -46,23 +46,21 @@ test("a like and an unlike change something once, and the viewer's next read sho
   assert.equal((await likedSet(viewer)).version, 3n);
 });
 
-test("the same like sent sixteen times at once is one like; versions of a person's set have no gaps", async () => {
-  const [viewer, posts] = [somebody(), await newPosts(4)];
-  const sent = Array.from({ length: 16 }, (_, nth) => like(viewer, posts[nth % 4] as string));
-  await Promise.all(sent);
-  for (const post of posts) assert.deepEqual(await versionsOf(`like:1:${post}:${viewer}`), [1n]);
-  assert.deepEqual(await likedSet(viewer), {
-    version: 4n,
-    lowWatermark: 0n,
-    postIds: posts
-      .map(BigInt)
-      .sort((a, b) => (a > b ? -1 : 1))
-      .map(String),
-  });
+test("the same like sent sixteen times at once is one like, also a person's first; versions have no gaps", async () => {
+  const posts = await newPosts(4);
+  const [fresh, known, before] = [somebody(), somebody(), await newPost()];
+  await like(known, before);
+  for (const viewer of [fresh, known]) {
+    await Promise.all(Array.from({ length: 16 }, (_, nth) => like(viewer, posts[nth % 4] as string)));
+    for (const post of posts) assert.deepEqual(await versionsOf(`like:1:${post}:${viewer}`), [1n]);
+    const set = await likedSet(viewer);
+    const liked = viewer === known ? [...posts, before] : posts;
+    assert.deepEqual([set.version, set.postIds.sort()], [BigInt(liked.length), [...liked].sort()]);
+  }
   await allTold();
   assert.deepEqual(
     await likesOf(posts),
-    posts.map(() => [1, false]),
+    posts.map(() => [2, false]),
   );
 });
 
@@ -147,8 +145,10 @@ test("ListLikes is latest first, in pages that neither skip nor repeat while it 
   const late = somebody();
   await like(late, post);
   assert.deepEqual((await list({ pageSize: 3, pageToken })).userIds, latest.slice(3, 6));
+  const others = [late, ...latest.filter((_, nth) => nth !== 1)];
+  assert.deepEqual(await pages(4), [others.slice(0, 4), others.slice(4)], "who no longer likes it is not listed");
   await like(latest[1] as string, post);
-  assert.deepEqual((await list({})).userIds, [latest[1], late, ...latest.filter((_, nth) => nth !== 1)]);
+  assert.deepEqual((await list({})).userIds, [latest[1], ...others]);
 });
 
 test("a page has 20 people where nobody says, 100 at most, and its token is bound to its list", async () => {

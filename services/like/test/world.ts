@@ -69,12 +69,14 @@ export async function likersInStore(postId: string): Promise<number> {
 /** The relay is done: counts are folded, and it drops no set any more. */
 export const allTold = () => everyFactTold(system.db("like"));
 
-/** The liked set of a viewer as readers of Redis see it. */
+/** The liked set of a viewer as readers of Redis see it: both keys at one moment, for the relay may drop them. */
 export async function setInRedis(viewer: string) {
   const { redis } = system;
   const id = BigInt(viewer);
-  const pipeline = redis.pipeline().smembers(likedSets.setKey(redis, id)).get(likedSets.stateKey(redis, id));
-  const [members, state] = (await redis.run(pipeline)) as [string[], string | null];
+  const read = "return {redis.call('SMEMBERS', KEYS[1]), redis.call('GET', KEYS[2])}";
+  const keysOfSet = [likedSets.setKey(redis, id), likedSets.stateKey(redis, id)];
+  const [answer] = await redis.run(redis.pipeline().eval(read, 2, ...keysOfSet));
+  const [members, state] = answer as [string[], string | null];
   return { members: members.sort(), state: setStateOf(state) };
 }
 
