@@ -4,6 +4,7 @@ import { bind } from "./door/binding.ts";
 import { door } from "./door/door.ts";
 import type { Rpc } from "./door/rpc.ts";
 import type { State } from "./door/state.ts";
+import { docs } from "./middleware/docs.ts";
 import { errors } from "./middleware/errors.ts";
 import { headers } from "./middleware/headers.ts";
 import { health, type Readiness } from "./middleware/health.ts";
@@ -29,6 +30,7 @@ export function createApp({ log, rpcs, session, readiness, admission }: Parts): 
   app.use(errors(log));
   app.use(health(readiness));
   app.use(shed(admission));
+  app.use(docs());
   app.use(door(bind(rpcs), session));
   // A socket that broke under an answer; everything else ends in `errors`.
   app.on("error", (error: unknown) => log.warn("answer cut short", { error }));
