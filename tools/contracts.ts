@@ -12,7 +12,25 @@ const vendored = ["--exclude-path", "proto/google", "--exclude-path", "proto/grp
 export const formatContracts = (dir = root): Promise<Outcome> =>
   command(["buf", "format", "--diff", "--exit-code", ...vendored], dir);
 export const lintContracts = (dir = root): Promise<Outcome> => command(["buf", "lint"], dir);
-export const generate = (out = root): Promise<Outcome> => command(["buf", "generate", "--output", out]);
+
+/** gen/ under `out`: the code first, and from the contracts with their comments the OpenAPI document. */
+export async function generate(out = root): Promise<Outcome> {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "skein-openapi-"));
+  const contracts = path.join(dir, "contracts.binpb");
+  try {
+    for (const step of [
+      ["buf", "generate", "--output", out],
+      ["buf", "build", "--output", contracts],
+      [process.execPath, "tools/openapi.ts", contracts, path.join(out, "gen/openapi.yaml")],
+    ] as const) {
+      const outcome = await command([...step]);
+      if (outcome.code !== 0) return outcome;
+    }
+    return { code: 0, output: "" };
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
 export const moveBaseline = (): Promise<Outcome> =>
   command(["buf", "build", "--exclude-source-info", "--output", baseline]);
 

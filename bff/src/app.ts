@@ -5,6 +5,7 @@ import { door } from "./door/door.ts";
 import type { Gate } from "./door/policy.ts";
 import type { Rpc } from "./door/rpc.ts";
 import type { State } from "./door/state.ts";
+import { docs } from "./middleware/docs.ts";
 import { errors } from "./middleware/errors.ts";
 import { headers } from "./middleware/headers.ts";
 import { health, type Readiness } from "./middleware/health.ts";
@@ -28,6 +29,7 @@ export function createApp({ log, rpcs, readiness, admission, ...gate }: Parts): 
   app.use(errors(log));
   app.use(health(readiness));
   app.use(shed(admission));
+  app.use(docs());
   app.use(door(bind(rpcs), gate));
   // A socket that broke under an answer; everything else ends in `errors`.
   app.on("error", (error: unknown) => log.warn("answer cut short", { error }));

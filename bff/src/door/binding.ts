@@ -42,9 +42,13 @@ function bindOne(rpc: Rpc): Binding {
     segments,
     hasBody: rule.body === "*",
     shown: shownField(name, method, rule.responseBody),
-    status: /^(create|register)/.test(method.localName) ? 201 : 200,
+    status: successStatus(method),
   };
 }
+
+/** What a create or a registration is answered with is new. */
+export const successStatus = ({ localName }: Pick<DescMethodUnary, "localName">): number =>
+  /^(create|register)/.test(localName) ? 201 : 200;
 
 function shownField(name: string, method: DescMethodUnary, fieldName: string): Binding["shown"] {
   if (fieldName === "") return undefined;

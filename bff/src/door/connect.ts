@@ -81,6 +81,8 @@ async function serve(rpc: Rpc, handler: UniversalHandlerFn, exchange: Exchange, 
   const { req, res } = exchange;
   const values = createContextValues().set(askedKey, asked);
   const request = universalRequestFromNodeRequest(req, res, undefined, values);
+  // The length is ours to judge, in our own words.
+  request.header.delete("content-length");
   let response = await handler({ ...request, body: checkedBody(asked, request, parts) });
   if (asked.answered && isError(response, asked.trailer)) {
     asked.failure = refusal(new Error("the answer cannot be written"), asked, parts);

@@ -52,11 +52,15 @@ export const FeedItemSchema: GenMessage<FeedItem> = /*@__PURE__*/
  */
 export type ListHomeFeedRequest = Message<"skein.api.v1.ListHomeFeedRequest"> & {
   /**
+   * 1 to 100; 20 where absent.
+   *
    * @generated from field: optional int32 page_size = 1;
    */
   pageSize?: number | undefined;
 
   /**
+   * The next_page_token of the page before; absent for the first page.
+   *
    * @generated from field: optional string page_token = 2;
    */
   pageToken?: string | undefined;
@@ -79,6 +83,8 @@ export type ListHomeFeedResponse = Message<"skein.api.v1.ListHomeFeedResponse"> 
   items: FeedItem[];
 
   /**
+   * Empty at the end.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;

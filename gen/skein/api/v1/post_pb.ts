@@ -121,16 +121,22 @@ export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PUR
  */
 export type ListUserPostsRequest = Message<"skein.api.v1.ListUserPostsRequest"> & {
   /**
+   * An id or a username.
+   *
    * @generated from field: string user = 1;
    */
   user: string;
 
   /**
+   * 1 to 100; 20 where absent.
+   *
    * @generated from field: optional int32 page_size = 2;
    */
   pageSize?: number | undefined;
 
   /**
+   * The next_page_token of the page before; absent for the first page.
+   *
    * @generated from field: optional string page_token = 3;
    */
   pageToken?: string | undefined;
@@ -153,6 +159,8 @@ export type ListUserPostsResponse = Message<"skein.api.v1.ListUserPostsResponse"
   posts: Post[];
 
   /**
+   * Empty at the end.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;

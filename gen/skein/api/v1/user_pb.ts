@@ -21,6 +21,8 @@ export const file_skein_api_v1_user: GenFile = /*@__PURE__*/
  */
 export type GetUserRequest = Message<"skein.api.v1.GetUserRequest"> & {
   /**
+   * An id or a username.
+   *
    * @generated from field: string user = 1;
    */
   user: string;
@@ -55,6 +57,8 @@ export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
  */
 export type FollowUserRequest = Message<"skein.api.v1.FollowUserRequest"> & {
   /**
+   * An id or a username.
+   *
    * @generated from field: string user = 1;
    */
   user: string;
@@ -89,6 +93,8 @@ export const FollowUserResponseSchema: GenMessage<FollowUserResponse> = /*@__PUR
  */
 export type UnfollowUserRequest = Message<"skein.api.v1.UnfollowUserRequest"> & {
   /**
+   * An id or a username.
+   *
    * @generated from field: string user = 1;
    */
   user: string;
@@ -123,16 +129,22 @@ export const UnfollowUserResponseSchema: GenMessage<UnfollowUserResponse> = /*@_
  */
 export type ListFollowersRequest = Message<"skein.api.v1.ListFollowersRequest"> & {
   /**
+   * An id or a username.
+   *
    * @generated from field: string user = 1;
    */
   user: string;
 
   /**
+   * 1 to 100; 20 where absent.
+   *
    * @generated from field: optional int32 page_size = 2;
    */
   pageSize?: number | undefined;
 
   /**
+   * The next_page_token of the page before; absent for the first page.
+   *
    * @generated from field: optional string page_token = 3;
    */
   pageToken?: string | undefined;
@@ -155,6 +167,8 @@ export type ListFollowersResponse = Message<"skein.api.v1.ListFollowersResponse"
   users: User[];
 
   /**
+   * Empty at the end.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
@@ -172,16 +186,22 @@ export const ListFollowersResponseSchema: GenMessage<ListFollowersResponse> = /*
  */
 export type ListFollowingRequest = Message<"skein.api.v1.ListFollowingRequest"> & {
   /**
+   * An id or a username.
+   *
    * @generated from field: string user = 1;
    */
   user: string;
 
   /**
+   * 1 to 100; 20 where absent.
+   *
    * @generated from field: optional int32 page_size = 2;
    */
   pageSize?: number | undefined;
 
   /**
+   * The next_page_token of the page before; absent for the first page.
+   *
    * @generated from field: optional string page_token = 3;
    */
   pageToken?: string | undefined;
@@ -204,6 +224,8 @@ export type ListFollowingResponse = Message<"skein.api.v1.ListFollowingResponse"
   users: User[];
 
   /**
+   * Empty at the end.
+   *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;

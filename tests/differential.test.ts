@@ -1,0 +1,229 @@
+//! One answer at every door: the same calls, good and bad, go to each of them, and what comes back must be equal but for ids,
+//! times and tokens. A new RPC is one row of the table.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
+import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
+import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
+import { PostService } from "#gen/skein/api/v1/post_pb.ts";
+import { UserService } from "#gen/skein/api/v1/user_pb.ts";
+import { type Random, randomOf } from "../tools/seed/random.ts";
+import { type Cast, comparable, openCast, password, remember } from "./support/cast.ts";
+import { openDoors } from "./support/doors.ts";
+import { isSpellable } from "./support/json-door.ts";
+import type { Head, Outcome } from "./support/outcome.ts";
+import { type System, startSystem } from "./support/system.ts";
+
+/** Calls to each door. */
+const calls = Number(process.env.CALLS ?? 550);
+const seed = process.env.SEED ?? "1";
+const people = 4;
+
+/** A value that each door says in its own words. */
+type Said = (cast: Cast) => string | number;
+type Arguments = Readonly<Record<string, Said | undefined>>;
+type Row = {
+  readonly method: DescMethodUnary;
+  /** The arguments of one call, by chance. */
+  readonly args: (chance: Chance) => Arguments;
+  readonly weight: number;
+};
+
+const row = (method: DescMethodUnary, weight: number, args: Row["args"]): Row => ({ method, weight, args });
+
+/** Every public RPC. */
+const table: readonly Row[] = [
+  row(AuthService.method.register, 3, ({ name, secret, text }) => ({
+    username: name(),
+    password: secret(),
+    displayName: text(),
+  })),
+  row(AuthService.method.logIn, 3, ({ name, secret }) => ({ username: name(), password: secret() })),
+  row(UserService.method.getUser, 8, ({ user }) => ({ user: user() })),
+  row(UserService.method.followUser, 12, ({ user }) => ({ user: user() })),
+  row(UserService.method.unfollowUser, 6, ({ user }) => ({ user: user() })),
+  row(UserService.method.listFollowers, 6, ({ user, page }) => ({ user: user(), ...page() })),
+  row(UserService.method.listFollowing, 6, ({ user, page }) => ({ user: user(), ...page() })),
+  row(PostService.method.createPost, 20, ({ text }) => ({ text: text() })),
+  row(PostService.method.getPost, 10, ({ post }) => ({ post: post() })),
+  row(PostService.method.deletePost, 5, ({ post }) => ({ post: post() })),
+  row(PostService.method.listUserPosts, 8, ({ user, page }) => ({ user: user(), ...page() })),
+  row(FeedService.method.listHomeFeed, 13, ({ page }) => page()),
+];
+
+const texts: readonly [string, ...string[]] = [
+  "",
+  " ",
+  "\u200b\u200b",
+  "\u0301\u0301",
+  "plain",
+  "👩‍👩‍👧‍👦 🇩🇪 👍🏽",
+  "Привет שלום नमस्ते",
+  "e\u0301 é",
+  "a\r\nSet-Cookie: x=1",
+  "nul \u0000 bell \u0007",
+  "'; DROP TABLE post; --",
+  "<script>alert(1)</script> $\u007bjndi:ldap://x} {{7*7}} %s%n",
+  "x".repeat(5_000),
+  "x".repeat(5_001),
+  "👍🏽".repeat(2_500),
+  "ü".repeat(10_001),
+  "x".repeat(300_000),
+];
+const strangers: readonly [string, ...string[]] = [
+  "",
+  "0",
+  "-1",
+  "1",
+  "1.5",
+  "01",
+  "a",
+  "nobody_here",
+  "NoBody_Here",
+  "ünïcode",
+  "an na",
+  "a;b",
+  "a%2fb",
+  "a/b",
+  "..",
+  "18446744073709551615",
+  "18446744073709551616",
+  "9".repeat(30),
+  "x".repeat(500),
+  "\u0000",
+  "' OR 1=1 --",
+];
+const names: readonly [string, ...string[]] = ["", "ab", "1abc", "_abc", "Ünicode", "a b", "x".repeat(31), "admin "];
+const secrets: readonly [string, ...string[]] = [
+  "",
+  "short",
+  "x".repeat(129),
+  "pässwörd 🔑 long",
+  "wrong horse battery",
+];
+const sizes: readonly [number, ...number[]] = [-1, 0, 1, 2, 3, 20, 100, 101, 2_147_483_647, -2_147_483_648];
+const pages: readonly [string, ...string[]] = ["", "0", "abc", "%00", "ü", "x".repeat(1_025), "eyJvZmZzZXQiOi0xfQ"];
+const badTokens: readonly [string, ...string[]] = ["a.b.c", "x", "x".repeat(5_000)];
+const badKeys: readonly [string, ...string[]] = ["a b", "x".repeat(256)];
+
+type Chance = ReturnType<typeof chanceOf>;
+
+/** What arguments are made of: mostly somebody or something there is, sometimes what there is not. */
+function chanceOf(random: Random) {
+  const { next, below, pick } = random;
+  let fresh = 0;
+  const literal =
+    <T extends string | number>(value: T): Said =>
+    () =>
+      value;
+  const user = (): Said => {
+    const n = below(people);
+    const how = next();
+    if (how < 0.4) return ({ people }) => people[n]?.id ?? "";
+    if (how < 0.7) return ({ people }) => people[n]?.username ?? "";
+    if (how < 0.75) return ({ people }) => people[n]?.username.toUpperCase() ?? "";
+    return literal(pick(strangers));
+  };
+  const post = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ posts }) => posts[nth % Math.max(1, posts.length)] ?? "1";
+  };
+  const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
+  const name = (): Said => {
+    const how = next();
+    const n = below(people);
+    if (how < 0.35) return ({ people }) => people[n]?.username ?? "";
+    const nth = fresh++;
+    return how < 0.7 ? ({ prefix }) => `${prefix}n${nth}` : literal(pick(names));
+  };
+  const secret = (): Said => literal(next() < 0.6 ? password : pick(secrets));
+  const page = (): Arguments => {
+    const pageSize = next() < 0.5 ? literal(next() < 0.6 ? 1 + below(5) : pick(sizes)) : undefined;
+    const how = next();
+    const n = below(people);
+    const kept: Said = ({ pageTokens }) => pageTokens.get(n) ?? "none";
+    const pageToken = how < 0.2 ? kept : how < 0.3 ? literal(pick(pages)) : undefined;
+    return { ...(pageSize && { pageSize }), ...(pageToken && { pageToken }) };
+  };
+  /** Who asks: a person, nobody, or somebody whose token is not ours; and under which key. */
+  const head = (): { as: number | undefined; of: (cast: Cast) => Head } => {
+    const how = next();
+    const as = how < 0.88 ? below(people) : undefined;
+    const bad = how > 0.96 ? pick(badTokens) : undefined;
+    const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
+    return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
+  };
+  return { user, post, text, name, secret, page, head };
+}
+
+let system: System;
+let casts: Cast[];
+before(async () => {
+  system = await startSystem();
+  const doors = openDoors(system.edge);
+  casts = await Promise.all(doors.map((door, n) => openCast(door, `d${n}${Date.now().toString(36)}`, people)));
+});
+after(async () => {
+  for (const { door } of casts ?? []) door.close();
+  await system?.stop();
+});
+
+test("the table has every public RPC", () => {
+  const all = [AuthService, UserService, PostService, FeedService].flatMap(({ methods }) => methods);
+  assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
+});
+
+test(`${calls} calls are answered alike at every door (SEED=${seed})`, { timeout: 120_000 }, async (t) => {
+  const random = randomOf("differential", seed);
+  const chance = chanceOf(random);
+  const sent = new Map<string, number>();
+  const kinds = new Map<string, number>();
+  for (let nth = 0; nth < calls; nth++) {
+    const { method, args } = rowOf(random);
+    const said = args(chance);
+    const { as, of } = chance.head();
+    const outcomes = await Promise.all(
+      casts.map(async (cast) => {
+        const request = requestOf(said, cast);
+        if (cast.door.name === "JSON" && !isSpellable(method, request)) return undefined;
+        const outcome = await cast.door.call(method, request, of(cast));
+        remember(cast, method.name, as, outcome);
+        sent.set(cast.door.name, (sent.get(cast.door.name) ?? 0) + 1);
+        return { cast, outcome };
+      }),
+    );
+    compare(`call ${nth}, ${method.name} ${JSON.stringify(requestOf(said, casts[0] as Cast)).slice(0, 200)}`, outcomes);
+    const outcome = outcomes.at(-1)?.outcome;
+    const kind = outcome?.ok ? "ok" : String(outcome?.reason);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  t.diagnostic(`calls: ${[...sent].map(([door, count]) => `${door} ${count}`).join(", ")}`);
+  t.diagnostic(`answers: ${[...kinds].map(([kind, count]) => `${kind} ${count}`).join(", ")}`);
+  assert.ok((kinds.get("ok") ?? 0) > calls / 4, "too few calls do something");
+  assert.ok(kinds.size >= 8, "too few kinds of refusal were met");
+});
+
+/** Each row as often as it weighs. */
+const rows = table.flatMap((each) => Array.from({ length: each.weight }, () => each));
+
+function rowOf({ below }: Random): Row {
+  return rows[below(rows.length)] as Row;
+}
+
+const requestOf = (said: Arguments, cast: Cast): JsonObject =>
+  Object.fromEntries(Object.entries(said).map(([name, value]) => [name, value?.(cast) ?? ""]));
+
+/** All alike; JSON, which has a status instead of a code, by that. */
+function compare(what: string, outcomes: readonly ({ cast: Cast; outcome: Outcome } | undefined)[]): void {
+  const met = outcomes.filter((each) => each !== undefined);
+  const first = met.at(-1);
+  if (first === undefined) return;
+  for (const { cast, outcome } of met) {
+    const due = comparable(first.cast, first.outcome) as Record<string, unknown>;
+    const got = comparable(cast, outcome) as Record<string, unknown>;
+    if (got.ok === false && got.code === undefined) got.code = due.code;
+    assert.deepEqual(got, due, `${what}: ${cast.door.name} and ${first.cast.door.name} differ`);
+  }
+}

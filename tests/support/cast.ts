@@ -1,0 +1,66 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
+import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
+import type { Door, Outcome } from "./outcome.ts";
+
+type Person = { readonly id: string; readonly username: string; readonly token: string };
+
+/** The people of one door and what they made: the same roles at each door, under other names. */
+export type Cast = {
+  readonly door: Door;
+  /** Names of this door begin with it; all are of one length. */
+  readonly prefix: string;
+  readonly people: readonly Person[];
+  readonly posts: string[];
+  /** Page tokens of home feeds, by the person who got them. */
+  readonly pageTokens: Map<number, string>;
+};
+
+export const password = "correct horse battery";
+
+/** Registers `size` people through the door itself. */
+export async function openCast(door: Door, prefix: string, size: number): Promise<Cast> {
+  const people: Person[] = [];
+  for (let n = 0; n < size; n++) {
+    const username = `${prefix}p${n}`;
+    const outcome = await door.call(AuthService.method.register, { username, password }, {});
+    if (!outcome.ok) throw new Error(`${door.name}: ${JSON.stringify(outcome)}`);
+    const { accessToken, user } = outcome.message as { accessToken: string; user: { id: string } };
+    people.push({ id: user.id, username, token: accessToken });
+  }
+  return { door, prefix, people, posts: [], pageTokens: new Map() };
+}
+
+/** Remembers what later calls speak of: posts made, pages begun. */
+export function remember({ posts, pageTokens }: Cast, name: string, as: number | undefined, outcome: Outcome): void {
+  if (!outcome.ok) return;
+  const { post, nextPageToken } = outcome.message as { post?: { id: string }; nextPageToken?: string };
+  if (name === "CreatePost" && post !== undefined && !posts.includes(post.id)) posts.push(post.id);
+  if (name === FeedService.method.listHomeFeed.name && as !== undefined && nextPageToken) {
+    pageTokens.set(as, nextPageToken);
+  }
+}
+
+/** Counts are folded a moment later, so two doors may see them before and after. */
+const folded = new Set(["followerCount", "followingCount"]);
+
+/** An outcome without what is each door's own: ids and names become roles, times and tokens words. */
+export function comparable(cast: Cast, outcome: Outcome): unknown {
+  if (!outcome.ok) return outcome;
+  const roles = new Map<string, string>();
+  for (const [n, { id, username }] of cast.people.entries()) roles.set(id, `person ${n}`).set(username, `name ${n}`);
+  for (const [n, id] of cast.posts.entries()) roles.set(id, `post ${n}`);
+  const plain = (value: JsonValue, name: string): JsonValue => {
+    if (folded.has(name)) return 0;
+    if (Array.isArray(value)) return value.map((item) => plain(item, name));
+    if (value !== null && typeof value === "object") return plainObject(value);
+    if (typeof value !== "string" || value === "") return value;
+    if (name === "nextPageToken" || name === "accessToken") return "a token";
+    if (name.endsWith("Time")) return "a time";
+    if (name === "id" || name === "activityId") return roles.get(value) ?? "an id";
+    return roles.get(value) ?? value.replaceAll(cast.prefix, "");
+  };
+  const plainObject = (object: JsonObject): JsonObject =>
+    Object.fromEntries(Object.entries(object).map(([name, value]) => [name, plain(value, name)]));
+  return { ...outcome, message: plainObject(outcome.message) };
+}
