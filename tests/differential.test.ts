@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
+import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
+import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { type Random, randomOf } from "../tools/seed/random.ts";
@@ -49,6 +51,13 @@ const table: readonly Row[] = [
   row(PostService.method.getPost, 10, ({ post }) => ({ post: post() })),
   row(PostService.method.deletePost, 5, ({ post }) => ({ post: post() })),
   row(PostService.method.listUserPosts, 8, ({ user, page }) => ({ user: user(), ...page() })),
+  row(LikeService.method.likePost, 10, ({ post }) => ({ post: post() })),
+  row(LikeService.method.unlikePost, 6, ({ post }) => ({ post: post() })),
+  row(LikeService.method.listPostLikes, 6, ({ post, page }) => ({ post: post(), ...page() })),
+  row(CommentService.method.createComment, 12, ({ post, text }) => ({ post: post(), text: text() })),
+  row(CommentService.method.listComments, 6, ({ post, page }) => ({ post: post(), ...page() })),
+  row(CommentService.method.getComment, 6, ({ comment }) => ({ comment: comment() })),
+  row(CommentService.method.deleteComment, 4, ({ comment }) => ({ comment: comment() })),
   row(FeedService.method.listHomeFeed, 13, ({ page }) => page()),
 ];
 
@@ -130,6 +139,11 @@ function chanceOf(random: Random) {
     if (next() < 0.25) return literal(pick(strangers));
     return ({ posts }) => posts[nth % Math.max(1, posts.length)] ?? "1";
   };
+  const comment = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ comments }) => comments[nth % Math.max(1, comments.length)] ?? "1";
+  };
   const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
   const name = (): Said => {
     const how = next();
@@ -155,7 +169,7 @@ function chanceOf(random: Random) {
     const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
-  return { user, post, text, name, secret, page, head };
+  return { user, post, comment, text, name, secret, page, head };
 }
 
 let system: System;
@@ -171,11 +185,13 @@ after(async () => {
 });
 
 test("the table has every public RPC", () => {
-  const all = [AuthService, UserService, PostService, FeedService].flatMap(({ methods }) => methods);
+  const all = [AuthService, UserService, PostService, LikeService, CommentService, FeedService].flatMap(
+    ({ methods }) => methods,
+  );
   assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
 });
 
-test(`${calls} calls are answered alike at every door (SEED=${seed})`, { timeout: 120_000 }, async (t) => {
+test(`${calls} calls are answered alike at every door (SEED=${seed})`, { timeout: 300_000 }, async (t) => {
   const random = randomOf("differential", seed);
   const chance = chanceOf(random);
   const sent = new Map<string, number>();

@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
+import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
+import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { openBufDoors, openDoors } from "./support/doors.ts";
@@ -15,6 +17,8 @@ const password = "correct horse battery";
 const { register, logIn } = AuthService.method;
 const { getUser, followUser, unfollowUser, listFollowers } = UserService.method;
 const { createPost, getPost, deletePost, listUserPosts } = PostService.method;
+const { likePost, unlikePost, listPostLikes } = LikeService.method;
+const { createComment, listComments, deleteComment } = CommentService.method;
 const { listHomeFeed } = FeedService.method;
 
 let system: System;
@@ -84,6 +88,26 @@ async function story({ call }: Door): Promise<void> {
     users.map(({ id }) => id),
     [bob.id],
   );
+
+  assert.deepEqual(await fine(likePost, { post: post.id }, bob), { liked: true });
+  const seen = (await fine(getPost, { post: post.id }, bob)).post as JsonObject;
+  assert.deepEqual(seen.viewer, { own: false, liked: true });
+  assert.equal(((await fine(listPostLikes, { post: post.id })).users as Shown[])[0]?.id, bob.id);
+  const said = { post: post.id, text: "well said 🧵" };
+  const comment = (await fine(createComment, said, { ...bob, key: "c" })).comment as Shown;
+  assert.deepEqual(
+    await fine(createComment, said, { ...bob, key: "c" }),
+    { comment },
+    "the same key, the same comment",
+  );
+  const { comments } = (await fine(listComments, { post: post.id }, ada)) as { comments: Shown[] };
+  assert.deepEqual(
+    comments.map(({ id, text }) => [id, text]),
+    [[comment.id, said.text]],
+  );
+  assert.deepEqual(await fine(deleteComment, { comment: comment.id }, ada), {}, "it stands under ada's post");
+  await refusedAs(deleteComment, { comment: "1" }, ada, { code: "NotFound", status: 404, reason: "not-found" });
+  assert.deepEqual(await fine(unlikePost, { post: post.id }, bob), { liked: false });
 
   await refusedAs(deletePost, { post: post.id }, bob, { code: "NotFound", status: 404, reason: "not-found" });
   assert.deepEqual(await fine(deletePost, { post: post.id }, ada), {});

@@ -12,6 +12,7 @@ export type Cast = {
   readonly prefix: string;
   readonly people: readonly Person[];
   readonly posts: string[];
+  readonly comments: string[];
   /** Page tokens of home feeds, by the person who got them. */
   readonly pageTokens: Map<number, string>;
 };
@@ -28,21 +29,28 @@ export async function openCast(door: Door, prefix: string, size: number): Promis
     const { accessToken, user } = outcome.message as { accessToken: string; user: { id: string } };
     people.push({ id: user.id, username, token: accessToken });
   }
-  return { door, prefix, people, posts: [], pageTokens: new Map() };
+  return { door, prefix, people, posts: [], comments: [], pageTokens: new Map() };
 }
 
 /** Remembers what later calls speak of: posts made, pages begun. */
-export function remember({ posts, pageTokens }: Cast, name: string, as: number | undefined, outcome: Outcome): void {
+export function remember(
+  { posts, comments, pageTokens }: Cast,
+  name: string,
+  as: number | undefined,
+  outcome: Outcome,
+): void {
   if (!outcome.ok) return;
-  const { post, nextPageToken } = outcome.message as { post?: { id: string }; nextPageToken?: string };
+  type Made = { post?: { id: string }; comment?: { id: string }; nextPageToken?: string };
+  const { post, comment, nextPageToken } = outcome.message as Made;
   if (name === "CreatePost" && post !== undefined && !posts.includes(post.id)) posts.push(post.id);
+  if (name === "CreateComment" && comment !== undefined && !comments.includes(comment.id)) comments.push(comment.id);
   if (name === FeedService.method.listHomeFeed.name && as !== undefined && nextPageToken) {
     pageTokens.set(as, nextPageToken);
   }
 }
 
 /** Counts are folded a moment later, so two doors may see them before and after. */
-const folded = new Set(["followerCount", "followingCount"]);
+const folded = new Set(["followerCount", "followingCount", "likeCount", "commentCount"]);
 
 /** An outcome without what is each door's own: ids and names become roles, times and tokens words. */
 export function comparable(cast: Cast, outcome: Outcome): unknown {
@@ -50,6 +58,7 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
   const roles = new Map<string, string>();
   for (const [n, { id, username }] of cast.people.entries()) roles.set(id, `person ${n}`).set(username, `name ${n}`);
   for (const [n, id] of cast.posts.entries()) roles.set(id, `post ${n}`);
+  for (const [n, id] of cast.comments.entries()) roles.set(id, `comment ${n}`);
   const plain = (value: JsonValue, name: string): JsonValue => {
     if (folded.has(name)) return 0;
     if (Array.isArray(value)) return value.map((item) => plain(item, name));
