@@ -126,7 +126,7 @@ async function story({ call }: Door): Promise<void> {
 }
 
 for (const name of names) {
-  test(`the story by ${name}`, { timeout: 60_000 }, async () => {
+  test(`the story by ${name}`, { timeout: 240_000 }, async () => {
     await story(doors.get(name) as Door);
   });
 }
