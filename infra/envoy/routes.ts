@@ -50,19 +50,20 @@ const repeatable = { ...unprocessed, retry_on: `${neverSent},unavailable,reset` 
 
 /** The JSON doors, most literal first, and then a route for the rest: the BFF says 404 and 405 itself. */
 export function edgeRoutes(rpcs: readonly Rpc[], cluster: string): object[] {
-  const doors = rpcs.flatMap((rpc) => rpc.http.map((door) => ({ ...door, timeoutMs: rpc.policy.timeoutMs })));
+  const doors = rpcs.flatMap((rpc) => rpc.http.map((door) => ({ ...door, policy: rpc.policy })));
   doors.sort((a, b) => rank(a.template).localeCompare(rank(b.template)));
   return [
-    ...doors.map((door) => ({
+    ...doors.map(({ policy, ...door }) => ({
       match: doorMatch(door),
-      route: { cluster, timeout: seconds(door.timeoutMs), ...edgeRetry(door.method) },
+      route: { cluster, timeout: seconds(policy.timeoutMs), ...edgeRetry(policy.retry) },
     })),
-    { match: { prefix: "/" }, route: { cluster, timeout: "5s", ...edgeRetry("") } },
+    { match: { prefix: "/" }, route: { cluster, timeout: "5s", ...edgeRetry(RetryClass.UNPROCESSED) } },
   ];
 }
 
-function edgeRetry(method: string): object {
-  const retryOn = method === "GET" ? `${neverSent},reset` : neverSent;
+/** A BFF that died in the middle is seen as a reset; its 503 is shedding, or the mesh's last word, and is final. */
+function edgeRetry(retry: RetryClass): object {
+  const retryOn = retry === RetryClass.UNAVAILABLE ? `${neverSent},reset` : neverSent;
   const bounds = { num_retries: limits.edgeRetriesMax, retry_back_off: limits.edgeBackOff };
   return { retry_policy: { retry_on: retryOn, ...bounds, ...elsewhere } };
 }
