@@ -25,7 +25,7 @@ test("over the limit a request is refused at once and says when to come back", {
   const { rpcs, open } = slowApi();
   const { ask } = await serve(t, rpcs, { isLate: () => true });
   let answered = 0;
-  const held = Array.from({ length: 40 }, () =>
+  const held = Array.from({ length: 136 }, () =>
     ask("/v1/users/anna/posts").then((answer) => {
       answered++;
       return answer;

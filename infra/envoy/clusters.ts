@@ -56,7 +56,9 @@ function replicated(name: string, replicas: readonly Address[], retriesAlways: n
     connect_timeout: limits.connectTimeout,
     lb_policy: "LEAST_REQUEST",
     // No panic: with one replica, and that one ill, an answer of 503 at once is better than a wait on it.
-    common_lb_config: { healthy_panic_threshold: { value: 0 } },
+    // Workers hear of each change of health at once: by default a second change within 1 s waits for that second's end,
+    // and a replica that just came back, or just left, is dealt with a second late.
+    common_lb_config: { healthy_panic_threshold: { value: 0 }, update_merge_window: "0s" },
     close_connections_on_host_health_failure: true,
     circuit_breakers: { thresholds: [breaker(retriesAlways)] },
     ...endpoints(name, replicas),
@@ -91,7 +93,7 @@ const healthCheck = {
  * would be back each second.
  */
 const ejection = {
-  interval: "1s",
+  interval: limits.ejectionCheck,
   base_ejection_time: limits.ejectionTime,
   max_ejection_time: limits.ejectionTimeMax,
   max_ejection_percent: limits.ejectedPercentMax,

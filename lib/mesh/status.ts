@@ -27,10 +27,15 @@ export function toStatus(err: ConnectError): Partial<StatusObject> {
 
 /** How grpc-js words a stream or a connection that ended without a status: nobody said these, so nobody judged the call. */
 const brokenOff = /^(Received RST_STREAM with code \d+|Connection dropped$|read ECONNRESET$)/;
+/**
+ * How Envoy words a replica that went away under a call, where its retry budget left the call out. One that it did send
+ * again says "retried and the latest reset reason", and has had its chances.
+ */
+const leftOut = /disconnect\/reset before headers\. reset reason: (connection termination|remote connection failure)/;
 
-/** Whether the peer, or the proxy before it, went away in the middle of its answer. */
+/** Whether the peer, or the proxy before it, went away under the call, and nobody has tried it elsewhere. */
 export const isBrokenOff = ({ code, details }: Pick<ServiceError, "code" | "details">): boolean =>
-  (code === status.INTERNAL || code === status.UNAVAILABLE) && brokenOff.test(details);
+  (code === status.INTERNAL || code === status.UNAVAILABLE) && (brokenOff.test(details) || leftOut.test(details));
 
 /** What grpc-js reports as the ConnectError that the peer threw; UNAVAILABLE where the peer went away. */
 export function fromStatus(err: ServiceError): ConnectError {

@@ -30,8 +30,9 @@ type Options = {
 /**
  * A Connect transport that speaks gRPC through grpc-js, so that `createClient` gives typed clients at a fifth of
  * connect-node's CPU. Every call must run inside another one (`within(ctx)`): deadline, viewer, trace and request id
- * come from there. One connection to each proxy; Envoy balances its streams. Envoy also retries, but for one case it cannot: an answer
- * that broke off after its headers had passed. Such a call is sent once more here, if its contract says it may be.
+ * come from there. One connection to each proxy; Envoy balances its streams. Envoy also retries, but for two cases it cannot: an
+ * answer that broke off after its headers had passed, and more calls at once than its budget holds when a replica dies.
+ * Such a call is sent once more here, if its contract says it may be.
  */
 export function grpcTransport({ address, caller, key }: Options): Transport & { close(): void } {
   const client = new grpc.Client(targetOf(address), grpc.credentials.createInsecure(), {
@@ -65,6 +66,9 @@ function targetOf(address: string): string {
   return `ipv4:${hosts.join(",")}`;
 }
 
+/** Until Envoy has learnt of a replica's death from the calls before. */
+const againMs = 25;
+
 type Outgoing = (values: ContextValues | undefined) => { metadata: grpc.Metadata; options: grpc.CallOptions };
 
 const unaryOver =
@@ -92,7 +96,7 @@ const unaryOver =
           (err, reply) => {
             if (err === null)
               resolve({ ...envelopeOf(method), stream: false, method, message: reply as MessageShape<O> });
-            else if (!isLast && isBrokenOff(err)) again();
+            else if (!isLast && isBrokenOff(err)) setTimeout(again, againMs);
             else reject(fromStatus(err));
           },
         );
@@ -100,9 +104,10 @@ const unaryOver =
       };
       const again = () => {
         try {
+          signal?.throwIfAborted();
           send(true);
         } catch (reason) {
-          reject(reason); // Its deadline passed meanwhile.
+          reject(reason); // Its deadline passed meanwhile, or nobody waits any more.
         }
       };
       send(getOption(method, policy).retry !== RetryClass.UNAVAILABLE);

@@ -51,12 +51,6 @@ export function portsFrom(base: number | undefined, replicas: Readonly<Replicas>
   return ports;
 }
 
-/** Every port that a proxy must reach of one replica: the BFF has a door of its own for gRPC. */
-export function portsOf(ports: Ports, kind: Listener, index: number): number[] {
-  const names: Listener[] = kind === "bff" ? ["bff", "bffGrpc"] : [kind];
-  return names.flatMap((name) => ports[name][index] ?? []);
-}
-
 /** Fails on the first port that somebody has, with the name of who it is where that can be known. */
 export async function requireFree(ports: readonly number[]): Promise<void> {
   for (const port of ports) {

@@ -1,36 +1,35 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { seen } from "../servers/envoy.ts";
 import { LaunchFailure } from "../servers/failure.ts";
-import { type Kind, kindOf, nameOf, services } from "./kinds.ts";
-import { type Ports, portsOf } from "./ports.ts";
+import { kindOf, services } from "./kinds.ts";
+import type { ProcessRecord } from "./state.ts";
 
 const proxyTimeoutMs = 20_000;
 const proxyPollMs = 50;
 
 /** What one proxy must reach. */
-export type View = { proxy: string; adminPort: number; ports: readonly number[] };
+type View = { proxy: string; adminPort: number; ports: readonly number[] };
 
-/** Every proxy with the replicas behind it, of those that were started. */
-export function viewsOf(ports: Ports, started: readonly string[]): View[] {
-  const behind = (kinds: readonly Exclude<Kind, "edge" | "mesh">[]) =>
-    kinds.flatMap((kind) =>
-      ports[kind].flatMap((_, index) => (started.includes(nameOf(kind, index)) ? portsOf(ports, kind, index) : [])),
-    );
-  return [
-    ...ports.meshAdmin.map((adminPort, index) => ({
-      proxy: nameOf("mesh", index),
-      adminPort,
-      ports: behind(services),
-    })),
-    ...ports.edgeAdmin.map((adminPort, index) => ({ proxy: nameOf("edge", index), adminPort, ports: behind(["bff"]) })),
-  ];
+/** The least that is known of a process, in its launcher or in its status. */
+type Place = Pick<ProcessRecord, "name" | "address" | "grpcAddress" | "healthUrl">;
+
+/** Every proxy, with the replicas behind it. */
+export function viewsOf(processes: readonly Place[]): View[] {
+  const behind = (kinds: readonly string[]) =>
+    processes.filter(({ name }) => kinds.includes(kindOf(name))).flatMap(portsOf);
+  const views = (kind: "mesh" | "edge", ports: readonly number[]) =>
+    processes
+      .filter(({ name }) => kindOf(name) === kind)
+      .map(({ name, healthUrl = "" }) => ({ proxy: name, adminPort: portOf(healthUrl), ports }));
+  return [...views("mesh", behind(services)), ...views("edge", behind(["bff"]))];
 }
 
-/** The part of the views that is about one replica: a proxy's own view, or what all others see of a service. */
-export function viewsAbout(name: string, views: readonly View[], ports: Ports): View[] {
+/** The part of the views that is about one replica: a proxy's own view, or what the proxies see of a service. */
+export function viewsAbout(name: string, processes: readonly Place[]): View[] {
+  const views = viewsOf(processes);
   const own = views.filter(({ proxy }) => proxy === name);
   if (own.length > 0) return own;
-  const of = portsOf(ports, kindOf(name) as Kind, Number(name.split("-")[1]) - 1);
+  const of = processes.filter((process) => process.name === name).flatMap(portsOf);
   return views.filter((view) => of.some((port) => view.ports.includes(port))).map((view) => ({ ...view, ports: of }));
 }
 
@@ -58,3 +57,9 @@ async function missingOf({ proxy, adminPort, ports }: View): Promise<string[]> {
   const held = await seen(adminPort, ports);
   return ports.filter((port) => !held.includes(port)).map((port) => `${proxy} does not reach 127.0.0.1:${port}`);
 }
+
+/** The BFF has a door of its own for gRPC. */
+const portsOf = ({ address, grpcAddress }: Place): number[] =>
+  [address, ...(grpcAddress ? [grpcAddress] : [])].map(portOf);
+
+const portOf = (url: string): number => Number(URL.canParse(url) ? new URL(url).port : 0);

@@ -1,7 +1,6 @@
 import { LaunchFailure } from "../servers/failure.ts";
 import { type Kind, kindOf } from "./kinds.ts";
-import type { Ports } from "./ports.ts";
-import { untilLeft, untilReached, type View, viewsAbout } from "./proxies.ts";
+import { untilLeft, untilReached, viewsAbout } from "./proxies.ts";
 import type { Supervised } from "./supervise.ts";
 
 export type Rolled = { name: string; ms: number };
@@ -13,15 +12,11 @@ export type Rolled = { name: string; ms: number };
 export async function roll({
   kinds,
   watched,
-  views,
-  ports,
   given,
   say,
 }: {
   kinds: readonly Kind[];
   watched: readonly Supervised[];
-  views: readonly View[];
-  ports: Ports;
   given: AbortSignal;
   say: (line: string) => void;
 }): Promise<Rolled[]> {
@@ -36,7 +31,10 @@ export async function roll({
     const { name } = process;
     const startTime = Date.now();
     const since = () => `${((Date.now() - startTime) / 1000).toFixed(1)} s`;
-    const about = viewsAbout(name, views, ports);
+    const about = viewsAbout(
+      name,
+      watched.map((each) => each.record()),
+    );
     say(`${name} drains (${rolled.length + 1} of ${turns.length})`);
     const ended = new AbortController();
     const left = untilLeft(about, ended.signal).then(

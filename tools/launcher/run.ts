@@ -144,15 +144,7 @@ export class Run {
     await this.#step("schemas", () => migrate(place));
     const specs = await systemSpecs(place, envoy);
     await this.#step("services", () => this.#startAll(specs));
-    await this.#step("proxies", () =>
-      untilReached(
-        viewsOf(
-          place.ports,
-          specs.map(({ name }) => name),
-        ),
-        this.#stopping.signal,
-      ),
-    );
+    await this.#step("proxies", () => untilReached(viewsOf(specs), this.#stopping.signal));
     if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
   }
 
@@ -167,14 +159,9 @@ export class Run {
 
   /** One at a time: a second request waits for the first. */
   #restart(kinds: readonly Kind[], say: (line: string) => void): Promise<Rolled[]> {
-    const { ports } = this.#options;
-    const views = viewsOf(
-      ports,
-      this.#watched.map(({ name }) => name),
-    );
     const given = this.#stopping.signal;
     const before = this.#rolling ?? Promise.resolve();
-    const rolled = before.then(() => roll({ kinds, watched: this.#watched, views, ports, given, say }));
+    const rolled = before.then(() => roll({ kinds, watched: this.#watched, given, say }));
     this.#rolling = rolled.catch(() => undefined);
     return rolled;
   }

@@ -6,7 +6,22 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import * as grpc from "@grpc/grpc-js";
 import { type Address, meshConfig } from "../config.ts";
+import {
+  answerWith,
+  callOf,
+  hang,
+  hitsOf,
+  type Replica,
+  refuse,
+  rpcs,
+  scanFollowers,
+  sound,
+  startReplica,
+  whole,
+} from "./replica.ts";
 import { envoyBinary, freeAddresses, healthy, nth, type Running, startEnvoy, stat } from "./running.ts";
+
+const { getUser, logIn, batchGetPosts, listHomeFeed, getFollowSet } = rpcs;
 
 let listen: Address;
 let admin: Address;
@@ -33,87 +48,8 @@ after(async () => {
   for (const { server } of replicas) server.forceShutdown();
 });
 
-type Replica = {
-  readonly server: grpc.Server;
-  answer: (call: grpc.ServerUnaryCall<Buffer, Buffer>, reply: grpc.sendUnaryData<Buffer>) => void;
-  hits: number;
-};
-
-const whole = (bytes: Buffer): Buffer => bytes;
-const wire = {
-  requestSerialize: whole,
-  requestDeserialize: whole,
-  responseSerialize: whole,
-  responseDeserialize: whole,
-};
-const unary = (rpc: string) => ({ path: rpc, requestStream: false, responseStream: false, ...wire });
-const getUser = "/skein.user.v1.UserService/GetUser";
-const logIn = "/skein.user.v1.UserService/LogIn";
-const batchGetPosts = "/skein.post.v1.PostService/BatchGetPosts";
-const listHomeFeed = "/skein.feed.v1.FeedService/ListHomeFeed";
-const getFollowSet = "/skein.graph.v1.GraphService/GetFollowSet";
-const scanFollowers = "/skein.graph.v1.GraphService/ScanFollowers";
-const serving = Buffer.from([8, 1]);
-
-const sound: Replica["answer"] = (_, reply) => reply(null, Buffer.alloc(0));
-
-async function startReplica({ host, port }: Address): Promise<Replica> {
-  const server = new grpc.Server();
-  const replica: Replica = { server, hits: 0, answer: sound };
-  const answer: grpc.handleUnaryCall<Buffer, Buffer> = (call, reply) => {
-    replica.hits += 1;
-    replica.answer(call, reply);
-  };
-  server.addService(
-    {
-      check: unary("/grpc.health.v1.Health/Check"),
-      getUser: unary(getUser),
-      logIn: unary(logIn),
-      batchGetPosts: unary(batchGetPosts),
-      listHomeFeed: unary(listHomeFeed),
-      getFollowSet: unary(getFollowSet),
-      scanFollowers: { path: scanFollowers, requestStream: false, responseStream: true, ...wire },
-    },
-    {
-      check: (_: unknown, reply: grpc.sendUnaryData<Buffer>) => reply(null, serving),
-      getUser: answer,
-      logIn: answer,
-      batchGetPosts: answer,
-      listHomeFeed: answer,
-      getFollowSet: answer,
-      scanFollowers: async (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
-        for (let page = 0; page < 5; page += 1) {
-          call.write(Buffer.alloc(1));
-          await new Promise((resolve) => setTimeout(resolve, 500));
-        }
-        call.end();
-      },
-    },
-  );
-  const bind = (done: (err: Error | null) => void) =>
-    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), done);
-  await new Promise<void>((resolve, reject) => bind((err) => (err === null ? resolve() : reject(err))));
-  return replica;
-}
-
-/** The status a call ended with, and after how long. */
-function call(rpc: string, options: grpc.CallOptions = {}, metadata = new grpc.Metadata()) {
-  const start = Date.now();
-  return new Promise<{ code: grpc.status; details: string; ms: number }>((resolve) => {
-    client.makeUnaryRequest(rpc, whole, whole, Buffer.alloc(0), metadata, options, (err) =>
-      resolve({ code: err?.code ?? grpc.status.OK, details: err?.details ?? "", ms: Date.now() - start }),
-    );
-  });
-}
-
-const hitsOf = (...of: Replica[]): number => of.reduce((sum, { hits }) => sum + hits, 0);
-
-function answerWith(answer: Replica["answer"], ...of: Replica[]): void {
-  for (const replica of of) Object.assign(replica, { answer, hits: 0 });
-}
-
-const refuse: Replica["answer"] = (_, reply) => reply({ code: grpc.status.UNAVAILABLE, details: "not now" });
-const hang: Replica["answer"] = () => {};
+const call = (rpc: string, options?: grpc.CallOptions, metadata?: grpc.Metadata) =>
+  callOf(client, rpc, options, metadata);
 
 test("Envoy accepts the configuration without a warning", () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), "skein-envoy-"));

@@ -11,7 +11,9 @@ import { grpcTransport } from "../transport.ts";
 
 const key = randomBytes(32).toString("base64url");
 
-/** A peer that dies after the headers of its first `broken` answers, as Envoy passes on a replica killed just then. */
+const answered = { ":status": 200, "content-type": "application/grpc" };
+
+/** A peer that answers its first `broken` calls in some way that is none, as Envoy passes on a replica killed just then. */
 async function dyingPeer(
   broken: number,
   how: (stream: ServerHttp2Stream) => void,
@@ -23,11 +25,8 @@ async function dyingPeer(
   server.on("stream", (stream) => {
     stream.on("error", () => {});
     const isBroken = calls++ < broken;
-    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: !isBroken });
-    if (isBroken) {
-      setImmediate(how, stream);
-      return;
-    }
+    if (isBroken) return how(stream);
+    stream.respond(answered, { waitForTrailers: true });
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
     const body = toBinary(FollowUserResponseSchema, create(FollowUserResponseSchema, {}));
     stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, body.length]), body]));
@@ -44,8 +43,17 @@ async function dyingPeer(
 }
 
 const options = () => onBehalfOfNobody("test", 5_000);
-const resets = (stream: ServerHttp2Stream) => stream.close(2);
-const drops = (stream: ServerHttp2Stream) => stream.session?.destroy();
+const afterHeaders = (then: (stream: ServerHttp2Stream) => void) => (stream: ServerHttp2Stream) => {
+  stream.respond(answered);
+  setImmediate(then, stream);
+};
+const resets = afterHeaders((stream) => stream.close(2));
+const drops = afterHeaders((stream) => stream.session?.destroy());
+/** Envoy's words, 1.40. */
+const says = (reason: string) => (stream: ServerHttp2Stream) => {
+  const message = `upstream connect error or disconnect/reset before headers. ${reason}`;
+  stream.respond({ ...answered, "grpc-status": "14", "grpc-message": message }, { endStream: true });
+};
 const codeOf = (call: Promise<unknown>) =>
   call.then(
     () => undefined,
@@ -66,5 +74,18 @@ for (const [what, how] of [
     dyingPeer(2, how, async (client, calls) => {
       assert.equal(await codeOf(client.followUser({ userId: "1" }, options())), Code.Unavailable);
       assert.equal(calls(), 2);
+    }));
+}
+
+for (const [reason, calls] of [
+  ["reset reason: connection termination", 2],
+  ["reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused", 2],
+  ["retried and the latest reset reason: connection termination", 1],
+  ["reset reason: overflow", 1],
+] as const) {
+  test(`a call that Envoy gave up on (${reason}) is sent ${calls === 2 ? "once more" : "no more"}`, () =>
+    dyingPeer(2, says(reason), async (client, seen) => {
+      assert.equal(await codeOf(client.followUser({ userId: "1" }, options())), Code.Unavailable);
+      assert.equal(seen(), calls);
     }));
 }

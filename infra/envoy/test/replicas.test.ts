@@ -1,0 +1,115 @@
+//! What two replicas of a service promise their callers: shared load, no call to one that is ill or leaving, and a
+//! bound on what an outage of both costs.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import * as grpc from "@grpc/grpc-js";
+import { type Address, meshConfig } from "../config.ts";
+import { outageAttemptsMax } from "../limits.ts";
+import { answerWith, callOf, hitsOf, type Replica, refuse, rpcs, sound, startReplica } from "./replica.ts";
+import { freeAddresses, healthy, nth, type Running, startEnvoy, stat, until } from "./running.ts";
+
+let admin: Address;
+let envoy: Running;
+let client: grpc.Client;
+/** Two of each; a test that gets one ejected has a service of its own. */
+const of: Record<"user" | "post" | "feed" | "graph", { at: Address[]; replicas: Replica[] }> = {
+  user: { at: [], replicas: [] },
+  post: { at: [], replicas: [] },
+  feed: { at: [], replicas: [] },
+  graph: { at: [], replicas: [] },
+};
+const call = (rpc: string) => callOf(client, rpc);
+
+before(async () => {
+  const free = await freeAddresses(10);
+  const listen = nth(free, 0);
+  admin = nth(free, 1);
+  for (const [index, service] of Object.values(of).entries()) {
+    service.at = free.slice(2 + index * 2, 4 + index * 2);
+    service.replicas = await Promise.all(service.at.map(startReplica));
+  }
+  const services = Object.fromEntries(Object.entries(of).map(([noun, { at }]) => [noun, at]));
+  envoy = await startEnvoy(meshConfig({ listen, admin, services }), admin);
+  for (const noun of Object.keys(of)) await healthy(admin, noun, 2);
+  client = new grpc.Client(`${listen.host}:${listen.port}`, grpc.credentials.createInsecure());
+});
+
+after(async () => {
+  client?.close();
+  await envoy?.[Symbol.asyncDispose]();
+  for (const { replicas } of Object.values(of)) for (const { server } of replicas) server.forceShutdown();
+});
+
+test("both replicas get their share", async () => {
+  const { replicas } = of.user;
+  answerWith(sound, ...replicas);
+  for (let n = 0; n < 200; n += 1) assert.equal((await call(rpcs.getUser)).code, grpc.status.OK);
+  for (const { hits } of replicas) assert.ok(hits >= 70, `one got ${hits} of 200`);
+});
+
+test("one that is leaving gets no new call, and what it holds is finished", async () => {
+  const [leaving, other] = of.user.replicas as [Replica, Replica];
+  let finish = () => {};
+  answerWith((_, reply) => {
+    finish = () => reply(null, Buffer.alloc(0));
+  }, leaving);
+  const held: ReturnType<typeof call>[] = [];
+  while (leaving.hits === 0) {
+    held.push(call(rpcs.getUser));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  leaving.serves = false;
+  await healthy(admin, "user", 1);
+  answerWith(leaving.answer, leaving, other);
+  other.answer = sound;
+  for (let n = 0; n < 50; n += 1) assert.equal((await call(rpcs.getUser)).code, grpc.status.OK);
+  assert.equal(leaving.hits, 0);
+  finish();
+  for (const { code } of await Promise.all(held)) assert.equal(code, grpc.status.OK);
+  leaving.serves = true;
+  leaving.answer = sound;
+  await healthy(admin, "user", 2);
+});
+
+test("one that says it serves and fails its calls is left out, at no call's cost", async () => {
+  const [ill, well] = of.post.replicas as [Replica, Replica];
+  answerWith(sound, well);
+  answerWith(refuse, ill);
+  const isOut = async () => (await stat(admin, "cluster.post.outlier_detection.ejections_active")) === 1;
+  await until(async () => {
+    assert.equal((await call(rpcs.batchGetPosts)).code, grpc.status.OK);
+    return isOut();
+  });
+  ill.hits = 0;
+  for (let n = 0; n < 50; n += 1) assert.equal((await call(rpcs.batchGetPosts)).code, grpc.status.OK);
+  assert.equal(ill.hits, 0);
+});
+
+test("one that was killed and came back is used again within two seconds", async (context) => {
+  const { at, replicas } = of.feed;
+  answerWith(sound, ...replicas);
+  nth(replicas, 0).server.forceShutdown();
+  for (let n = 0; n < 50; n += 1) assert.equal((await call(rpcs.listHomeFeed)).code, grpc.status.OK);
+  await healthy(admin, "feed", 1);
+  const back = await startReplica(nth(at, 0));
+  replicas[0] = back;
+  const start = Date.now();
+  while (back.hits === 0) assert.equal((await call(rpcs.listHomeFeed)).code, grpc.status.OK);
+  const took = Date.now() - start;
+  context.diagnostic(`used again after ${took} ms`);
+  assert.ok(took < 2_000, `took ${took} ms`);
+});
+
+test("when both refuse every call, retries add no more than is written", async (context) => {
+  const { replicas } = of.graph;
+  answerWith(refuse, ...replicas);
+  const calls: ReturnType<typeof call>[] = [];
+  const load = setInterval(() => calls.push(call(rpcs.getFollowSet)), 5);
+  while (calls.length < 800) await new Promise((resolve) => setTimeout(resolve, 5));
+  clearInterval(load);
+  for (const { code } of await Promise.all(calls)) assert.equal(code, grpc.status.UNAVAILABLE);
+  const attempts = hitsOf(...replicas) / calls.length;
+  context.diagnostic(`${attempts.toFixed(2)} attempts a call`);
+  assert.ok(attempts <= outageAttemptsMax, `${attempts} attempts a call`);
+});
