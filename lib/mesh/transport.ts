@@ -40,7 +40,8 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     "grpc.service_config_disable_resolution": 1,
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 1000,
+    // Soon, because until then only the other proxy is left, and it may be the next to go.
+    "grpc.max_reconnect_backoff_ms": 300,
   });
   const tokens = meshTokens(key);
   const outgoing: Outgoing = (values) => {

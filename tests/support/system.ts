@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { type Instance, startInstance } from "../../tools/launcher/instance.ts";
+import type { Replicas } from "../../tools/launcher/kinds.ts";
 import { type Oracle, openOracle } from "../../tools/oracle.ts";
 import type { Person } from "./person.ts";
 
@@ -19,9 +20,9 @@ export type System = {
   stop(): Promise<void>;
 };
 
-export async function startSystem(): Promise<System> {
+export async function startSystem(replicas: Partial<Replicas> = {}): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), "skein-"));
-  const instance = await startInstance({ dir, demo: false, env });
+  const instance = await startInstance({ dir, demo: false, env, replicas });
   const oracle = openOracle({ url: instance.servers.mysqlUrl, deployment: "skein" });
   return {
     instance,

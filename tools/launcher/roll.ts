@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { LaunchFailure } from "../servers/failure.ts";
 import { type Kind, kindOf } from "./kinds.ts";
 import { untilLeft, untilReached, viewsAbout } from "./proxies.ts";
 import type { Supervised } from "./supervise.ts";
+
+/** Callers of a proxy look for it again within 0.4 s of its start; before that the other one must not go. */
+const reconnectMs = 1_000;
 
 export type Rolled = { name: string; ms: number };
 
@@ -37,15 +41,18 @@ export async function roll({
     );
     say(`${name} drains (${rolled.length + 1} of ${turns.length})`);
     const ended = new AbortController();
-    const left = untilLeft(about, ended.signal).then(
-      () => ended.signal.aborted || say(`${name} gets nothing new (${since()})`),
-    );
-    await process.roll(() => {
+    const isBehindProxies = about.some(({ proxy }) => proxy !== name);
+    const left = untilLeft(isBehindProxies ? about : [], ended.signal).then(() => {
+      if (isBehindProxies && !ended.signal.aborted) say(`${name} gets nothing new (${since()})`);
+    });
+    const rolling = process.roll(() => {
       ended.abort();
       say(`${name} ended (${since()}), starting`);
     });
+    await rolling.finally(() => ended.abort());
     await left;
     await untilReached(about, given);
+    if (!isBehindProxies) await sleep(reconnectMs, undefined, { signal: given }).catch(() => undefined);
     say(`${name} serves again (${since()})`);
     rolled.push({ name, ms: Date.now() - startTime });
   }

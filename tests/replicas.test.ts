@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { readKinds, readReplicas } from "../tools/launcher/kinds.ts";
+import { disturb } from "./support/disturb.ts";
+import { openEdges } from "./support/edges.ts";
+import { caughtUp } from "./support/faults.ts";
+import { type Ledger, openLedger } from "./support/ledger.ts";
+import { assertFeeds, type System, startSystem } from "./support/system.ts";
+import { drive, type Traffic } from "./support/traffic.ts";
+
+/** Requests a second: two cores carry it with a test beside. bench/replicas.ts is where rates are driven. */
+const rate = 20;
+/** Feeds are compared a hundred to a page. */
+const pageSize = 100;
+
+const two = readReplicas("all=2");
+let system: System;
+let ledger: Ledger;
+
+before(
+  async () => {
+    system = await startSystem(two);
+    ledger = await openLedger(system.edge, 4);
+  },
+  { timeout: 60_000 },
+);
+
+after(() => system.stop());
+
+/** Drives people while something happens, and says what went wrong for them. */
+async function meanwhile(happens: (traffic: Traffic) => Promise<unknown>): Promise<void> {
+  const client = openEdges(system.instance.edges);
+  const traffic = drive({ edges: client, ledger, rate });
+  try {
+    await happens(traffic);
+    const after = traffic.done() + rate;
+    while (traffic.done() < after) await new Promise((done) => setTimeout(done, 10));
+  } finally {
+    await traffic.stop();
+    client.close();
+  }
+  assert.deepEqual(traffic.failures, []);
+}
+
+for (const [signal, kinds] of [
+  ["SIGKILL", "all"],
+  ["SIGTERM", "feed,bff"],
+] as const) {
+  test(`a replica of ${kinds} ends with ${signal} while people read and write: no request fails`, {
+    timeout: 120_000,
+  }, async () => {
+    await meanwhile(async () => {
+      for (const [nth, kind] of readKinds(kinds).entries()) await disturb({ dir: system.dir, kind, nth, signal });
+    });
+  });
+}
+
+test("a restart replica by replica: no request fails", { timeout: 120_000 }, async () => {
+  await meanwhile(() => system.instance.restart(readKinds("mesh,post,bff,edge")));
+  const { processes } = await system.instance.status();
+  assert.ok(processes.every(({ healthy }) => healthy));
+});
+
+test("after all of it every acknowledged write is there once, and every feed is the oracle's", {
+  timeout: 60_000,
+}, async () => {
+  await caughtUp(system.instance.servers);
+  assert.deepEqual(await ledger.differences(system.instance.servers.mysqlUrl), []);
+  await assertFeeds(system.oracle, ledger.people, pageSize);
+});

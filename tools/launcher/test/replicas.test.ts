@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LaunchFailure } from "../../servers/failure.ts";
+import { kindOf, nameOf, onceEach, readKinds, readReplicas } from "../kinds.ts";
+import { findFreeBase, portsFrom } from "../ports.ts";
+import { readState } from "../state.ts";
+import type { InstanceStatus } from "../status.ts";
+import { instanceDir, runLauncher } from "./support.ts";
+
+test("--replicas names processes and how many of each, and what comes later wins", () => {
+  assert.deepEqual(readReplicas("feed=2,bff=3"), { ...onceEach, feed: 2, bff: 3 });
+  const all = readReplicas("all=2,edge=1");
+  assert.deepEqual([all.mesh, all.graph, all.edge], [2, 2, 1]);
+  for (const wrong of ["feed", "feed=0", "feed=9", "feed=2=3", "feed=x", "redis=2", "", "feed=2,"]) {
+    assert.throws(
+      () => readReplicas(wrong),
+      (error) => error instanceof LaunchFailure && error.exitCode === 2,
+      wrong,
+    );
+  }
+});
+
+test("a restart takes kinds in the order of a start, whatever the order they are named in", () => {
+  assert.deepEqual(readKinds("bff,feed,graph"), ["graph", "feed", "bff"]);
+  assert.deepEqual(readKinds("all"), Object.keys(onceEach));
+  assert.throws(() => readKinds("feed,mysql"), /no process "mysql"; there are mesh, /);
+  assert.equal(kindOf(nameOf("feed", 1)), "feed");
+  assert.equal(kindOf("mysql"), "mysql");
+});
+
+test("first replicas keep their ports, and no port is given twice", () => {
+  for (const base of [undefined, 20_000]) {
+    const single = portsFrom(base, onceEach);
+    const many = portsFrom(base, readReplicas("all=3,bff=8"));
+    for (const name of Object.keys(single) as (keyof typeof single)[]) assert.equal(many[name][0], single[name][0]);
+    const ports = Object.values(many).flat();
+    assert.equal(new Set(ports).size, ports.length);
+    assert.deepEqual([many.edge.length, many.edgeAdmin.length, many.bff.length, many.mysql.length], [3, 3, 8, 1]);
+  }
+});
+
+test("replicas are started, listed and restarted one by one, and the front doors keep serving", {
+  timeout: 120_000,
+}, async (context) => {
+  const dir = await instanceDir(context);
+  const replicas = readReplicas("graph=2,edge=2");
+  const base = String(await findFreeBase(replicas));
+  const args = ["start", "--detach", "--no-demo", "--dir", dir, "--port-base", base, "--replicas", "graph=2,edge=2"];
+  const started = await runLauncher(args);
+  assert.equal(started.exitCode, 0, started.stderr);
+  const before = await status(dir);
+  assert.equal(before.edge, `http://127.0.0.1:${base}`);
+  assert.equal(before.edges?.length, 2);
+  const twice = before.processes.map(({ name }) => name).filter((name) => name.endsWith("-2"));
+  assert.deepEqual(twice, ["graph-2", "edge-2"]);
+  assert.ok(before.processes.every(({ healthy }) => healthy));
+
+  const restarted = await runLauncher(["restart", "edge,graph,user", "--json", "--dir", dir]);
+  assert.equal(restarted.exitCode, 0, restarted.stderr);
+  const names = (JSON.parse(restarted.stdout) as { name: string }[]).map(({ name }) => name);
+  assert.deepEqual(names, ["graph-1", "graph-2", "user-1", "edge-1", "edge-2"]);
+  assert.match(restarted.stderr, /user has one replica: requests that need it wait or fail/);
+  assert.match(restarted.stderr, /graph-2 drains \(2 of 5\)/);
+  const later = await status(dir);
+  assert.ok(later.processes.every(({ healthy, restarts }) => healthy && restarts === 0));
+  const pidOf = (of: InstanceStatus, wanted: string) => of.processes.find(({ name }) => name === wanted)?.pid;
+  for (const name of names) assert.notEqual(pidOf(later, name), pidOf(before, name), name);
+  assert.equal(pidOf(later, "feed-1"), pidOf(before, "feed-1"));
+
+  for (const wrong of [["restart"], ["restart", "nobody"]]) {
+    assert.equal((await runLauncher([...wrong, "--dir", dir])).exitCode, 2);
+  }
+  process.kill(readState(dir)?.launcher.pid ?? 0, "SIGUSR2");
+  assert.ok(
+    (await status(dir)).processes.every(({ healthy }) => healthy),
+    "a bell without a request does nothing",
+  );
+  await runLauncher(["stop", "--dir", dir]);
+  assert.equal((await runLauncher(["restart", "all", "--dir", dir])).exitCode, 3);
+});
+
+async function status(dir: string): Promise<InstanceStatus> {
+  return JSON.parse((await runLauncher(["status", "--json", "--dir", dir])).stdout) as InstanceStatus;
+}
