@@ -9,7 +9,15 @@ export type Post = {
   isLeaving: boolean;
   isGone: boolean;
 };
-type Pair = { readonly who: Person; readonly whom: Person; follows: boolean; isBusy: boolean; isUnknown: boolean };
+/** Somebody's follow or like: on or off, by PUT and DELETE. `row` is how MySQL names it. */
+type Switch = {
+  readonly who: Person;
+  readonly path: string;
+  readonly row: string;
+  isOn: boolean;
+  isBusy: boolean;
+  isUnknown: boolean;
+};
 
 /** What people were told, to be held against what MySQL says. */
 export type Ledger = ReturnType<typeof ledgerOf>;
@@ -19,17 +27,24 @@ export async function openLedger(edge: string, count: number): Promise<Ledger> {
   const people: Person[] = [];
   for (let nth = 0; nth < count; nth++) people.push(await register(edge));
   for (const [nth, person] of people.entries()) await person.follow(people[(nth + 1) % count] as Person);
-  return ledgerOf(people);
+  const anchors = await Promise.all(people.map((person) => person.post("stays, to be liked and commented on")));
+  return ledgerOf(
+    people,
+    anchors.map(({ id }) => id),
+  );
 }
 
-function ledgerOf(people: readonly Person[]) {
+function ledgerOf(people: readonly Person[], anchors: readonly string[]) {
   const anyOf = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)] as T;
   const next = (person: Person) => people[(people.indexOf(person) + 1) % people.length] as Person;
-  const pairs: Pair[] = people.flatMap((who) =>
-    people
+  const off = { isOn: false, isBusy: false, isUnknown: false };
+  const switches: Switch[] = people.flatMap((who) => [
+    ...people
       .filter((whom) => whom !== who && whom !== next(who))
-      .map((whom) => ({ who, whom, follows: false, isBusy: false, isUnknown: false })),
-  );
+      .map(({ id }) => ({ who, path: `/v1/users/${id}/follow`, row: `${who.id} follows ${id}`, ...off })),
+    ...anchors.map((id) => ({ who, path: `/v1/posts/${id}/like`, row: `${who.id} likes ${id}`, ...off })),
+  ]);
+  const comments = new Map<string, string>();
   const keys = new Set<string>();
   const posts: Post[] = [];
   const latest = new Map<Person, Post>();
@@ -39,7 +54,10 @@ function ledgerOf(people: readonly Person[]) {
     anyone: () => anyOf(people),
     followedBy: next,
     latestOf: (author: Person) => latest.get(author),
-    freePair: () => anyOf(pairs.filter(({ isBusy }) => !isBusy)),
+    freeSwitch: () => anyOf(switches.filter(({ isBusy }) => !isBusy)),
+    /** A post that nobody deletes. */
+    anchor: () => anyOf(anchors),
+    commented: (id: string, key: string) => void comments.set(id, key),
     /** Leaves the newest alone: they are what readers look for. */
     oldestStanding: () => (standing < posts.length - 2 * people.length ? posts[standing++] : undefined),
     wanted: (key: string) => void keys.add(key),
@@ -49,27 +67,41 @@ function ledgerOf(people: readonly Person[]) {
       if (known === undefined || BigInt(post.id) > BigInt(known.id)) latest.set(post.author, post);
     },
 
-    size: () => ({ keys: keys.size, posts: posts.length }),
+    size: () => ({ keys: keys.size, posts: posts.length, comments: comments.size }),
 
     /** Lines that say what MySQL holds twice, not at all, or otherwise than its writer was told. */
     async differences(mysqlUrl: string): Promise<string[]> {
-      const [post, graph] = ["skein_post", "skein_graph"].map((database) => openMysql({ url: mysqlUrl, database }));
-      if (post === undefined || graph === undefined) throw new Error("no databases");
+      const open = (noun: string) => openMysql({ url: mysqlUrl, database: `skein_${noun}` });
+      const dbs = [open("post"), open("graph"), open("like"), open("comment")] as const;
+      const [post, graph, like, comment] = dbs;
+      const own = [people.map(({ id }) => id)];
       try {
-        const rows = await post.query("SELECT id, text, deleted, author_id FROM post WHERE author_id IN (?)", [
-          people.map(({ id }) => id),
-        ]);
+        const rows = await post.query("SELECT id, text, deleted, author_id FROM post WHERE author_id IN (?)", own);
         const ids = new Map(rows.map((row) => [String(row.id), row]));
         // A deleted post keeps its text, which is its key.
         const twice = Map.groupBy(
           rows.filter(({ text }) => keys.has(String(text))),
           ({ text }) => String(text),
         );
-        const follows = await graph.query(
-          "SELECT follower_id, followee_id FROM follow WHERE following = 1 AND follower_id IN (?)",
-          [people.map(({ id }) => id)],
+        const on = new Set(
+          (
+            await Promise.all([
+              graph.query(
+                "SELECT CONCAT(follower_id, ' follows ', followee_id) AS name FROM follow WHERE following = 1 AND follower_id IN (?)",
+                own,
+              ),
+              like.query(
+                "SELECT CONCAT(user_id, ' likes ', subject_id) AS name FROM reaction WHERE reaction = 1 AND user_id IN (?)",
+                own,
+              ),
+            ])
+          )
+            .flat()
+            .map(({ name }) => String(name)),
         );
-        const following = new Set(follows.map((row) => `${row.follower_id} ${row.followee_id}`));
+        const said = await comment.query("SELECT id, text FROM comment WHERE author_id IN (?)", own);
+        const saidIds = new Set(said.map(({ id }) => String(id)));
+        const saidTwice = Map.groupBy(said, ({ text }) => String(text));
         return [
           ...[...twice].filter(([, all]) => all.length > 1).map(([key, all]) => `${all.length} posts of key ${key}`),
           ...posts.flatMap(({ id, isGone, isLeaving }) => {
@@ -79,15 +111,17 @@ function ledgerOf(people: readonly Person[]) {
             if (isGone && !isDeleted) return [`post ${id} was deleted and is there`];
             return !isLeaving && isDeleted ? [`post ${id} is gone and nobody deleted it`] : [];
           }),
-          ...pairs
+          ...[...saidTwice]
+            .filter(([, all]) => all.length > 1)
+            .map(([key, all]) => `${all.length} comments of key ${key}`),
+          ...[...comments.keys()].filter((id) => !saidIds.has(id)).map((id) => `comment ${id} is not there`),
+          ...switches
             .filter(({ isUnknown }) => !isUnknown)
-            .filter(({ who, whom, follows: told }) => following.has(`${who.id} ${whom.id}`) !== told)
-            .map(
-              ({ who, whom, follows: told }) => `${who.id} ${told ? "follows" : "does not follow"} ${whom.id}: not so`,
-            ),
+            .filter(({ row, isOn }) => on.has(row) !== isOn)
+            .map(({ row, isOn }) => `${row}: told ${isOn ? "yes" : "no"}, and it is not so`),
         ];
       } finally {
-        await Promise.all([post.close(), graph.close()]);
+        await Promise.all(dbs.map((db) => db.close()));
       }
     },
   };

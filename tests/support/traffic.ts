@@ -31,11 +31,13 @@ type Outcome = { said: Said; wrong?: string };
 /** What people do, and how often of a hundred; half are reads. */
 const mix: readonly { readonly what: string; readonly share: number; readonly step: Step }[] = [
   { what: "read feed", share: 15, step: readFeed },
-  { what: "read post", share: 20, step: readPost },
-  { what: "read profile", share: 15, step: readProfile },
-  { what: "create post", share: 25, step: createPost },
-  { what: "delete post", share: 15, step: deletePost },
-  { what: "follow or unfollow", share: 10, step: toggleFollow },
+  { what: "read post", share: 15, step: readPost },
+  { what: "read profile", share: 10, step: readProfile },
+  { what: "read comments or likers", share: 10, step: readUnder },
+  { what: "create post", share: 15, step: createPost },
+  { what: "delete post", share: 10, step: deletePost },
+  { what: "comment", share: 10, step: createComment },
+  { what: "follow, like or undo it", share: 15, step: toggle },
 ];
 const sharesOfAll = mix.flatMap((entry) => Array.from({ length: entry.share }, () => entry));
 
@@ -124,16 +126,28 @@ async function deletePost(ledger: Ledger, edges: Edges): Promise<Outcome> {
   return { said };
 }
 
-/** One writer at a time for each pair, so that the last acknowledged state is the state. */
-async function toggleFollow(ledger: Ledger, edges: Edges): Promise<Outcome> {
-  const pair = ledger.freePair();
-  if (pair === undefined) return readProfile(ledger, edges);
-  pair.isBusy = true;
-  const follows = !pair.follows;
-  const path = `/v1/users/${pair.whom.id}/follow`;
-  const said = await edges.ask(follows ? "PUT" : "DELETE", path, { token: pair.who.token });
-  if (said.status >= 200 && said.status < 300) pair.follows = follows;
-  else pair.isUnknown = true;
-  pair.isBusy = false;
+async function readUnder(ledger: Ledger, edges: Edges): Promise<Outcome> {
+  const what = Math.random() < 0.5 ? "comments" : "likes";
+  return { said: await edges.ask("GET", `/v1/posts/${ledger.anchor()}/${what}`, { token: ledger.anyone().token }) };
+}
+
+async function createComment(ledger: Ledger, edges: Edges): Promise<Outcome> {
+  const key = randomUUID();
+  const path = `/v1/posts/${ledger.anchor()}/comments`;
+  const said = await edges.ask("POST", path, { token: ledger.anyone().token, key, body: { text: key } });
+  if (said.status === 201) ledger.commented(String(said.body.id), key);
+  return { said };
+}
+
+/** One writer at a time for each follow and like, so that the last acknowledged state is the state. */
+async function toggle(ledger: Ledger, edges: Edges): Promise<Outcome> {
+  const chosen = ledger.freeSwitch();
+  if (chosen === undefined) return readProfile(ledger, edges);
+  chosen.isBusy = true;
+  const isOn = !chosen.isOn;
+  const said = await edges.ask(isOn ? "PUT" : "DELETE", chosen.path, { token: chosen.who.token });
+  if (said.status >= 200 && said.status < 300) chosen.isOn = isOn;
+  else chosen.isUnknown = true;
+  chosen.isBusy = false;
   return { said };
 }
