@@ -89,6 +89,10 @@ async function serve(rpc: Rpc, handler: UniversalHandlerFn, exchange: Exchange, 
     asked.failure = refusal(new Error("the answer cannot be written"), asked, parts);
     response = await handler(request);
   }
+  // connect-node names its compressions in the refusal of another one, and then drops the header.
+  if (/^application\/grpc/.test(request.header.get("content-type") ?? "")) {
+    res.setHeader("Grpc-Accept-Encoding", compressions.map(({ name }) => name).join(","));
+  }
   if (response.status === 405) res.setHeader("Allow", "POST");
   await universalResponseToNodeResponse(response, res);
 }

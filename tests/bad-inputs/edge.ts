@@ -1,0 +1,86 @@
+//! Envoy in front, a database that is away, and facts that come again.
+
+import assert from "node:assert/strict";
+import { caughtUp, redeliver } from "../support/faults.ts";
+import { register } from "../support/person.ts";
+import { assertFeeds } from "../support/system.ts";
+import { type Answer, as, problem, type Rows, raw, send, write } from "./wire.ts";
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export const edgeRows: Rows = {
+  "H-02": async (world) => {
+    assert.match(await raw(world, "GET /\r\n\r\n"), /^(HTTP\/1.1 4(00|26) |$)/);
+    assert.match(await raw(world, "GET /v1/feed HTTP/1.1\r\n\r\n"), /^HTTP\/1.1 400 /);
+  },
+  "H-05": async (world) => {
+    const headers = { "x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-retry-on": "5xx", "x-envoy-max-retries": "50" };
+    assert.equal((await send(world, `/v1/users/${world.ada.id}`, { headers })).status, 200);
+  },
+  "H-06": async (world) => {
+    for (const id of ["mine", "a".repeat(10_240)]) {
+      const { headers } = await send(world, `/v1/users/${world.ada.id}`, {
+        headers: { "x-request-id": id, traceparent: id.slice(0, 1_000) },
+      });
+      assert.match(String(headers["x-request-id"]), uuid);
+    }
+    const split = await raw(
+      world,
+      "GET /v1/feed HTTP/1.1\r\nHost: localhost\r\nx-request-id: a\n b: c\r\nConnection: close\r\n\r\n",
+    );
+    assert.doesNotMatch(split, /^x-request-id: a\W/m);
+  },
+  "H-11": async (world) => {
+    assert.equal((await send(world, "/v1/feed", { headers: as(world.ada, { expect: "999-foo" }) })).status, 417);
+  },
+};
+
+/** What is read after facts were told again is what was read before. */
+export const eventRows: Rows = {
+  "E-02": async ({ system, ada, ben }) => {
+    await ben.follow(ada);
+    for (let n = 0; n < 5; n++) await ada.post(`told twice ${n}`);
+    await caughtUp(system.instance.servers);
+    await redeliver(system, "post");
+    await caughtUp(system.instance.servers);
+    await assertFeeds(system.oracle, [ada, ben], 50);
+  },
+  "E-05": async ({ system, ben }) => {
+    const author = await register(system.edge);
+    await ben.follow(author);
+    const { id } = await author.post("gone");
+    await author.remove(id);
+    await redeliver(system, "post");
+    await caughtUp(system.instance.servers);
+    assert.ok(!(await ben.feed()).includes(id));
+    await assertFeeds(system.oracle, [ben, author], 50);
+  },
+  "E-07": async ({ system, ada, ben }) => {
+    const before = await Promise.all([ada.feed(), ben.feed()]);
+    for (const noun of ["graph", "user", "post"]) await redeliver(system, noun);
+    await caughtUp(system.instance.servers);
+    assert.deepEqual(await Promise.all([ada.feed(), ben.feed()]), before);
+  },
+};
+
+/** Ends a server, so it comes after all that counts processes. */
+export const faultRows: Rows = {
+  "H-10": async (world) => {
+    const { mysql } = await restartsOf(world);
+    world.system.instance.kill("mysql", "SIGKILL");
+    const answers: Answer[] = [];
+    while (answers.length < 400 && !answers.some(({ status }) => status === 503))
+      answers.push(await write(world, "down"));
+    const refused = answers.at(-1);
+    assert.ok(refused !== undefined);
+    problem(refused, 503, "unavailable");
+    assert.equal(refused.headers["retry-after"], "1");
+    while ((await write(world, "up again")).status !== 201) await new Promise((again) => setTimeout(again, 50));
+    assert.equal((await restartsOf(world)).mysql, (mysql ?? 0) + 1);
+  },
+};
+
+async function restartsOf({ system }: Parameters<Rows[string]>[0]): Promise<Record<string, number>> {
+  const { processes } = await system.instance.status();
+  return Object.fromEntries(processes.map(({ name, restarts }) => [name, restarts]));
+}
