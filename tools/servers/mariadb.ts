@@ -34,7 +34,7 @@ export async function mariadbSpec({
   deployment: string;
 }): Promise<ProcessSpec> {
   const { dir, port, env, baseEnv } = place;
-  await mkdir(dir, { recursive: true });
+  await mkdir(join(dir, "tmp"), { recursive: true });
   const configFile = join(dir, "my.cnf");
   const initFile = join(dir, "accounts.sql");
   const dataDir = join(dir, "data");
@@ -91,6 +91,8 @@ function configText({
     // As root it refuses to run without being told; as anyone else it runs as that user.
     ...(process.getuid?.() === 0 ? ["user = root"] : []),
     `datadir = ${dataDir}`,
+    // Of its own: two that are initialised at once take each other's temporary tables away.
+    `tmpdir = ${join(dir, "tmp")}`,
     `socket = ${socketPath(dir)}`,
     `pid_file = ${join(dir, "mysqld.pid")}`,
     `init_file = ${initFile}`,
