@@ -26,8 +26,6 @@ const services = {
   comment: CommentService,
   feed: FeedService,
 } as const;
-/** Those that ask others, and so need a mesh before them. */
-const asking: ReadonlySet<Noun> = new Set(["user", "like", "comment", "feed"]);
 
 export type Noun = keyof typeof services;
 type Clients = { readonly [N in Noun]: Client<(typeof services)[N]> };
@@ -64,7 +62,8 @@ export async function boot<const N extends Noun>(
   nouns: readonly N[],
   { env = {} }: { env?: Readonly<Record<string, string>> } = {},
 ): Promise<Booted<N>> {
-  const meshed = nouns.some((noun) => asking.has(noun));
+  // One alone asks nobody.
+  const meshed = nouns.length > 1;
   const [listen, admin, ...at] = (await freeAddresses(2 + nouns.length)) as [Address, Address, ...Address[]];
   const addresses = new Map(nouns.map((noun, nth) => [noun, at[nth] as Address]));
   const dbs = await byNoun(nouns, (noun) => place.openDb(noun, `services/${noun}/schema`));
