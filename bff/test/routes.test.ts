@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { globSync } from "node:fs";
+import path from "node:path";
 import { type TestContext, test } from "node:test";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { createClients } from "../src/clients.ts";
 import { publicRpcs } from "../src/routes/routes.ts";
 import { meshOf } from "./mesh.ts";
@@ -237,4 +240,17 @@ test("a comment is answered as shown, once for its key, counted, listed and dele
   assertProblem(await as("2", `/v1/comments/${comment.id}`), 404, "not-found");
   assertProblem(await as("2", "/v1/comments/x"), 404, "not-found");
   assertProblem(await post(path, '{"text":"x"}', await bearer("2")), 400, "idempotency-key-missing");
+});
+
+test("every RPC of the public contracts is served, each once", async (t) => {
+  const mesh = await meshOf(t, []);
+  const served = publicRpcs(createClients(mesh.transport, memoryLog()), unlimited).map(({ method }) => method);
+  const gen = path.resolve(import.meta.dirname, "../../gen/skein/api/v1");
+  const modules = await Promise.all(globSync(`${gen}/*_pb.ts`).map((file): Promise<object> => import(file)));
+  const services = modules
+    .flatMap((module) => Object.values(module) as DescService[])
+    .filter(({ kind }) => kind === "service");
+  const promised = services.flatMap(({ methods }) => methods);
+  const nameOf = (method: DescMethod) => `${method.parent.typeName}/${method.name}`;
+  assert.deepEqual(served.map(nameOf).sort(), promised.map(nameOf).sort());
 });
