@@ -26,6 +26,8 @@ export type Phase = {
 };
 
 const lookAgainMs = 20;
+/** A process that just started has cold code and connections: the other one goes only when it carries its share. */
+const settleMs = 4_000;
 
 export async function runPhase(o: {
   kind: Kind | "all";
@@ -80,6 +82,7 @@ async function disturbAll(
   for (let nth = 0; nth < disturbances; nth++) {
     await until(((nth + 0.5) * requests) / disturbances);
     await disturb({ dir, kind, nth, signal });
+    await sleep(settleMs);
   }
   return disturbances;
 }

@@ -98,7 +98,7 @@ const ejection = {
   max_ejection_time: limits.ejectionTimeMax,
   max_ejection_percent: limits.ejectedPercentMax,
   split_external_local_origin_errors: true,
-  consecutive_local_origin_failure: 3,
+  consecutive_local_origin_failure: limits.unreachedMax,
   enforcing_consecutive_local_origin_failure: 100,
   enforcing_success_rate: 0,
   enforcing_local_origin_success_rate: 0,

@@ -81,8 +81,10 @@ test("one that says it serves and fails its calls is left out, at no call's cost
     assert.equal((await call(rpcs.batchGetPosts)).code, grpc.status.OK);
     return isOut();
   });
+  // At once, because it is away for a second and is then tried again.
   ill.hits = 0;
-  for (let n = 0; n < 50; n += 1) assert.equal((await call(rpcs.batchGetPosts)).code, grpc.status.OK);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => call(rpcs.batchGetPosts)));
+  for (const { code } of answers) assert.equal(code, grpc.status.OK);
   assert.equal(ill.hits, 0);
 });
 
@@ -105,11 +107,16 @@ test("when both refuse every call, retries add no more than is written", async (
   const { replicas } = of.graph;
   answerWith(refuse, ...replicas);
   const calls: ReturnType<typeof call>[] = [];
+  const start = Date.now();
   const load = setInterval(() => calls.push(call(rpcs.getFollowSet)), 5);
-  while (calls.length < 800) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (calls.length < 600) await new Promise((resolve) => setTimeout(resolve, 5));
   clearInterval(load);
   for (const { code } of await Promise.all(calls)) assert.equal(code, grpc.status.UNAVAILABLE);
-  const attempts = hitsOf(...replicas) / calls.length;
-  context.diagnostic(`${attempts.toFixed(2)} attempts a call`);
-  assert.ok(attempts <= outageAttemptsMax, `${attempts} attempts a call`);
+  const retries = hitsOf(...replicas) - calls.length;
+  const perSecond = (retries * 1_000) / (Date.now() - start);
+  context.diagnostic(
+    `${(retries / calls.length + 1).toFixed(2)} attempts a call, ${perSecond.toFixed(0)} retries a second`,
+  );
+  // The budget bounds retries by time, so that a busy machine, which sends less, shows no more of them.
+  assert.ok(perSecond <= (outageAttemptsMax - 1) * 200, `${perSecond} retries a second`);
 });
