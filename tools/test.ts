@@ -30,6 +30,9 @@ const rooms = [
   { title: "stories", files: ["tests/*.test.ts"], atOnce: 1 },
 ];
 
+/** No test needs more; one that hangs fails by it. */
+const testMs = 900_000;
+
 const { values } = parseArgs({
   options: { help: { type: "boolean" }, only: { type: "string" }, quick: { type: "boolean" } },
   strict: true,
@@ -62,7 +65,14 @@ async function main(): Promise<number> {
       if (chosen.length === 0) continue;
       console.log(`${title}: ${chosen.length} files`);
       const code = await run(
-        [process.execPath, "--test", `--test-concurrency=${atOnce}`, "--test-reporter=spec", ...chosen.sort()],
+        [
+          process.execPath,
+          "--test",
+          `--test-concurrency=${atOnce}`,
+          "--test-reporter=spec",
+          `--test-timeout=${testMs}`,
+          ...chosen.sort(),
+        ],
         env,
       );
       if (code !== 0) failed.push(title);

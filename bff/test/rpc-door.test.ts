@@ -8,6 +8,7 @@ import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { explain, invalid, notFound, problem, unavailable } from "#lib/mesh/errors.ts";
+import { inFlightLateMax } from "../src/middleware/shed.ts";
 import { postApi } from "./post-api.ts";
 import { bearer, serve } from "./serve.ts";
 
@@ -155,7 +156,7 @@ test("a place is taken by each request and given back", async (t) => {
     createClient(PostService, transports[name]?.(door) as Transport),
   );
   let refused = 0;
-  const held = Array.from({ length: 40 }, (_, n) =>
+  const held = Array.from({ length: inFlightLateMax + 8 }, (_, n) =>
     refusal((n % 2 ? web : grpc)?.getPost({ post: "1" }) as never).finally(() => {
       refused++;
     }),

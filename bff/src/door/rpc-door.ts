@@ -28,6 +28,9 @@ export type RpcDoor = {
   handle(req: Request, res: Response): void;
 };
 
+/** How long a client that was answered may go on sending. */
+const unreadMs = 500;
+
 type Parts = Gate & {
   readonly rpcs: readonly Rpc[];
   readonly log: Log;
@@ -53,8 +56,7 @@ export function createRpcDoor({ rpcs, reflects, readiness, ...parts }: Parts): R
       res.setHeader("Cache-Control", "no-store");
       // On HTTP/2 a GOAWAY says it.
       if (!readiness.serving && req.httpVersionMajor === 1) res.setHeader("Connection", "close");
-      // What was refused unread is drained; the edge bounds how long that may take.
-      res.once("finish", () => req.resume());
+      res.once("finish", () => forgetRest(req));
       const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
       if (handler === undefined) return refuseUnknown(req, res);
       handler({ req, res, ...named }).catch((error: unknown) => {
@@ -64,6 +66,13 @@ export function createRpcDoor({ rpcs, reflects, readiness, ...parts }: Parts): R
       });
     },
   };
+}
+
+/** What was refused unread is drained for a moment; then an HTTP/2 stream ends with NO_ERROR (RFC 9113, 8.1). */
+function forgetRest(req: Request): void {
+  req.resume();
+  if (!("stream" in req) || req.complete) return;
+  setTimeout(() => req.stream.close(), unreadMs).unref();
 }
 
 /** An RPC that is none of ours, as each protocol says it: a status where gRPC speaks, 404 otherwise. */

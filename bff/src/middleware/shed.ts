@@ -10,7 +10,7 @@ export type Lateness = { readonly isLate: () => boolean; close(): void };
 /** Requests at once while the event loop keeps up: 10 s of work at 100 a second. */
 const inFlightMax = 1_000;
 /** Requests at once while it does not: at 1.5 ms of work each, a fifth of a second; most of their time is the services'. */
-const inFlightLateMax = 128;
+export const inFlightLateMax = 128;
 /** A turn of the event loop that takes longer is felt by everyone. */
 const delayMsMax = 100;
 
