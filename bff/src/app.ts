@@ -29,7 +29,7 @@ export function createApp({ log, rpcs, readiness, admission, ...gate }: Parts): 
   app.use(errors(log));
   app.use(health(readiness));
   app.use(shed(admission));
-  app.use(docs());
+  app.use(docs(gate));
   app.use(door(bind(rpcs), gate));
   // A socket that broke under an answer; everything else ends in `errors`.
   app.on("error", (error: unknown) => log.warn("answer cut short", { error }));

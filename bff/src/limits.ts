@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { RateClass } from "#gen/skein/options/v1/options_pb.ts";
 import { problem } from "#lib/mesh/errors.ts";
@@ -41,13 +42,18 @@ export function createLimits(redis: Redis | undefined, budgets: Budgets): Limits
   };
 }
 
-/** The edge appends the peer's own address; what stands before it is what the peer says. */
+/**
+ * The edge appends the peer's own address; what stands before it is what the peer says. Of IPv6 the first 64 bits: they are
+ * one subscriber's.
+ */
 function addressOf(forwardedFor: string | string[] | undefined): string {
-  return String(forwardedFor ?? "")
-    .slice(-100)
-    .split(",")
-    .at(-1)
-    ?.trim() as string;
+  const address =
+    String(forwardedFor ?? "")
+      .slice(-100)
+      .split(",")
+      .at(-1)
+      ?.trim() ?? "";
+  return isIPv6(address) && !address.startsWith("::") ? address.split(":").slice(0, 4).join(":") : address;
 }
 
 function rateLimited(waitMs: number): ConnectError {

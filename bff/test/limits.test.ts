@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
@@ -17,6 +19,13 @@ const budgets = {
   credential: { perSecond: slow, burst: 3 },
   password: { perSecond: slow, burst: 2 },
 };
+
+/** What is still held after a collection. */
+function heapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  return process.memoryUsage().heapUsed;
+}
 
 async function bff(t: TestContext) {
   const mesh = await meshOf(t, [{ id: "1", version: 1n, username: "anna" }]);
@@ -56,6 +65,20 @@ test("whoever is not signed in draws by address: the one the edge saw, not the o
   for (let nth = 0; nth < 4; nth++) assert.equal((await from(`10.0.0.${nth}, 192.0.2.1`)).status, 200);
   assertProblem(await from("10.9.9.9, 192.0.2.1"), 429, "rate-limited");
   assert.equal((await from("192.0.2.2")).status, 200);
+});
+
+test("a registration is a guess too, and a name no account can have costs no more memory than any", async (t) => {
+  const { post } = await bff(t);
+  const send = (path: string, username: string, forwarded: string) =>
+    post(path, JSON.stringify({ username, password: "wrong" }), { "x-forwarded-for": forwarded });
+  await send("/v1/auth/register", "anna", "192.0.2.7");
+  assertProblem(await send("/v1/auth/login", "anna", "192.0.2.7"), 401, "invalid-credentials");
+  assertProblem(await send("/v1/auth/login", "anna", "192.0.2.7"), 429, "rate-limited");
+  const heapBefore = heapBytes();
+  for (let nth = 0; nth < 60; nth++) await send("/v1/auth/login", `${nth}${"x".repeat(200_000)}`, `2001:db8:${nth}::1`);
+  assert.ok(heapBytes() - heapBefore < 60 * 100_000, "names are kept");
+  for (let nth = 0; nth < 3; nth++) await send("/v1/auth/login", `name${nth}`, `2001:db8:7:7:${nth}::1`);
+  assertProblem(await send("/v1/auth/login", "other", "2001:db8:7:7:ffff::1"), 429, "rate-limited");
 });
 
 test("guesses at one account end before those of an address, and lock out nobody at another address", async (t) => {

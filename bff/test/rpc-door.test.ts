@@ -241,3 +241,34 @@ test("what is no call is refused as the protocols say", async (t) => {
   assert.equal(session.remoteSettings.maxConcurrentStreams, 1_000);
   assert.equal(session.remoteSettings.maxHeaderListSize, 16_384);
 });
+
+test("an envelope with flags of no request is refused before its message is believed", async (t) => {
+  let seen = 0;
+  const createPost = () => {
+    seen++;
+    return { post: {} };
+  };
+  const { port } = await serve(t, postApi({ createPost }).rpcs);
+  const { headers } = await signedIn({ "idempotency-key": "k" });
+  const frame = (flags: number, body: Buffer) => {
+    const head = Buffer.alloc(5);
+    head.writeUInt8(flags, 0);
+    head.writeUInt32BE(body.length, 1);
+    return Buffer.concat([head, body]);
+  };
+  const broken = Buffer.from([...Buffer.from('{"text":"a'), 0xff, ...Buffer.from('b"}')]);
+  for (const body of [Buffer.concat([frame(0, broken), frame(0x80, Buffer.alloc(0))]), frame(2, broken)]) {
+    const answer = await fetch(`http://127.0.0.1:${port}/skein.api.v1.PostService/CreatePost`, {
+      method: "POST",
+      headers: {
+        ...(headers as Record<string, string>),
+        "content-type": "application/grpc-web+json",
+        "x-grpc-web": "1",
+      },
+      body,
+    });
+    const text = (await answer.text()) + (answer.headers.get("grpc-status") ?? "");
+    assert.match(text, /grpc-status: 3|^3$/i);
+  }
+  assert.equal(seen, 0);
+});

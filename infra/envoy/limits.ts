@@ -46,7 +46,7 @@ export const retryBudgetPercent = 20;
  */
 export const meshRetriesAlways = 8;
 export const meshBackOff = { base_interval: "0.2s", max_interval: "1s" };
-/** The edge repeats only what reached nobody or is a GET cut off, so it may repeat all that waits for a connection. */
+/** The edge repeats only what reached nobody, or was cut off and may be repeated, so it may repeat all that waits for a connection. */
 export const edgeRetriesAlways = 100;
 /** Attempts a call that an outage of every replica may cost, at 200 calls a second; the test of the replicas measures it. */
 export const outageAttemptsMax = 1.5;

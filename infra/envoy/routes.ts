@@ -1,4 +1,4 @@
-import { RetryClass } from "#gen/skein/options/v1/options_pb.ts";
+import { Idempotency, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
 import * as limits from "./limits.ts";
 import type { HttpDoor, Rpc } from "./rpcs.ts";
 import { extension } from "./typed.ts";
@@ -15,8 +15,9 @@ function meshRoute(rpc: Rpc): object {
     ...(streaming ? { idle_timeout: limits.streamIdleTimeout } : {}),
     retry_policy: {
       ...(policy.retry === RetryClass.UNAVAILABLE ? repeatable : unprocessed),
-      // A stream may take as long as it moves; a call that must not be repeated has one try and all the time.
-      ...(policy.retry === RetryClass.UNAVAILABLE && !streaming
+      // A stream may take as long as it moves; a call that must not be repeated has one try and all the time. So has one
+      // that sets a state: its first run may still be under way, and end after somebody has set it back.
+      ...(policy.retry === RetryClass.UNAVAILABLE && policy.idempotency !== Idempotency.STATE && !streaming
         ? { per_try_timeout: seconds(policy.timeoutMs * limits.perTryShare) }
         : {}),
     },
@@ -31,6 +32,12 @@ function grpcTimeout({ policy }: Rpc): object {
   const whole = seconds(policy.timeoutMs);
   return { timeout: "0s", max_stream_duration: { max_stream_duration: whole, grpc_timeout_header_max: whole } };
 }
+
+/** The edge is the backstop; the client's own time is the BFF's to keep: two that count it meet in the middle of an answer. */
+const edgeTimeout = ({ policy }: Rpc): object => ({
+  timeout: "0s",
+  max_stream_duration: { max_stream_duration: seconds(policy.timeoutMs) },
+});
 
 const elsewhere = {
   retry_host_predicate: [
@@ -67,7 +74,7 @@ export function edgeRoutes(rpcs: readonly Rpc[], { http, grpc }: EdgeClusters): 
   const other = { timeout: "5s", ...edgeRetry(undefined) };
   return [
     ...rpcs.flatMap((rpc) => [
-      { match: { path: rpc.path, grpc: {} }, route: { cluster: grpc, ...grpcTimeout(rpc), ...edgeRetry(rpc) } },
+      { match: { path: rpc.path, grpc: {} }, route: { cluster: grpc, ...edgeTimeout(rpc), ...edgeRetry(rpc) } },
       { match: { path: rpc.path }, route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc) } },
     ]),
     ...doors.map(({ rpc, ...door }) => ({

@@ -67,6 +67,15 @@ export function timeLeftMs(call: Call): number {
 export const newTraceparent = (): string =>
   `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-00`;
 
+/**
+ * Asked before a commit that a later call may have taken back: CANCELED where nobody waits for this run any more. A proxy
+ * that gave a run up has sent the call elsewhere, and its caller may have gone on from there.
+ */
+export function mustBeWanted(ctx: { readonly values: ContextValues; readonly signal: AbortSignal }): void {
+  if (ctx.signal.aborted) throw problem(Code.Canceled, "canceled", "nobody waits for this any more");
+  timeLeftMs(callOf(ctx));
+}
+
 const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The trace a peer sent, or a new one where it sent none that is well-formed. */

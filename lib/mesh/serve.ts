@@ -170,6 +170,7 @@ function contextOf(method: DescMethod, call: ServerCall, behind: Call): HandlerC
 
 function abortedWith(call: ServerCall): AbortSignal {
   const controller = new AbortController();
+  if (call.cancelled) controller.abort();
   call.once("cancelled", () => controller.abort());
   return controller.signal;
 }

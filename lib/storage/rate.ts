@@ -17,7 +17,7 @@ local free = math.floor((now + burst * each - full) / each + 0.000001)
 if free < 1 then return -math.max(1, math.ceil(full + each - burst * each - now)) end
 local granted = math.min(free, wanted)
 full = full + granted * each
-redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.max(1, math.ceil(full - now)))
+redis.call('SET', KEYS[1], string.format('%.3f', full), 'PX', math.ceil(full - now) + ${60_000})
 return granted`,
 };
 
@@ -27,7 +27,10 @@ export const rateScripts = [grant];
 const leaseMax = 20;
 /** A lease nobody used goes stale: what is left of it is lost to its subject, and not more than that. */
 const leaseMs = 2_000;
-/** Subjects remembered in this process, about 200 bytes each. The least used is asked for again. */
+/** A draw waits this long for Redis, and after a failure it is left alone for a while. */
+const lendMs = 100;
+const awayMs = 1_000;
+/** Subjects remembered in this process, about 200 bytes each, under a hash. The least used is asked for again. */
 const subjectsMax = 50_000;
 
 type Lease = { left: number; untilMs: number; waitUntilMs: number; asking: Promise<void> | undefined };
@@ -45,35 +48,47 @@ export function rateLimits<K extends string>(
   /** What this process granted by itself while Redis was away: when each bucket is full again. */
   const alone = new LRUCache<string, number>({ max: subjectsMax });
 
-  async function renew(kind: K, subject: string, lease: Lease): Promise<void> {
+  let awayUntilMs = 0;
+
+  async function renew(kind: K, subject: bigint, lease: Lease): Promise<void> {
     const budget = budgets[kind];
-    const granted = await lend(kind, subject, budget).catch(() => lendAlone(`${kind} ${subject}`, budget));
+    const wanted = Math.max(1, Math.min(leaseMax, Math.floor(budget.burst / leaseMax)));
+    const isAway = awayUntilMs > now();
+    const granted = await (isAway
+      ? Promise.reject(new Error("away"))
+      : soon(lend(kind, subject, budget, wanted))
+    ).catch(() => {
+      if (!isAway) awayUntilMs = now() + awayMs;
+      return lendAlone(`${kind} ${subject}`, budget, wanted);
+    });
     lease.left = Math.max(0, granted);
     lease.untilMs = now() + leaseMs;
     lease.waitUntilMs = granted < 0 ? now() - granted : 0;
   }
 
-  async function lend(kind: K, subject: string, { perSecond, burst }: Budget): Promise<number> {
+  async function lend(kind: K, subject: bigint, { perSecond, burst }: Budget, wanted: number): Promise<number> {
     if (redis === undefined) throw new Error("no Redis");
-    const wanted = Math.max(1, Math.min(leaseMax, Math.floor(burst / leaseMax)));
-    const owner = createHash("sha256").update(subject).digest().readBigUInt64BE(0);
     const pipeline = redis.pipeline();
-    redis.call(pipeline, grant, [redis.key(`rate.${kind}`, owner)], [now(), 1000 / perSecond, burst, wanted]);
+    redis.call(pipeline, grant, [redis.key(`rate.${kind}`, subject)], [now(), 1000 / perSecond, burst, wanted]);
     return Number((await redis.run(pipeline))[0]);
   }
 
-  function lendAlone(name: string, { perSecond, burst }: Budget): number {
+  /** The script's arithmetic, in this process. */
+  function lendAlone(name: string, { perSecond, burst }: Budget, wanted: number): number {
     const each = 1000 / perSecond;
-    const full = Math.max(alone.get(name) ?? 0, now()) + each;
-    if (full > now() + burst * each) return -Math.ceil(full - now() - burst * each);
-    alone.set(name, full);
-    return 1;
+    const full = Math.max(alone.get(name) ?? 0, now());
+    const free = Math.floor((now() + burst * each - full) / each + 1e-6);
+    if (free < 1) return -Math.max(1, Math.ceil(full + each - burst * each - now()));
+    const granted = Math.min(free, wanted);
+    alone.set(name, full + granted * each);
+    return granted;
   }
 
   return {
     /** Spends one token of a subject; where there is none, how many milliseconds until there is. */
     async take(kind: K, subject: string): Promise<number | undefined> {
-      const name = `${kind} ${subject}`;
+      const hash = createHash("sha256").update(subject).digest().readBigUInt64BE(0);
+      const name = `${kind} ${hash}`;
       const lease = leases.get(name) ?? { left: 0, untilMs: 0, waitUntilMs: 0, asking: undefined };
       leases.set(name, lease);
       for (;;) {
@@ -82,11 +97,24 @@ export function rateLimits<K extends string>(
           return undefined;
         }
         if (lease.waitUntilMs > now()) return lease.waitUntilMs - now();
-        lease.asking ??= renew(kind, subject, lease).finally(() => {
+        lease.asking ??= renew(kind, hash, lease).finally(() => {
           lease.asking = undefined;
         });
         await lease.asking;
       }
     },
   };
+}
+
+/** The answer, if it comes in time. What comes later is nobody's: its tokens are lost to their subject. */
+async function soon<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error("Redis takes too long")), lendMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -13,7 +13,7 @@ import { nameOf, type Service, services } from "./kinds.ts";
 import type { Ports } from "./ports.ts";
 import type { ServerUrls } from "./start-servers.ts";
 
-/** Two cores and a laptop's memory carry five of them. */
+/** Two cores and a laptop's memory carry seven of them. */
 const heapMaxMiB = 256;
 /** The default lets five loaded processes grow to 1.2 GiB; with this they stay at 0.75, at the same CPU a request. */
 const youngSpaceMiB = 8;

@@ -32,7 +32,8 @@ export function tell(thrown: unknown, spell: (field: string) => string | undefin
   if (fault !== undefined) {
     const name = err.code === Code.Unavailable && reason === "overloaded" ? reason : fault;
     const code = fault === "internal" ? Code.Internal : err.code;
-    return { code, reason: name, message: titleOf(name), violations: [], isFault: true };
+    // Shedding is told once, where it begins: a line for each refusal would cost more than the refusal.
+    return { code, reason: name, message: titleOf(name), violations: [], isFault: name !== "overloaded" };
   }
   const spelled = violations.flatMap(({ field, rule }) => {
     const own = spell(field);

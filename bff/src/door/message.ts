@@ -15,13 +15,13 @@ const envelopeBytes = 5;
 /**
  * Holds the one message of a request to what the JSON door holds it to: bounded also when unpacked, UTF-8, no unknown or
  * repeated JSON key. connect-node alone would call a broken message INTERNAL, ignore unknown JSON fields and mend bad UTF-8.
- * What is no single message (an envelope too many, too short, of unknown flags or compression) is left to connect-node,
+ * What is no single message (an envelope too many, too short, of unknown compression) is left to connect-node,
  * which refuses it as its protocols say.
  */
 export async function checkMessage(rpc: Rpc, headers: Headers, body: Uint8Array): Promise<void> {
   const type = headers.get("content-type") ?? "";
   const [packed, encoding] = /^application\/grpc/i.test(type)
-    ? [unwrap(body), isCompressed(body) ? headers.get("grpc-encoding") : "identity"]
+    ? [messageIn(body), isCompressed(body) ? headers.get("grpc-encoding") : "identity"]
     : [body, headers.get("content-encoding") ?? "identity"];
   if (packed === undefined || encoding === null) return;
   const bytes = await unpack(packed, encoding);
@@ -30,11 +30,23 @@ export async function checkMessage(rpc: Rpc, headers: Headers, body: Uint8Array)
 
 const isCompressed = (body: Uint8Array): boolean => body[0] === 1;
 
-/** The bytes of the message in an envelope, where it is the only one and whole. */
-function unwrap(body: Uint8Array): Uint8Array | undefined {
-  if (body.length < envelopeBytes || (body[0] ?? 0) > 1) return undefined;
-  const sizeBytes = new DataView(body.buffer, body.byteOffset).getUint32(1);
-  return body.length === envelopeBytes + sizeBytes ? body.subarray(envelopeBytes) : undefined;
+/**
+ * The bytes of the message in an envelope, where it is the only one and whole. Flags other than "compressed" are refused:
+ * connect-node passes over such an envelope, or over the flag, and would then answer a message that nobody here has seen.
+ */
+function messageIn(body: Uint8Array): Uint8Array | undefined {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  let first: Uint8Array | undefined;
+  let count = 0;
+  for (let at = 0; at < body.length; count++) {
+    if ((body[at] ?? 0) > 1) throw refuse("malformed-message", "an envelope of a request has unknown flags");
+    if (body.length - at < envelopeBytes) return undefined;
+    const end = at + envelopeBytes + view.getUint32(at + 1);
+    if (end > body.length) return undefined;
+    first ??= body.subarray(at + envelopeBytes, end);
+    at = end;
+  }
+  return count === 1 ? first : undefined;
 }
 
 async function unpack(packed: Uint8Array, encoding: string): Promise<Uint8Array | undefined> {

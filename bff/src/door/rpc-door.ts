@@ -1,9 +1,11 @@
+import { ConnectError } from "@connectrpc/connect";
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Readiness } from "../middleware/health.ts";
 import { nameOf } from "../middleware/request-id.ts";
 import type { Admission } from "../middleware/shed.ts";
 import { rpcHandlers } from "./connect.ts";
+import { report } from "./failure.ts";
 import type { Gate } from "./policy.ts";
 import { reflectionHandlers } from "./reflection.ts";
 import type { Rpc } from "./rpc.ts";
@@ -61,7 +63,10 @@ export function createRpcDoor({ rpcs, reflects, readiness, ...parts }: Parts): R
       if (handler === undefined) return refuseUnknown(req, res);
       handler({ req, res, ...named }).catch((error: unknown) => {
         if (res.headersSent) return void parts.log.debug("answer cut short", { error });
-        res.writeHead(400);
+        // connect-node refuses what is no request of its protocols by throwing; anything else is a fault of ours.
+        const isRefusal = error instanceof ConnectError;
+        if (!isRefusal) report(parts.log, { rpc: undefined, ...named }, error);
+        res.writeHead(isRefusal ? 400 : 500);
         res.end();
       });
     },

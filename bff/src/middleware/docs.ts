@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { RateClass } from "#gen/skein/options/v1/options_pb.ts";
+import type { Gate } from "../door/policy.ts";
 import type { Middleware } from "../door/state.ts";
 
 type Page = { readonly type: string; readonly url: string | URL; readonly cache?: string };
@@ -35,14 +37,18 @@ const contentPolicy = [
 ].join("; ");
 
 /** Answers GET of these pages; each is read once, when it is first asked for (the largest has 1.7 MB). */
-export function docs(): Middleware {
+export function docs({ limits }: Pick<Gate, "limits">): Middleware {
   const read = new Map<string, Promise<Buffer>>();
   return async (ctx, next) => {
     const page = ctx.method === "GET" || ctx.method === "HEAD" ? pages[ctx.path] : undefined;
     if (page === undefined) return await next();
+    await limits.draw(RateClass.READ, undefined, ctx.req);
     const reading = read.get(ctx.path) ?? readFile(new URL(page.url));
     read.set(ctx.path, reading);
-    ctx.body = await reading;
+    ctx.body = await reading.catch((reason) => {
+      read.delete(ctx.path);
+      throw reason;
+    });
     ctx.set("Content-Type", page.type);
     ctx.set("Content-Security-Policy", contentPolicy);
     ctx.set("Referrer-Policy", "no-referrer");

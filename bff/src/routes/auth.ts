@@ -10,6 +10,8 @@ import { userView } from "../view/user.ts";
 export function authRoutes(clients: Pick<Clients, "user" | "graph">, limits: Limits): ServiceImpl<typeof AuthService> {
   return {
     async register({ username, password, displayName }, ctx) {
+      // The same registration again answers the same account, so it is a guess like any other.
+      await limits.drawPassword(username, ctx.requestHeader.get("x-forwarded-for"));
       const { user, session } = await clients.user.register({ username, password, displayName }, within(ctx));
       // Nobody can follow an account that is this young.
       if (user === undefined) throw new Error("registered nobody");

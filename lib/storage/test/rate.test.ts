@@ -64,6 +64,25 @@ test("replicas share a budget, and a busy subject costs one call to Redis in twe
   assert.ok(calls <= 400 / 20 + 4, `${calls} calls`);
 });
 
+test("a Redis that hangs refuses nobody and delays nobody twice", async () => {
+  let asked = 0;
+  const hanging: Redis = {
+    ...redis,
+    run: () => {
+      asked++;
+      return new Promise(() => {});
+    },
+  };
+  const { clock, taken } = limiter(hanging);
+  const one = somebody();
+  assert.equal(await taken("read", one, 200), 200);
+  assert.equal(await taken("login", one, 5), 3);
+  assert.equal(asked, 1, "it is left alone for a while");
+  clock.ms += 60_000;
+  assert.equal(await taken("login", one, 5), 3);
+  assert.equal(asked, 2);
+});
+
 test("many at once ask once", async () => {
   const { limits } = limiter();
   const one = somebody();

@@ -1,7 +1,7 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { callOf, viewerOf } from "#lib/mesh/call.ts";
+import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import type { Db } from "#lib/storage/mysql.ts";
@@ -18,14 +18,13 @@ const scanPage = 4_096;
 const importMax = 5_000;
 
 type Needs = { db: Db; store: GraphStore; followSets: FollowSets; pageTokens: PageTokens; nudge: () => void };
-type Context = Parameters<typeof callOf>[0];
 
 export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Needs): ServiceImpl<typeof GraphService> {
-  async function setFollowing(userId: string, following: boolean, ctx: Context) {
+  async function setFollowing(userId: string, following: boolean, ctx: HandlerContext) {
     const viewerId = BigInt(viewerOf(ctx));
     const followeeId = idOf(userId, "user_id");
     if (followeeId === viewerId) throw invalid("user_id", "must be somebody else");
-    const followed = await store.setFollowing(viewerId, followeeId, following, originOf(ctx));
+    const followed = await store.setFollowing(viewerId, followeeId, following, originOf(ctx), () => mustBeWanted(ctx));
     nudge();
     await followSets.apply(viewerId, followeeId, following, followed);
     const { followers } = await store.relations(viewerId, [followeeId]);

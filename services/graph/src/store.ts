@@ -31,8 +31,14 @@ export function graphStore(db: Db) {
         return created === 1;
       }),
 
-    /** Sets whether one follows another. The follower's row is locked, so versions of their set have no gaps. */
-    setFollowing: (followerId: bigint, followeeId: bigint, following: boolean, origin: Origin): Promise<Followed> =>
+    /** Sets whether one follows another, under the follower's lock; `mustBeWanted` is asked last, as in like. */
+    setFollowing: (
+      followerId: bigint,
+      followeeId: bigint,
+      following: boolean,
+      origin: Origin,
+      mustBeWanted = () => {},
+    ): Promise<Followed> =>
       db.tx(async (tx) => {
         const follower = await lockActive(tx, followerId);
         await mustBeActive(tx, followeeId);
@@ -42,9 +48,7 @@ export function graphStore(db: Db) {
         );
         const before = Number(pair?.following ?? 0) === 1;
         if (before === following) return { version: follower.followVersion, changed: false };
-        if (following && follower.followingCount >= followsMax) {
-          throw problem(Code.ResourceExhausted, "follow-limit", `nobody follows more than ${followsMax}`);
-        }
+        if (following && follower.followingCount >= followsMax) throw atLimit();
         const version = bigintOf(pair?.version) + 1n;
         await writePair(tx, { followerId, followeeId, following, version });
         await tx.exec(
@@ -52,17 +56,12 @@ export function graphStore(db: Db) {
           [followerId],
         );
         await append(tx, [followChanged(followerId, followeeId, following, version, origin)]);
+        mustBeWanted();
         return { version: follower.followVersion + 1n, changed: true };
       }),
 
     /** Everyone an account follows, and the version of that set, as of one moment. */
-    followSet: (userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> =>
-      db.tx(async (tx) => {
-        const [account] = await tx.query("SELECT follow_version FROM account WHERE user_id = ? FOR UPDATE", [userId]);
-        if (account === undefined) throw notFound("account");
-        const rows = await tx.query("SELECT followee_id FROM follow WHERE follower_id = ? AND following = 1", [userId]); // latest
-        return { version: bigintOf(account.follow_version), followeeIds: idsOf(rows, "followee_id") };
-      }),
+    followSet: (userId: bigint) => followSet(db, userId),
 
     followVersions: (userIds: readonly bigint[]) => followVersions(db, userIds),
 
@@ -110,6 +109,16 @@ export function graphStore(db: Db) {
     },
   };
 }
+
+const atLimit = () => problem(Code.ResourceExhausted, "follow-limit", `nobody follows more than ${followsMax}`);
+
+const followSet = (db: Db, userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> =>
+  db.tx(async (tx) => {
+    const [account] = await tx.query("SELECT follow_version FROM account WHERE user_id = ? FOR UPDATE", [userId]);
+    if (account === undefined) throw notFound("account");
+    const rows = await tx.query("SELECT followee_id FROM follow WHERE follower_id = ? AND following = 1", [userId]); // latest
+    return { version: bigintOf(account.follow_version), followeeIds: idsOf(rows, "followee_id") };
+  });
 
 /** Adds a batch's follows to the counts and says what they are now. Runs once for each fact: numbering happens once. */
 export async function foldFollowerCounts(tx: Sql, events: readonly Event[]): Promise<void> {

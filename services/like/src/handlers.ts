@@ -1,7 +1,7 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type LikeService, Reaction, type Subject as SentSubject, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { callOf, viewerOf } from "#lib/mesh/call.ts";
+import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
@@ -20,12 +20,11 @@ type Needs = {
   pageTokens: PageTokens;
   nudge: () => void;
 };
-type Context = Parameters<typeof callOf>[0];
 
 export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Needs): ServiceImpl<typeof LikeService> {
-  async function react(subject: Subject, reaction: Reaction, ctx: Context): Promise<void> {
+  async function react(subject: Subject, reaction: Reaction, ctx: HandlerContext): Promise<void> {
     const userId = BigInt(viewerOf(ctx));
-    const liked = await store.react(userId, subject, reaction, originOf(ctx));
+    const liked = await store.react(userId, subject, reaction, originOf(ctx), () => mustBeWanted(ctx));
     nudge();
     await readModel.apply(userId, subject, reaction, liked);
   }

@@ -16,8 +16,17 @@ export type LikeStore = ReturnType<typeof likeStore>;
 
 export function likeStore(db: Db) {
   return {
-    /** Sets how somebody reacts. The person's row is locked, so versions of their set have no gaps. */
-    react: (userId: bigint, subject: Subject, reaction: Reaction, origin: Origin): Promise<Liked> =>
+    /**
+     * Sets how somebody reacts. The person's row is locked, so versions of their set have no gaps. `mustBeWanted` is asked
+     * last: a run that was given up must not set back what was set since.
+     */
+    react: (
+      userId: bigint,
+      subject: Subject,
+      reaction: Reaction,
+      origin: Origin,
+      mustBeWanted = () => {},
+    ): Promise<Liked> =>
       db.tx(async (tx) => {
         const likeVersion = await lockLiker(tx, userId);
         const [pair] = await tx.query(
@@ -30,6 +39,7 @@ export function likeStore(db: Db) {
         await writePair(tx, userId, subject, reaction, version);
         await tx.exec("UPDATE liker SET like_version = like_version + 1 WHERE user_id = ?", [userId]);
         await append(tx, [likeChanged({ subject, userId, reaction, previous, version }, origin)]);
+        mustBeWanted();
         return { version: likeVersion + 1n, changed: true };
       }),
 

@@ -26,6 +26,9 @@ type Needs = {
 };
 type Context = Parameters<typeof callOf>[0];
 
+/** How long a registration may be sent again. Later it is somebody who wants a name that is taken. */
+const againMs = 600_000;
+
 export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
   const { store, versions, passwords, sessions, nudge } = needs;
   return {
@@ -80,10 +83,12 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
     },
   };
 
-  /** A registration that comes again (a retry, an answer that got lost) is known by its password. */
+  /** A registration that comes again (a retry, an answer that got lost) is known by its password, while it is young. */
   async function sameAgain(username: string, password: string): Promise<bigint> {
     const user = await store.byName(username);
-    if (user !== undefined && (await passwords.verify(password, user.passwordHash))) return user.id;
+    const isYoung = user !== undefined && Date.now() - user.createTime.getTime() < againMs;
+    const mayBeSame = isYoung || user?.state === userState.registering;
+    if (mayBeSame && (await passwords.verify(password, user?.passwordHash)) && user !== undefined) return user.id;
     throw problem(Code.AlreadyExists, "handle-taken", "the username is taken", [
       { field: "username", rule: "is taken" },
     ]);

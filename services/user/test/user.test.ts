@@ -146,6 +146,10 @@ test("the same registration again, even at once, is the same account; another pa
   assert.equal(await count("outbox WHERE aggregate = ?", `user:${again.user.id}`), 1);
   const other = { username, password: `${password}!` };
   await refused(register(other), Code.AlreadyExists, "handle-taken", "username");
+  await system
+    .db("user")
+    .exec("UPDATE user SET create_time = create_time - INTERVAL 1 HOUR WHERE username = ?", [username]);
+  await refused(register({ username }), Code.AlreadyExists, "handle-taken", "username");
 });
 
 test("LogIn refuses an unknown name, a wrong password and an account without one in the same words and time", {

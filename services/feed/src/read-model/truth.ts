@@ -1,4 +1,4 @@
-import type { CallOptions, Client } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
@@ -67,7 +67,7 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
       return { version, lowWatermark, ids: new Set(postIds) };
     },
 
-    /** How many like each post, and whether the viewer does. */
+    /** How many like each post, and whether the viewer does. Fails with the like service: a viewer's own state is no guess. */
     async likes(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, Likes>> {
       const found = new Map<bigint, Likes>();
       await inBatches(postIds, async (ids) => {
@@ -80,11 +80,14 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
       return found;
     },
 
+    /** How many comments each post has. A count decides nothing: while the comment service is away there are none. */
     async commentCounts(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, number>> {
       const found = new Map<bigint, number>();
       await inBatches(postIds, async (ids) => {
-        const { counts } = await comment.batchGetCommentCounts({ postIds: ids.map(String) }, options);
-        for (const [nth, id] of ids.entries()) found.set(id, Number(counts[nth]));
+        const { counts } = await comment
+          .batchGetCommentCounts({ postIds: ids.map(String) }, options)
+          .catch((reason) => (isAway(reason) ? { counts: [] } : Promise.reject(reason)));
+        for (const [nth, id] of ids.entries()) found.set(id, Number(counts[nth] ?? 0n));
       });
       return found;
     },
@@ -111,3 +114,6 @@ async function inBatches<T>(ids: readonly bigint[], ask: (batch: readonly bigint
   }
   return answers;
 }
+
+const isAway = (reason: unknown): boolean =>
+  reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.DeadlineExceeded);
