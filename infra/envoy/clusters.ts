@@ -55,10 +55,12 @@ function replicated(name: string, replicas: readonly Address[], retriesAlways: n
     type: kindOf(replicas),
     connect_timeout: limits.connectTimeout,
     lb_policy: "LEAST_REQUEST",
-    // No panic: with one replica, and that one ill, an answer of 503 at once is better than a wait on it.
     // Workers hear of each change of health at once: by default a second change within 1 s waits for that second's end,
     // and a replica that just came back, or just left, is dealt with a second late.
-    common_lb_config: { healthy_panic_threshold: { value: 0 }, update_merge_window: "0s" },
+    common_lb_config: {
+      healthy_panic_threshold: { value: limits.healthyPercentMin[replicas.length > 1 ? "several" : "lone"] },
+      update_merge_window: "0s",
+    },
     close_connections_on_host_health_failure: true,
     circuit_breakers: { thresholds: [breaker(retriesAlways)] },
     ...endpoints(name, replicas),

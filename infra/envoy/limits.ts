@@ -12,6 +12,13 @@ export const downstreamIdleTimeout = "300s";
 export const upstreamIdleTimeout = "60s";
 export const connectTimeout = "0.5s";
 
+/**
+ * Per cent of several replicas that must be healthy; with fewer, so with none, all are tried. On a stalled machine one that
+ * works may be held for ill while the other is dead, and a try is then worth more than a refusal. A lone replica is not
+ * tried: 503 at once is better than a wait on it.
+ */
+export const healthyPercentMin = { several: 1, lone: 0 };
+
 export const headersSizeMaxKb = 16;
 export const headerCountMax = 100;
 /** Of one client connection at the edge. */

@@ -25,8 +25,11 @@ type Options = {
   readonly close: readonly (() => unknown)[];
 };
 
-/** Calls in flight get this long to finish. */
-const finishMs = 10_000;
+/**
+ * Calls in flight get this long to finish: more than the 2 or 3 s that most may take, and with the wait before it (2.5 s)
+ * less than the 8 s after which the launcher kills.
+ */
+const finishMs = 5_000;
 
 /**
  * The life of a service: serve, and on SIGTERM say not ready → wait → GOAWAY → finish what is in flight → stop the

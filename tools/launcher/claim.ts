@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { requireSpace } from "../servers/cache.ts";
 import { exitCodes, LaunchFailure, writeFailure } from "../servers/failure.ts";
 import { isAlive, markOf, type ProcessMark } from "./process-mark.ts";
-import { readState } from "./state.ts";
+import { readState, stateOf } from "./state.ts";
 import { killGroup } from "./supervise.ts";
 
 /** A database that was left alone by its launcher may need this to close its files. */
@@ -73,9 +73,9 @@ async function takeLock(dir: string): Promise<void> {
 }
 
 function runningLine(dir: string, holder: ProcessMark): string {
-  const state = readState(dir);
-  if (state?.phase === "starting") return `already starting in ${dir} (pid ${holder.pid})`;
-  return `already running at ${state?.edge ?? state?.servers?.mysqlUrl.replace(/\/\/.*@/, "//") ?? dir} (pid ${holder.pid}); npm run stop ends it`;
+  const state = stateOf(holder, dir);
+  if (state === undefined || state.phase === "starting") return `already starting in ${dir} (pid ${holder.pid})`;
+  return `already running at ${state.edge ?? state.servers?.mysqlUrl.replace(/\/\/.*@/, "//") ?? dir} (pid ${holder.pid}); npm run stop ends it`;
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

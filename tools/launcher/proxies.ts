@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { seen } from "../servers/envoy.ts";
+import { connections, seen } from "../servers/envoy.ts";
 import { LaunchFailure } from "../servers/failure.ts";
 import { kindOf, services } from "./kinds.ts";
 import type { ProcessRecord } from "./state.ts";
 
 const proxyTimeoutMs = 20_000;
 const proxyPollMs = 50;
+/** A caller of the mesh that has not come back by then hangs, or has ended: a roll does not wait for it. */
+const callersTimeoutMs = 10_000;
+/** Callers look for a mesh Envoy again within 0.4 s of its start; a wait that takes longer is told. */
+const callersUsualMs = 1_000;
 
 /** What one proxy must reach. */
 type View = { proxy: string; adminPort: number; ports: readonly number[] };
@@ -50,6 +54,32 @@ export async function untilLeft(views: readonly View[], given: AbortSignal): Pro
     const held = await Promise.all(views.map(({ adminPort, ports }) => seen(adminPort, ports)));
     if (held.flat().length === 0) return;
     await sleep(proxyPollMs);
+  }
+}
+
+/** How many connections callers have to a proxy, or undefined where it does not tell. */
+export const callersOf = ({ proxy, adminPort }: View): Promise<number | undefined> =>
+  connections(adminPort, kindOf(proxy));
+
+/**
+ * Waits until a proxy that was restarted has as many callers as before: one that has not come back yet would find nobody
+ * when the next proxy goes. Goes on, and says so, when they do not all come in time.
+ */
+export async function untilCalled(
+  view: View,
+  { callers, given, say }: { callers: number; given: AbortSignal; say: (line: string) => void },
+): Promise<void> {
+  const startTime = Date.now();
+  let isTold = false;
+  for (;;) {
+    const back = (await callersOf(view)) ?? 0;
+    if (back >= callers || given.aborted) return;
+    const count = `${callers - back} of its ${callers} connections`;
+    const waitedMs = Date.now() - startTime;
+    if (waitedMs > callersTimeoutMs) return say(`${view.proxy} goes on without ${count}`);
+    if (waitedMs > callersUsualMs && !isTold) say(`${view.proxy} waits for ${count}`);
+    isTold ||= waitedMs > callersUsualMs;
+    await sleep(proxyPollMs, undefined, { signal: given }).catch(() => undefined);
   }
 }
 

@@ -9,7 +9,7 @@ import { boundLog } from "./logs.ts";
 import { type Ports, requireFree } from "./ports.ts";
 import { markOf } from "./process-mark.ts";
 import { untilReached, viewsOf } from "./proxies.ts";
-import { serveRequests } from "./requests.ts";
+import { deferRequests, removeRequests, serveRequests } from "./requests.ts";
 import { type Rolled, roll } from "./roll.ts";
 import { seedDemo } from "./seed-demo.ts";
 import {
@@ -77,7 +77,9 @@ export class Run {
 
   async start(): Promise<Instance> {
     const { dir, ports, env, deployment, serversOnly, say } = this.#options;
+    deferRequests();
     await claimInstance(dir, say);
+    removeRequests(dir);
     const mark = markOf(process.pid);
     if (mark === undefined) throw new LaunchFailure("this system does not tell when a process was started");
     const startTime = new Date().toISOString();

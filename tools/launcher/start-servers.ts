@@ -13,6 +13,7 @@ import { redisSpec } from "../servers/redis.ts";
 import { baseEnvOf } from "../servers/server-place.ts";
 import { wheelSource } from "../servers/wheel.ts";
 import type { Keys } from "./keys.ts";
+import { services } from "./kinds.ts";
 import type { Listener, Ports } from "./ports.ts";
 import type { InstanceState } from "./state.ts";
 
@@ -103,9 +104,10 @@ export async function serverSpecs({
     env,
     baseEnv: baseEnvOf(env),
   });
+  const clients = services.flatMap((service) => ports[service]).length;
   const { mariadb, redis, nats } = programs;
   const specs = [
-    mariadb && mariadbSpec({ program: mariadb, place: place("mysql"), passwords: keys.mysql, deployment }),
+    mariadb && mariadbSpec({ program: mariadb, place: place("mysql"), passwords: keys.mysql, deployment, clients }),
     redis && redisSpec({ program: redis, place: place("redis"), password: keys.redis }),
     nats && natsSpec({ program: nats, place: place("nats"), monitorPort: ports.natsMonitor[0], password: keys.nats }),
   ];

@@ -40,6 +40,12 @@ export function readState(dir: string): InstanceState | undefined {
   }
 }
 
+/** What this launcher wrote: until it has, the file is that of one which was killed. */
+export function stateOf({ pid, startMark }: ProcessMark, dir: string): InstanceState | undefined {
+  const state = readState(dir);
+  return state?.launcher.pid === pid && state.launcher.startMark === startMark ? state : undefined;
+}
+
 /** Whole or not at all, and before anything else happens: a killed launcher leaves a true list behind. */
 export function writeState(dir: string, state: InstanceState): void {
   const file = stateFile(dir);

@@ -1,7 +1,7 @@
 import { isWell } from "../servers/probe.ts";
 import { holderOf } from "./claim.ts";
 import { isAlive, residentBytes } from "./process-mark.ts";
-import { type ProcessRecord, readState } from "./state.ts";
+import { type ProcessRecord, stateOf } from "./state.ts";
 
 type ProcessStatus = {
   name: string;
@@ -27,11 +27,11 @@ export type InstanceStatus = {
 
 /** What runs in a directory, or a status with no processes where nothing does. */
 export async function statusOf(dir: string): Promise<InstanceStatus> {
-  const state = readState(dir);
   const holder = holderOf(dir);
-  if (state === undefined || holder === undefined) {
-    return { deployment: "", dir, phase: "not running", launcherPid: 0, processes: [] };
-  }
+  const none = { deployment: "", dir, processes: [] };
+  if (holder === undefined) return { ...none, phase: "not running", launcherPid: 0 };
+  const state = stateOf(holder, dir);
+  if (state === undefined) return { ...none, phase: "starting", launcherPid: holder.pid };
   return {
     ...(state.edge === undefined ? {} : { edge: state.edge }),
     ...(state.edges === undefined ? {} : { edges: state.edges }),

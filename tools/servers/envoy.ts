@@ -10,7 +10,7 @@ const drainTimeoutMs = 3_000;
 const drainPollMs = 50;
 /** Busy connections are told to go with their next answer; idle ones are given this long to become busy, and then cut. */
 const quietMs = 500;
-const clustersTimeoutMs = 1_000;
+const adminTimeoutMs = 1_000;
 
 export async function envoySpec({
   name,
@@ -50,11 +50,21 @@ export async function envoySpec({
 
 /** Which of the ports behind a proxy it holds for healthy: a process may serve before its proxy has looked. */
 export async function seen(adminPort: number, ports: readonly number[]): Promise<number[]> {
-  const signal = AbortSignal.timeout(clustersTimeoutMs);
+  const signal = AbortSignal.timeout(adminTimeoutMs);
   const text = await fetch(`http://127.0.0.1:${adminPort}/clusters`, { signal })
     .then((response) => response.text())
     .catch(() => "");
   return ports.filter((port) => text.includes(`::127.0.0.1:${port}::health_flags::healthy`));
+}
+
+/** The connections that clients have to a proxy now; undefined where it does not tell. */
+export async function connections(adminPort: number, statPrefix: string): Promise<number | undefined> {
+  const signal = AbortSignal.timeout(adminTimeoutMs);
+  const name = `http.${statPrefix}.downstream_cx_active`;
+  const text = await fetch(`http://127.0.0.1:${adminPort}/stats?filter=${encodeURIComponent(`^${name}$`)}`, { signal })
+    .then((response) => response.text())
+    .catch(() => "");
+  return text.startsWith(`${name}: `) ? Number(text.slice(name.length + 2)) : undefined;
 }
 
 /**

@@ -13,6 +13,11 @@ import type { ServerPlace } from "./server-place.ts";
 /** A socket's path must fit 107 characters, end included. */
 const socketPathMaxChars = 100;
 const defaultBufferPool = "128M";
+/** What one process may hold (lib/storage/mysql.ts), and what is left for tests, tools and people. */
+const connectionsPerClient = 10;
+const connectionsSpare = 60;
+/** For one of each service, and tests beside them. */
+const connectionsMin = 200;
 /** A first start after a kill replays up to 96 MB of log. */
 const readyTimeoutMs = 60_000;
 
@@ -27,11 +32,14 @@ export async function mariadbSpec({
   place,
   passwords,
   deployment,
+  clients,
 }: {
   program: Program;
   place: ServerPlace;
   passwords: MariadbPasswords;
   deployment: string;
+  /** How many processes will hold connections all the time. */
+  clients: number;
 }): Promise<ProcessSpec> {
   const { dir, port, env, baseEnv } = place;
   await mkdir(join(dir, "tmp"), { recursive: true });
@@ -39,7 +47,7 @@ export async function mariadbSpec({
   const initFile = join(dir, "accounts.sql");
   const dataDir = join(dir, "data");
   const processEnv = { ...baseEnv, ...program.env };
-  const config = (data: string) => configText({ program, dir, dataDir: data, port, initFile, env });
+  const config = (data: string) => configText({ program, dir, dataDir: data, port, initFile, env, clients });
   if (!existsSync(dataDir)) {
     // A half-made directory must never be taken for a whole one.
     const fresh = `${dataDir}.new`;
@@ -70,6 +78,7 @@ function configText({
   port,
   initFile,
   env,
+  clients,
 }: {
   program: Program;
   dir: string;
@@ -77,6 +86,7 @@ function configText({
   port: number;
   initFile: string;
   env: ServerPlace["env"];
+  clients: number;
 }): string {
   const base = program.rootDir === undefined ? undefined : join(program.rootDir, "usr");
   const unpacked = base && [
@@ -108,7 +118,7 @@ function configText({
     "innodb_flush_method = O_DIRECT",
     `innodb_buffer_pool_size = ${env.MYSQL_BUFFER_POOL ?? defaultBufferPool}`,
     "innodb_lock_wait_timeout = 3",
-    "max_connections = 200",
+    `max_connections = ${Math.max(connectionsMin, clients * connectionsPerClient + connectionsSpare)}`,
     "performance_schema = OFF",
     // A connection that only looks whether the server is there is not worth a line.
     "loose_log_warnings = 1",

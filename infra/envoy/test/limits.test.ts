@@ -103,6 +103,17 @@ test("every limit is where it should be", () => {
   }
 });
 
+test("where none of several is healthy all are tried; a lone replica is not", () => {
+  const threshold = `${cluster}.common_lb_config.healthy_panic_threshold.value`;
+  const two = [at(3), at(5)];
+  const edgeOfTwo = edgeConfig({ listen: at(1), admin: at(2), bff: two, bffGrpc: two });
+  const meshOfTwo = meshConfig({ listen: at(1), admin: at(2), services: { user: two } });
+  assert.deepEqual(
+    [edge, mesh, edgeOfTwo, meshOfTwo].map((config) => read(config, threshold)),
+    [0, 0, 1, 1],
+  );
+});
+
 test("the edge answers to its own names, a stranger's is 421", () => {
   const hosts = read(edge, `${http}.route_config.virtual_hosts`);
   assert.deepEqual(read(hosts, "0.domains"), ["localhost", "127.0.0.1", "[::1]"]);

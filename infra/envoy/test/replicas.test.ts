@@ -120,3 +120,14 @@ test("when both refuse every call, retries add no more than is written", async (
   // The budget bounds retries by time, so that a busy machine, which sends less, shows no more of them.
   assert.ok(perSecond <= (outageAttemptsMax - 1) * 200, `${perSecond} retries a second`);
 });
+
+test("where none of two is held for healthy, both are tried: a survivor that is held for ill still answers", async () => {
+  const [dead, survivor] = of.user.replicas as [Replica, Replica];
+  answerWith(sound, survivor);
+  dead.server.forceShutdown();
+  survivor.serves = false;
+  await healthy(admin, "user", 0);
+  for (let n = 0; n < 20; n += 1) assert.equal((await call(rpcs.getUser)).code, grpc.status.OK);
+  assert.equal(survivor.hits, 20);
+  assert.ok((await stat(admin, "cluster.user.lb_healthy_panic")) > 0);
+});

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { holderOf } from "../claim.ts";
 import { startInstance } from "../instance.ts";
 import { findFreeBase } from "../ports.ts";
 import { isAlive, type ProcessMark } from "../process-mark.ts";
@@ -30,6 +31,10 @@ test("a start in the background serves, is listed, and stops without leaving a p
     ],
   );
   assert.equal((await stat(join(dir, "keys.json"))).mode & 0o777, 0o600);
+
+  const refused = await runLauncher(["restart", "all", "--dir", dir]);
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.stderr, /nothing to restart/);
 
   const again = await runLauncher(["start", "--servers-only", "--dir", dir]);
   assert.equal(again.exitCode, 4);
@@ -61,6 +66,35 @@ test("what a killed launcher left running is ended by the next start", { timeout
   assert.equal(restarted.exitCode, 0, restarted.stderr);
   assert.match(restarted.stderr, /ending mysql \(pid \d+\), left by a launcher that was killed/);
   for (const { mark } of state.processes) assert.ok(mark !== undefined && !isAlive(mark));
+});
+
+test("who asks while a start still ends leftovers hears that it is starting, and does it no harm", {
+  timeout: 60_000,
+}, async (context) => {
+  const { dir, base, state } = await background(context);
+  const mysql = state.processes.find(({ name }) => name === "mysql")?.mark?.pid ?? 0;
+  process.kill(mysql, "SIGSTOP");
+  process.kill(state.launcher.pid, "SIGKILL");
+  await until(() => !isAlive(state.launcher));
+  const left = join(dir, "restart-0.answers");
+  await writeFile(left, "");
+  const restarting = runLauncher(startArgs(dir, base));
+  try {
+    await until(() => holderOf(dir) !== undefined);
+    const asked = await runLauncher(["restart", "all", "--dir", dir]);
+    assert.equal(asked.exitCode, 1);
+    assert.match(asked.stderr, /is starting; try again/);
+    const listed = await runLauncher(["status", "--json", "--dir", dir]);
+    assert.equal((JSON.parse(listed.stdout) as InstanceStatus).phase, "starting");
+    // One that asked a moment ago, of the launcher that was killed, rings here.
+    process.kill(holderOf(dir)?.pid ?? 0, "SIGUSR2");
+    assert.equal(readState(dir)?.launcher.pid, state.launcher.pid, "leftovers ended too soon for this test");
+  } finally {
+    process.kill(mysql, "SIGCONT");
+  }
+  const restarted = await restarting;
+  assert.equal(restarted.exitCode, 0, restarted.stderr);
+  assert.ok(!(await readdir(dir)).includes("restart-0.answers"));
 });
 
 test("a process that dies is started again, and counted", { timeout: 60_000 }, async (context) => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LaunchFailure } from "../../servers/failure.ts";
+import { startInstance } from "../instance.ts";
 import { kindOf, nameOf, onceEach, readKinds, readReplicas } from "../kinds.ts";
 import { findFreeBase, portsFrom } from "../ports.ts";
+import { callersOf, viewsOf } from "../proxies.ts";
 import { readState } from "../state.ts";
 import type { InstanceStatus } from "../status.ts";
 import { instanceDir, runLauncher } from "./support.ts";
@@ -77,6 +79,40 @@ test("replicas are started, listed and restarted one by one, and the front doors
   );
   await runLauncher(["stop", "--dir", dir]);
   assert.equal((await runLauncher(["restart", "all", "--dir", dir])).exitCode, 3);
+});
+
+test("a mesh Envoy goes when its callers have come back to the one before, and a stop cuts a restart short", {
+  timeout: 120_000,
+}, async (context) => {
+  const dir = await instanceDir(context);
+  const instance = await startInstance({ dir, replicas: { mesh: 2 } });
+  const said: string[] = [];
+  const proceed = () => instance.kill("bff", "SIGCONT");
+  try {
+    // A process calls the mesh from its first request on.
+    const views = viewsOf(readState(dir)?.processes ?? []).filter(({ proxy }) => kindOf(proxy) === "mesh");
+    const called = async () => (await Promise.all(views.map(callersOf))).every((count = 0) => count > 0);
+    while (!(await called())) await (await fetch(`${instance.edge}/v1/users/1`)).text();
+    instance.kill("bff", "SIGSTOP");
+    const rolled = await instance.restart(["mesh"], (line) => {
+      said.push(line);
+      if (line.startsWith("mesh-1 waits for")) proceed();
+    });
+    assert.deepEqual(
+      rolled.map(({ name }) => name),
+      ["mesh-1", "mesh-2"],
+    );
+    const steps = said.filter((line) => /waits|goes on|drains/.test(line)).map((line) => line.split(" ", 2).join(" "));
+    assert.deepEqual(steps.slice(0, 3), ["mesh-1 drains", "mesh-1 waits", "mesh-2 drains"], said.join("\n"));
+
+    const cut = instance.restart(["edge"], (line) => {
+      if (line.includes("ended")) void instance.stop();
+    });
+    await assert.rejects(cut, /the restart was cut short: the instance stops/);
+  } finally {
+    proceed();
+    await instance.stop();
+  }
 });
 
 async function status(dir: string): Promise<InstanceStatus> {
