@@ -34,7 +34,7 @@ const http2Limits = {
 };
 const connectionsMax = 10_000;
 /** Requests in flight get this long to finish. */
-const finishMs = 10_000;
+const finishMs = 5_000;
 
 type Options = {
   readonly app: App;

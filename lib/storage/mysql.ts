@@ -24,7 +24,7 @@ export type Db = Sql & {
   close(): Promise<void>;
 };
 
-/** Connections of one process; the sum over processes stays below the server's 200. */
+/** Connections of one process; the launcher's MariaDB takes as many of each. */
 const connectionsMax = 10;
 /** Statements that wait for a connection; one more is refused at once. */
 const waitingMax = 500;
