@@ -7,7 +7,8 @@ const help = `node bench/counts.ts [--workers 16] [--operations 2000] [--rows 10
 
 Whether counts stay exact on hot rows, on a system of its own: --workers people each do --operations likes, unlikes,
 follows, unfollows, comments and deletes of comments on --rows posts and authors, and read their own state back.
-Says how many answers were errors, own states wrong, and counts not their rows in the end. Exit code 1 where any was.`;
+Says how many answers were errors, own states wrong, and counts not their rows in the end; exit code 1 where any was.
+"repeated" are requests sent again because they were answered 409, 503 or 504.`;
 
 const { values } = parseArgs({
   options: {

@@ -60,7 +60,7 @@ test("draining says unhealthy, lets a call finish, sends GOAWAY, and takes nothi
     await gate.promise;
     return {};
   };
-  const { grpcPort, server } = await serve(t, postApi({ getPost: slow }).rpcs, { drainMs: 100 });
+  const { grpcPort, server } = await serve(t, postApi({ getPost: slow }).rpcs, { drainMs: 2_000 });
   const baseUrl = `http://127.0.0.1:${grpcPort}`;
   const posts = createClient(
     PostService,

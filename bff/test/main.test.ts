@@ -18,7 +18,7 @@ const env = {
   ACCESS_PUBLIC_KEY: publicKey,
   DEPLOYMENT: "test",
   LOG_LEVEL: "info",
-  DRAIN_MS: "300",
+  DRAIN_MS: "2000",
 };
 
 test("a missing setting fails the start and is named", () => {

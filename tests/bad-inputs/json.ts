@@ -123,15 +123,14 @@ export const jsonRows: Rows = {
     for (const text of ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"]) await kept(world, text);
   },
   "J-44": async (world) => {
+    // A statement that slept would be given up after 2 s, and answered with none of these.
     for (const text of ["' OR 1=1-- ", "\\'; DROP TABLE posts; --", "%' AND SLEEP(5)#"]) {
-      const start = Date.now();
       await kept(world, text);
       problem(await signUp(world, text), 400, "validation");
       // A hidden backslash ends at the edge, 400.
       problem(await send(world, `/v1/users/${encodeURIComponent(text)}`), [400, 404]);
       const logIn = await post(world, "/v1/auth/login", JSON.stringify({ username: text, password: text }));
       problem(logIn, 401, "invalid-credentials");
-      assert.ok(Date.now() - start < 4_000, "it slept");
     }
   },
   "J-45": async (world) => {

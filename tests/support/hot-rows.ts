@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { Oracle } from "../../tools/oracle.ts";
 import { type Answer, ask, type Person, register, type ShownPost } from "./person.ts";
 
-/** What a run of `hotRows` found. Everything but the first two numbers must be 0 or empty. */
+/** What a run of `hotRows` found. Everything but the numbers must be empty. */
 export type HotRows = {
   readonly operations: number;
   readonly stateReads: number;
-  /** Answers that were neither a success nor the "not found" of a comment that is gone. */
+  /** Requests sent again because a machine that stalls refused them, or was out of time, or at work on the first one. */
+  readonly repeated: number;
+  /** Answers that were no success, however often the request was sent. */
   readonly errors: readonly string[];
   /** Reads in which a viewer's own state was not what they had just made it. */
   readonly wrongStates: readonly string[];
@@ -26,6 +28,11 @@ type Options = {
 
 /** After so many operations of a worker their own state is read back. */
 const readEach = 5;
+/** What is asked again, the same to the letter: every request here is idempotent by key or by state. */
+const askAgain: readonly number[] = [409, 503, 504];
+const repeatsMax = 5;
+/** Before the first repeat; before the n-th, n times as long. */
+const pauseMs = 200;
 /** How long folding may take after the last answer. */
 const countedMs = 30_000;
 
@@ -39,11 +46,11 @@ export async function hotRows(options: Options): Promise<HotRows> {
   const wrongStates: string[] = [];
   let operations = 0;
   let stateReads = 0;
+  let repeated = 0;
 
   const call = async <T>(viewer: Person, method: string, path: string, more: { body?: unknown; key?: string } = {}) => {
-    const answer = await ask<T>(edge, method, path, { token: viewer.token, ...more }).catch(
-      (reason): Answer<T> => ({ status: 0, headers: new Headers(), body: String(reason) as T }),
-    );
+    const { answer, repeats } = await insist<T>(edge, method, path, { token: viewer.token, ...more });
+    repeated += repeats;
     if (answer.status === 0 || answer.status >= 300) {
       errors.push(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     }
@@ -90,7 +97,18 @@ export async function hotRows(options: Options): Promise<HotRows> {
   };
   await Promise.all(viewers.map(work));
   const wrongCounts = await countsOnceFolded(options, authors, posts, viewers);
-  return { operations, stateReads, errors, wrongStates, wrongCounts };
+  return { operations, stateReads, repeated, errors, wrongStates, wrongCounts };
+}
+
+/** The same request again while it is refused for now; `status` 0 is one that was not answered. */
+async function insist<T>(...of: Parameters<typeof ask>): Promise<{ answer: Answer<T>; repeats: number }> {
+  for (let repeats = 0; ; repeats++) {
+    const answer = await ask<T>(...of).catch(
+      (reason): Answer<T> => ({ status: 0, headers: new Headers(), body: String(reason) as T }),
+    );
+    if (repeats === repeatsMax || !askAgain.includes(answer.status)) return { answer, repeats };
+    await new Promise((soon) => setTimeout(soon, (repeats + 1) * pauseMs));
+  }
 }
 
 /** Waits until counts are their rows; answers those that never became so. */
@@ -109,9 +127,9 @@ async function countsOnceFolded(
       const { body: one } = await ask<ShownPost>(edge, "GET", `/v1/posts/${id}`);
       const { body: list } = await ask<{ posts: ShownPost[] }>(edge, "GET", `/v1/users/${author.id}/posts`);
       const { body: user } = await ask<{ followerCount: number }>(edge, "GET", `/v1/users/${author.id}`);
-      const listed = list.posts[0] as ShownPost;
+      const listed = list.posts?.[0];
       const followers = await oracle.followers(BigInt(author.id));
-      const found = [one.likeCount, one.commentCount, listed.likeCount, listed.commentCount, user.followerCount];
+      const found = [one.likeCount, one.commentCount, listed?.likeCount, listed?.commentCount, user.followerCount];
       const right = [likes, comments, likes, comments, followers];
       if (String(found) !== String(right)) wrong.push(`post ${id}: ${found} for ${right}`);
     }

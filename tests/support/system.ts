@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { until } from "#lib/harness/until.ts";
 import { type Instance, startInstance } from "../../tools/launcher/instance.ts";
 import type { Replicas } from "../../tools/launcher/kinds.ts";
+import type { InstanceStatus } from "../../tools/launcher/status.ts";
 import { type Oracle, openOracle } from "../../tools/oracle.ts";
 import type { Person } from "./person.ts";
 
@@ -35,6 +37,16 @@ export async function startSystem(replicas: Partial<Replicas> = {}): Promise<Sys
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Waits until every process is well, and says how they are: one look at a busy machine finds one that is late. */
+export async function allHealthy(instance: Pick<Instance, "status">): Promise<InstanceStatus> {
+  let status = await instance.status();
+  await until("every process is healthy", async () => {
+    status = await instance.status();
+    return status.processes.every(({ healthy }) => healthy);
+  });
+  return status;
 }
 
 /**

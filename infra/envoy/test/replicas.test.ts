@@ -50,23 +50,27 @@ test("both replicas get their share", async () => {
 
 test("one that is leaving gets no new call, and what it holds is finished", async () => {
   const [leaving, other] = of.user.replicas as [Replica, Replica];
-  let finish = () => {};
+  let finish: (() => void) | undefined;
   answerWith((_, reply) => {
-    finish = () => reply(null, Buffer.alloc(0));
+    finish = () => reply(null, Buffer.from("the leaving one"));
   }, leaving);
-  const held: ReturnType<typeof call>[] = [];
-  while (leaving.hits === 0) {
-    held.push(call(rpcs.getUser));
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  answerWith(sound, other);
+  // A call that may wait longer than this test: one out of time would be answered by the other.
+  let held = call(rpcs.importUsers);
+  await until(async () => {
+    if (finish !== undefined) return true;
+    if (other.hits > 0) held = call(rpcs.importUsers);
+    other.hits = 0;
+    return false;
+  });
+  assert.equal(leaving.hits, 1);
   leaving.serves = false;
   await healthy(admin, "user", 1);
-  answerWith(leaving.answer, leaving, other);
-  other.answer = sound;
   for (let n = 0; n < 50; n += 1) assert.equal((await call(rpcs.getUser)).code, grpc.status.OK);
-  assert.equal(leaving.hits, 0);
-  finish();
-  for (const { code } of await Promise.all(held)) assert.equal(code, grpc.status.OK);
+  assert.equal(leaving.hits, 1);
+  finish?.();
+  const { code, body } = await held;
+  assert.deepEqual([code, body], [grpc.status.OK, "the leaving one"]);
   leaving.serves = true;
   leaving.answer = sound;
   await healthy(admin, "user", 2);
@@ -76,19 +80,29 @@ test("one that says it serves and fails its calls is left out, at no call's cost
   const [ill, well] = of.post.replicas as [Replica, Replica];
   answerWith(sound, well);
   answerWith(refuse, ill);
-  const isOut = async () => (await stat(admin, "cluster.post.outlier_detection.ejections_active")) === 1;
+  const outlier = (name: string) => stat(admin, `cluster.post.outlier_detection.${name}`);
+  /** Which time it is out, or nothing while it is in. */
+  const timeOut = async () =>
+    (await outlier("ejections_active")) === 1 ? await outlier("ejections_enforced_total") : undefined;
+  const ask = async () => assert.equal((await call(rpcs.batchGetPosts)).code, grpc.status.OK);
   await until(async () => {
-    assert.equal((await call(rpcs.batchGetPosts)).code, grpc.status.OK);
-    return isOut();
+    await ask();
+    const out = await timeOut();
+    if (out === undefined) return false;
+    ill.hits = 0;
+    for (let n = 0; n < 20; n += 1) await ask();
+    const { hits } = ill;
+    // It is away for a second or a few and is then tried again: what counts is a round that lies within one absence.
+    if ((await timeOut()) !== out) return false;
+    assert.equal(hits, 0);
+    return true;
   });
-  // At once, because it is away for a second and is then tried again.
-  ill.hits = 0;
-  const answers = await Promise.all(Array.from({ length: 20 }, () => call(rpcs.batchGetPosts)));
-  for (const { code } of answers) assert.equal(code, grpc.status.OK);
-  assert.equal(ill.hits, 0);
 });
 
-test("one that was killed and came back is used again within two seconds", async (context) => {
+/** It takes one or two; where an ejection or a back-off held it back, ten to sixty. */
+const usedAgainMs = 6_000;
+
+test("one that was killed and came back is used again within seconds", async (context) => {
   const { at, replicas } = of.feed;
   answerWith(sound, ...replicas);
   nth(replicas, 0).server.forceShutdown();
@@ -100,7 +114,7 @@ test("one that was killed and came back is used again within two seconds", async
   while (back.hits === 0) assert.equal((await call(rpcs.listHomeFeed)).code, grpc.status.OK);
   const took = Date.now() - start;
   context.diagnostic(`used again after ${took} ms`);
-  assert.ok(took < 2_000, `took ${took} ms`);
+  assert.ok(took < usedAgainMs, `took ${took} ms`);
 });
 
 test("when both refuse every call, retries add no more than is written", async (context) => {

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import type { Address } from "../config.ts";
@@ -69,18 +68,34 @@ export async function stat(admin: Address, name: string): Promise<number> {
   return Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(await text(admin, `/stats?filter=${name}`))?.[1]);
 }
 
+/**
+ * Below the range from which systems take ports for outgoing connections: one of those is easily taken again before it is
+ * bound. tools/launcher/ports.ts draws from the same.
+ */
+const freePortMin = 12_000;
+const freePortMax = 32_000;
+/** Processes beside this one begin elsewhere; this one gives out no port twice until it has gone round. */
+let nextPort = freePortMin + Math.floor(Math.random() * (freePortMax - freePortMin));
+
 /** Ports that were free a moment ago. */
 export async function freeAddresses(count: number): Promise<Address[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports.map((port) => ({ host: "127.0.0.1", port }));
+  const host = "127.0.0.1";
+  const found: Address[] = [];
+  for (let tries = freePortMin; found.length < count; tries++) {
+    if (tries === freePortMax) throw new Error(`no ${count} free ports between ${freePortMin} and ${freePortMax}`);
+    const port = nextPort;
+    nextPort = port + 1 < freePortMax ? port + 1 : freePortMin;
+    if (await isFree({ host, port })) found.push({ host, port });
+  }
+  return found;
+}
+
+function isFree({ host, port }: Address): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+  });
 }
 
 /** The n-th of some; a test that asks for more than there are is wrong. */
