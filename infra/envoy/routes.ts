@@ -33,12 +33,6 @@ function grpcTimeout({ policy }: Rpc): object {
   return { timeout: "0s", max_stream_duration: { max_stream_duration: whole, grpc_timeout_header_max: whole } };
 }
 
-/** The edge is the backstop; the client's own time is the BFF's to keep: two that count it meet in the middle of an answer. */
-const edgeTimeout = ({ policy }: Rpc): object => ({
-  timeout: "0s",
-  max_stream_duration: { max_stream_duration: seconds(policy.timeoutMs) },
-});
-
 const elsewhere = {
   retry_host_predicate: [
     extension(
@@ -74,7 +68,7 @@ export function edgeRoutes(rpcs: readonly Rpc[], { http, grpc }: EdgeClusters): 
   const other = { timeout: "5s", ...edgeRetry(undefined) };
   return [
     ...rpcs.flatMap((rpc) => [
-      { match: { path: rpc.path, grpc: {} }, route: { cluster: grpc, ...edgeTimeout(rpc), ...edgeRetry(rpc) } },
+      { match: { path: rpc.path, grpc: {} }, route: { cluster: grpc, ...grpcTimeout(rpc), ...edgeRetry(rpc) } },
       { match: { path: rpc.path }, route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc) } },
     ]),
     ...doors.map(({ rpc, ...door }) => ({

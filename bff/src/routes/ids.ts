@@ -3,11 +3,13 @@ import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 
-const idForm = /^[1-9][0-9]{0,19}$/;
+const idForm = /^[1-9][0-9]{0,18}$/;
+/** Ids are positive and fit 63 bits: what does not is no id anywhere, so no service is asked. */
+const idMax = (1n << 63n) - 1n;
 /** Two characters only where an operator imported them; people choose three or more. */
 const usernameForm = /^[a-z][a-z0-9_]{1,29}$/i;
 
-export const isId = (text: string): boolean => idForm.test(text);
+export const isId = (text: string): boolean => idForm.test(text) && BigInt(text) <= idMax;
 
 /** An id or a username, as it is; what is neither names nobody. */
 export function userNamed(user: string): string {

@@ -159,6 +159,11 @@ test("the policy's timeout ends a call with the code of its door", async () => {
     assert.deepEqual([connect.status, JSON.parse(String(connect.body)).code], [504, "deadline_exceeded"]);
     assert.deepEqual([grpcWeb.status, statusIn(grpcWeb.body)], [200, "4"]);
     assert.equal(grpcWeb.headers["content-type"], "application/grpc-web+proto");
+    const metadata = new grpc.Metadata();
+    metadata.set("grpc-timeout", "300m");
+    const soon = await call(getUser, metadata);
+    assert.equal(soon.code, grpc.status.DEADLINE_EXCEEDED);
+    assert.ok(soon.ms < 2_900, `took ${soon.ms} ms`);
   });
 });
 
