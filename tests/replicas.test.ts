@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { until } from "#lib/harness/until.ts";
 import { readKinds, readReplicas } from "../tools/launcher/kinds.ts";
 import { disturb } from "./support/disturb.ts";
 import { openEdges } from "./support/edges.ts";
@@ -34,7 +35,7 @@ async function meanwhile(happens: (traffic: Traffic) => Promise<unknown>): Promi
   try {
     await happens(traffic);
     const after = traffic.done() + rate;
-    while (traffic.done() < after) await new Promise((done) => setTimeout(done, 10));
+    await until("as many requests again are answered", () => traffic.done() >= after);
   } finally {
     await traffic.stop();
     client.close();

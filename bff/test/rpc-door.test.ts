@@ -6,6 +6,7 @@ import { type Client, Code, ConnectError, createClient, type ServiceImpl, type T
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import { until } from "#lib/harness/until.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { explain, invalid, notFound, problem, unavailable } from "#lib/mesh/errors.ts";
 import { inFlightLateMax } from "../src/middleware/shed.ts";
@@ -163,7 +164,7 @@ test("a place is taken by each request and given back", async (t) => {
   );
   const first = await Promise.race(held);
   assert.deepEqual([first.code, first.reason], ["Unavailable", "overloaded"]);
-  while (refused < 8) await new Promise((done) => setTimeout(done, 5));
+  await until("all beyond the limit are refused", () => refused === 8);
   gate.resolve();
   const outcomes = await Promise.allSettled(held);
   assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 8, "refused");

@@ -1,6 +1,7 @@
 //! Envoy in front, a database that is away, and facts that come again.
 
 import assert from "node:assert/strict";
+import { until } from "#lib/harness/until.ts";
 import { caughtUp, redeliver } from "../support/faults.ts";
 import { register } from "../support/person.ts";
 import { assertFeeds } from "../support/system.ts";
@@ -77,23 +78,22 @@ export const faultRows: Rows = {
     });
     problem(refused, 503, "unavailable");
     assert.equal(refused.headers["retry-after"], "1");
-    while ((await write(world, "up again")).status !== 201) await new Promise((again) => setTimeout(again, 50));
+    await until("writes are taken again", async () => (await write(world, "up again")).status === 201);
     assert.ok(Number((await restartsOf(world)).mysql) > Number(mysql));
   },
 };
 
 /** Kills the store again whenever it is back, until `work` is done: it is back sooner than the mesh's repeats are over. */
 async function withoutStore<T>({ system }: World, work: () => Promise<T>): Promise<T> {
-  let done = false;
-  const kill = async () => {
-    for (; !done; await new Promise((again) => setTimeout(again, 10))) system.instance.kill("mysql", "SIGKILL");
-  };
-  const [result] = await Promise.all([
-    work().finally(() => {
-      done = true;
-    }),
-    kill(),
-  ]);
+  let isDone = false;
+  const working = work().finally(() => {
+    isDone = true;
+  });
+  const killing = until("a write is refused while the store is away", () => {
+    if (!isDone) system.instance.kill("mysql", "SIGKILL");
+    return isDone;
+  });
+  const [result] = await Promise.all([working, killing]);
   return result;
 }
 

@@ -1,6 +1,7 @@
 //! The JSON door.
 
 import assert from "node:assert/strict";
+import { until } from "#lib/harness/until.ts";
 import { caughtUp } from "../support/faults.ts";
 import { register } from "../support/person.ts";
 import { as, post, problem, type Rows, send, type World, write } from "./wire.ts";
@@ -169,8 +170,8 @@ export const jsonRows: Rows = {
     for (let time = 0; time < 2; time++) await one.follow(two);
     await caughtUp(world.system.instance.servers);
     const counted = async () => (await send(world, `/v1/users/${two.id}`)).json().followerCount;
-    while ((await counted()) !== 1) await new Promise((again) => setTimeout(again, 20));
+    await until("one follower is counted", async () => (await counted()) === 1);
     for (let time = 0; time < 2; time++) await one.unfollow(two);
-    while ((await counted()) !== 0) await new Promise((again) => setTimeout(again, 20));
+    await until("none is counted any more", async () => (await counted()) === 0);
   },
 };

@@ -8,8 +8,9 @@ import { connect } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { until } from "#lib/harness/until.ts";
 import { type Address, edgeConfig } from "../config.ts";
-import { envoyBinary, freeAddresses, healthy, nth, type Running, startEnvoy, stat, until } from "./running.ts";
+import { envoyBinary, freeAddresses, healthy, nth, type Running, startEnvoy, stat } from "./running.ts";
 
 let listen: Address;
 let admin: Address;
@@ -166,7 +167,10 @@ test("a reset is tried again where the contract says so, and nowhere else", asyn
   assertProblem(answer, 503, "unavailable");
   assert.equal(answer.headers["retry-after"], "1");
   assert.equal(hits, 1);
-  await until(async () => (await stat(admin, "cluster.bff.outlier_detection.ejections_active")) === 0);
+  await until(
+    "nobody is ejected",
+    async () => (await stat(admin, "cluster.bff.outlier_detection.ejections_active")) === 0,
+  );
 });
 
 test("paths are made plain, and refused where they hide something", async () => {

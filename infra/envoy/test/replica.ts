@@ -53,6 +53,7 @@ export async function startReplica({ host, port }: Address): Promise<Replica> {
       scanFollowers: async (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
         for (let page = 0; page < 5; page += 1) {
           call.write(Buffer.alloc(1));
+          // Five of them outlast any one try: that a stream may take this long is what its test is about.
           await new Promise((resolve) => setTimeout(resolve, 500));
         }
         call.end();

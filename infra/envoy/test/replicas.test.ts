@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as grpc from "@grpc/grpc-js";
+import { until } from "#lib/harness/until.ts";
 import { type Address, meshConfig } from "../config.ts";
 import { outageAttemptsMax } from "../limits.ts";
 import { answerWith, callOf, hitsOf, type Replica, refuse, rpcs, sound, startReplica } from "./replica.ts";
-import { freeAddresses, healthy, nth, type Running, startEnvoy, stat, until } from "./running.ts";
+import { freeAddresses, healthy, nth, type Running, startEnvoy, stat } from "./running.ts";
 
 let admin: Address;
 let envoy: Running;
@@ -57,7 +58,7 @@ test("one that is leaving gets no new call, and what it holds is finished", asyn
   answerWith(sound, other);
   // A call that may wait longer than this test: one out of time would be answered by the other.
   let held = call(rpcs.importUsers);
-  await until(async () => {
+  await until("the leaving one holds a call", async () => {
     if (finish !== undefined) return true;
     if (other.hits > 0) held = call(rpcs.importUsers);
     other.hits = 0;
@@ -85,7 +86,7 @@ test("one that says it serves and fails its calls is left out, at no call's cost
   const timeOut = async () =>
     (await outlier("ejections_active")) === 1 ? await outlier("ejections_enforced_total") : undefined;
   const ask = async () => assert.equal((await call(rpcs.batchGetPosts)).code, grpc.status.OK);
-  await until(async () => {
+  await until("a round of calls lies within one absence", async () => {
     await ask();
     const out = await timeOut();
     if (out === undefined) return false;
@@ -123,7 +124,7 @@ test("when both refuse every call, retries add no more than is written", async (
   const calls: ReturnType<typeof call>[] = [];
   const start = Date.now();
   const load = setInterval(() => calls.push(call(rpcs.getFollowSet)), 5);
-  while (calls.length < 600) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until("600 calls are sent", () => calls.length >= 600);
   clearInterval(load);
   for (const { code } of await Promise.all(calls)) assert.equal(code, grpc.status.UNAVAILABLE);
   const retries = hitsOf(...replicas) - calls.length;

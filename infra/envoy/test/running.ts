@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { until } from "#lib/harness/until.ts";
 import type { Address } from "../config.ts";
 
 export type Running = { readonly child: ChildProcess; [Symbol.asyncDispose](): Promise<void> };
@@ -37,7 +38,7 @@ export async function startEnvoy(config: object, admin: Address): Promise<Runnin
     },
   };
   try {
-    await until(async () => {
+    await until("envoy is live", async () => {
       if (child.exitCode !== null) throw new Error(`envoy exited with ${child.exitCode}: ${said.join("")}`);
       return (await text(admin, "/ready").catch(() => "")).startsWith("LIVE");
     });
@@ -48,21 +49,15 @@ export async function startEnvoy(config: object, admin: Address): Promise<Runnin
   return running;
 }
 
-/** Polls until it holds; 10 s at most. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within 10 s: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
-
 const text = async ({ host, port }: Address, at: string): Promise<string> =>
   await (await fetch(`http://${host}:${port}${at}`)).text();
 
 /** Waits until Envoy counts this many replicas of a cluster as healthy. */
 export const healthy = (admin: Address, cluster: string, count: number): Promise<void> =>
-  until(async () => (await stat(admin, `cluster.${cluster}.membership_healthy`)) === count);
+  until(
+    `${count} of ${cluster} are healthy`,
+    async () => (await stat(admin, `cluster.${cluster}.membership_healthy`)) === count,
+  );
 
 export async function stat(admin: Address, name: string): Promise<number> {
   return Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(await text(admin, `/stats?filter=${name}`))?.[1]);

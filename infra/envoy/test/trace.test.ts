@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { test } from "node:test";
 import * as grpc from "@grpc/grpc-js";
+import { until } from "#lib/harness/until.ts";
 import { type Address, edgeConfig, meshConfig } from "../config.ts";
-import { freeAddresses, healthy, nth, startEnvoy, until } from "./running.ts";
+import { freeAddresses, healthy, nth, startEnvoy } from "./running.ts";
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const clients = (flags: string) => `00-${traceId}-b7ad6b7169203331-${flags}`;
@@ -30,7 +31,7 @@ test("the edge goes on with a client's trace, and decides itself whether it is k
     await fetch(`http://${listen.host}:${listen.port}/v1/feed`, { headers: { traceparent: clients("01") } });
     assert.match(got, envoys(flags));
     if (flags === "00") continue;
-    await until(async () => collector.said().includes(Buffer.from(traceId, "hex")));
+    await until("the span is told", async () => collector.said().includes(Buffer.from(traceId, "hex")));
     assert.ok(collector.said().includes("envoy-edge"));
   }
 });
@@ -54,7 +55,7 @@ test("the mesh keeps what the edge decided", async () => {
       });
       assert.match(String(got.at(-1)), envoys(flags));
     }
-    await until(async () => collector.said().includes(Buffer.from(traceId, "hex")));
+    await until("the span is told", async () => collector.said().includes(Buffer.from(traceId, "hex")));
   } finally {
     client.close();
     server.forceShutdown();

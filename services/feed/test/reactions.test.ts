@@ -68,6 +68,20 @@ test("a viewer's own like shows in the next read, counts follow, also after Redi
   );
 });
 
+test("while the comment service is away its counts show as 0, and feeds go on", { timeout: 60_000 }, async () => {
+  const [author, fan] = await world.people(2);
+  await world.follow(fan, author);
+  const id = await world.post(author);
+  await comment(fan, id);
+  await like(fan, id);
+  await counted(fan, [[1, 1, true]]);
+  await world.system.kill("comment", "SIGKILL");
+  await world.flush();
+  assert.deepEqual(await home(fan), [[1, 0, true]]);
+  await world.system.start("comment");
+  assert.deepEqual(await home(fan), [[1, 1, true]]);
+});
+
 test("below the liked set's low watermark the like service answers", async () => {
   const [author, fan] = await world.people(2);
   await world.follow(fan, author);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { eachPage } from "#lib/harness/pages.ts";
 import { refused } from "#lib/harness/refused.ts";
+import { until } from "#lib/harness/until.ts";
 import {
   allTold,
   as,
@@ -24,6 +25,35 @@ import {
 } from "./world.ts";
 
 startSystem();
+
+test("a like whose caller gave up while it waited is not committed: somebody may have taken it back since", async () => {
+  const [viewer, earlier, post] = [somebody(), await newPost(), await newPost()];
+  await like(viewer, earlier);
+  const { like: likes } = system.clients;
+  const leaving = new AbortController();
+  const given = await system.db("like").tx(async (tx) => {
+    await tx.query("SELECT 1 FROM liker WHERE user_id = ? FOR UPDATE", [viewer]);
+    const request = { subject: ofPost(post), reaction: Reaction.LIKE };
+    const call = likes.like(request, { ...as(viewer), signal: leaving.signal }).catch((reason) => reason);
+    await until("the like waits for its person's row", async () => {
+      const waiting = await rows(
+        "SELECT 1 FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE CONCAT('%FROM liker%', ?, '%')",
+        viewer,
+      );
+      return waiting.length > 0;
+    });
+    leaving.abort();
+    const reason = ConnectError.from(await call);
+    // On the same connection, so its answer says that the service has heard of the end of the call before it.
+    await likesOf([post]);
+    return reason.code;
+  });
+  assert.equal(given, Code.Canceled);
+  await unlike(viewer, earlier);
+  const own = (await likesOf([earlier, post], viewer)).map(([, isOwn]) => isOwn);
+  assert.deepEqual(own, [false, false]);
+  assert.deepEqual(await rows("SELECT 1 FROM outbox WHERE aggregate = ?", `like:1:${post}:${viewer}`), []);
+});
 
 test("a like and an unlike change something once, and the viewer's next read shows it", async () => {
   const [viewer, other, post] = [somebody(), somebody(), await newPost()];
