@@ -78,10 +78,11 @@ export class Run {
   async start(): Promise<Instance> {
     const { dir, ports, env, deployment, serversOnly, say } = this.#options;
     deferRequests();
+    const mark = markOf(process.pid);
+    if (mark === undefined)
+      throw new LaunchFailure("this system does not tell when a process was started; is /proc mounted?");
     await claimInstance(dir, say);
     removeRequests(dir);
-    const mark = markOf(process.pid);
-    if (mark === undefined) throw new LaunchFailure("this system does not tell when a process was started");
     const startTime = new Date().toISOString();
     this.#state = { launcher: mark, phase: "starting", deployment, startTime, processes: [] };
     this.#write();
