@@ -7,6 +7,10 @@ export function readConfig(env: Env = process.env) {
   return Object.freeze({
     deployment: env.DEPLOYMENT ?? "skein",
     instance: need(env, "INSTANCE"),
+    /** What it listens on; 0.0.0.0 in a container, whose ports are its own. */
+    host: env.HOST ?? "127.0.0.1",
+    /** Prometheus asks here, at /metrics. */
+    metricsPort: whole(env, "METRICS_PORT", 0),
     /** HTTP/1.1: JSON, Connect, gRPC-web. */
     port: whole(env, "PORT", 0),
     /** HTTP/2 without TLS: gRPC. */

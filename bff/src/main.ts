@@ -1,4 +1,5 @@
 import { createLog, type Log } from "#lib/mesh/log.ts";
+import { serveMetrics } from "#lib/mesh/metrics.ts";
 import { startTelemetry } from "#lib/mesh/telemetry.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
 import { rateScripts } from "#lib/storage/rate.ts";
@@ -16,6 +17,7 @@ import { createSession } from "./session.ts";
 const config = readConfig();
 const log = createLog({ name: config.instance, level: config.logLevel });
 const telemetry = await startTelemetry({ name: config.instance, otlpUrl: config.otlpUrl });
+const metrics = await serveMetrics({ host: config.host, port: config.metricsPort });
 const transport = grpcTransport({ address: config.meshUrl, caller: "bff", key: config.internalKey });
 const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, scripts: rateScripts, log });
 const limits = createLimits(redis, config.budgets);
@@ -27,8 +29,8 @@ const admission = createAdmission(lateness);
 const parts = { log, rpcs, session, limits, readiness, admission };
 const app = createApp(parts);
 const rpcDoor = createRpcDoor({ ...parts, reflects: config.reflects });
-const { port, grpcPort, drainMs } = config;
-const server = await listen({ app, rpcDoor, log, readiness, port, grpcPort, drainMs });
+const { host, port, grpcPort, drainMs } = config;
+const server = await listen({ app, rpcDoor, log, readiness, host, port, grpcPort, drainMs });
 
 leaveOnSignal(server, log);
 log.info("ready", { port: server.port, grpcPort: server.grpcPort, deployment: config.deployment });
@@ -41,6 +43,7 @@ function leaveOnSignal(running: Server, log: Log): void {
     void running.stop().then(async () => {
       transport.close();
       redis.close();
+      await metrics.close();
       await telemetry.close();
       process.exit();
     });

@@ -41,6 +41,7 @@ type Options = {
   readonly rpcDoor: RpcDoor;
   readonly log: Log;
   readonly readiness: Readiness;
+  readonly host: string;
   readonly port: number;
   readonly grpcPort: number;
   /** How long the edge gets to notice that we are leaving before we refuse new connections. */
@@ -51,9 +52,18 @@ type Options = {
  * Listens on both ports, and on `stop`: unhealthy → wait → GOAWAY, no new connections → finish what is in flight → cut what
  * is not done.
  */
-export async function listen({ app, rpcDoor, log, readiness, port, grpcPort, drainMs }: Options): Promise<Server> {
+export async function listen({
+  app,
+  rpcDoor,
+  log,
+  readiness,
+  host,
+  port,
+  grpcPort,
+  drainMs,
+}: Options): Promise<Server> {
   const listeners = [http1(app, rpcDoor), http2(rpcDoor, readiness)] as const;
-  const ports = await Promise.all([bind(listeners[0].server, port), bind(listeners[1].server, grpcPort)]);
+  const ports = await Promise.all([bind(listeners[0].server, host, port), bind(listeners[1].server, host, grpcPort)]);
   readiness.serving = true;
 
   const drain = async () => {
@@ -90,9 +100,9 @@ type Listener = {
   cut(): void;
 };
 
-async function bind(server: NetServer, port: number): Promise<number> {
+async function bind(server: NetServer, host: string, port: number): Promise<number> {
   server.maxConnections = connectionsMax;
-  server.listen(port, "127.0.0.1");
+  server.listen(port, host);
   await once(server, "listening");
   return (server.address() as AddressInfo).port;
 }

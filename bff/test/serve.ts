@@ -62,7 +62,16 @@ export async function serve(
   const readiness = { serving: false };
   const parts = { log, rpcs, session, limits, readiness, admission: createAdmission({ isLate }) };
   const rpcDoor = createRpcDoor({ ...parts, reflects });
-  const server = await listen({ app: createApp(parts), rpcDoor, log, readiness, port: 0, grpcPort: 0, drainMs });
+  const server = await listen({
+    app: createApp(parts),
+    rpcDoor,
+    log,
+    readiness,
+    host: "127.0.0.1",
+    port: 0,
+    grpcPort: 0,
+    drainMs,
+  });
   const agent = new http.Agent({ keepAlive: true });
   t.after(async () => {
     agent.destroy();

@@ -31,7 +31,11 @@ export function serviceConfig(env: Env) {
   return {
     deployment: env.DEPLOYMENT ?? "skein",
     instance: need(env, "INSTANCE"),
+    /** What it listens on; 0.0.0.0 in a container, whose ports are its own. */
+    host: env.HOST ?? "127.0.0.1",
     port: whole(env, "PORT", 0),
+    /** Prometheus asks here, at /metrics. */
+    metricsPort: whole(env, "METRICS_PORT", 0),
     mysqlUrl: need(env, "MYSQL_URL"),
     redisUrl: need(env, "REDIS_URL"),
     natsUrl: need(env, "NATS_URL"),

@@ -14,6 +14,7 @@ export type Running = { readonly port: number; stop(): Promise<void> };
 type Options = {
   readonly log: Log;
   readonly tokens: MeshTokens;
+  readonly host: string;
   readonly port: number;
   readonly services: readonly Hosted[];
   readonly loops: readonly Loop[];
@@ -41,7 +42,7 @@ export async function run(options: Options): Promise<Running> {
   const server = createServer([...services, host(Health, health.impl, true)], { log, tokens });
   await health.probe();
   const port = await promisify(server.bindAsync.bind(server))(
-    `127.0.0.1:${options.port}`,
+    `${options.host}:${options.port}`,
     ServerCredentials.createInsecure(),
   );
 

@@ -12,8 +12,9 @@ const allowed: Readonly<Record<string, readonly string[] | typeof anything>> = {
   "lib/storage": ["lib/mesh"],
   "lib/events": ["gen", "lib/mesh", "lib/storage"],
   "lib/readmodel": ["gen", "lib/mesh", "lib/storage"],
+  "lib/service": ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel"],
   "lib/harness": ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel", "infra"],
-  services: ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel"],
+  services: ["gen", "lib/mesh", "lib/storage", "lib/events", "lib/readmodel", "lib/service"],
   // Budgets are in Redis; truth is not for the BFF to read.
   bff: ["gen", "lib/mesh", "lib/storage/redis.ts", "lib/storage/rate.ts"],
   infra: ["gen"],
@@ -32,6 +33,7 @@ const drivers: Readonly<Record<string, readonly string[]>> = {
   "@nats-io": ["lib/events"],
   "@grpc/grpc-js": ["lib/mesh"],
   "@connectrpc/connect-node": ["lib/mesh", "bff"],
+  "prom-client": ["lib/mesh"],
   koa: ["bff"],
   "@koa/router": ["bff"],
   jose: ["services/user", "bff"],

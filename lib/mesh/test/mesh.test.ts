@@ -41,6 +41,7 @@ before(async () => {
   running = await run({
     log,
     tokens: meshTokens(key),
+    host: "127.0.0.1",
     port: 0,
     services,
     loops: [],
@@ -150,6 +151,7 @@ test("stopping finishes what is under way and refuses what comes after", async (
   const other = await run({
     log,
     tokens: meshTokens(key),
+    host: "127.0.0.1",
     port: 0,
     services,
     loops: [],
