@@ -78,7 +78,8 @@ export function rpcHandlers(rpcs: readonly Rpc[], parts: Parts): Map<string, Rpc
 async function serve(rpc: Rpc, handler: UniversalHandlerFn, exchange: Exchange, parts: Parts): Promise<void> {
   const fresh = { viewerId: undefined, answered: false, trailer: undefined, failure: undefined };
   const asked: Asked = { ...exchange, ...fresh, rpc };
-  const { req, res } = exchange;
+  const { req, res, work } = exchange;
+  work.rename(rpc.name);
   const values = createContextValues().set(askedKey, asked);
   const request = universalRequestFromNodeRequest(req, res, undefined, values);
   // The length is ours to judge, in our own words.
@@ -144,6 +145,7 @@ async function answer(request: unknown, ctx: HandlerContext, parts: Parts): Prom
 /** The error as these protocols carry it: code, google.rpc.ErrorInfo, BadRequest. What is our fault is logged here, once. */
 function refusal(thrown: unknown, asked: Asked, { log }: Parts): ConnectError {
   const { code, reason, message, violations, isFault } = tell(thrown, (field) => fieldOf(asked.rpc, field));
+  asked.work.fail(code);
   if (isFault) report(log, asked, thrown);
   const err = problem(code, reason, message, violations);
   if (code === Code.Unauthenticated) err.metadata.set("WWW-Authenticate", "Bearer");
