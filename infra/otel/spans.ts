@@ -1,4 +1,4 @@
-import { fromBinary, fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import { fromBinary, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import {
   type ExportTraceServiceRequest,
   ExportTraceServiceRequestSchema,
@@ -26,7 +26,7 @@ export type Span = {
 };
 
 /** In the order of the numbers in the contract; what says nothing is internal, as OTLP has it. */
-const spanKinds = ["internal", "internal", "server", "client", "producer", "consumer"] as const;
+export const spanKinds = ["internal", "internal", "server", "client", "producer", "consumer"] as const;
 type SpanKind = (typeof spanKinds)[number];
 
 /** One export: exporters send some hundreds of spans of about 500 bytes at once. More is refused before it is read. */
@@ -47,14 +47,17 @@ export class OtlpError extends Error {
  * OtlpError for another content type, more than `bodyMaxBytes`, a body that does not decode, and a span without ids.
  */
 export function decodeSpans(contentType: string | undefined, body: Uint8Array): Span[] {
+  if (body.length > bodyMaxBytes) throw new OtlpError(413, `more than ${bodyMaxBytes} bytes`);
   const { spans, rejected } = readSpans(contentType, body);
   if (rejected > 0) throw new OtlpError(400, `${rejected} spans have no valid ids`);
   return spans;
 }
 
-/** As `decodeSpans`, but leaves spans without valid ids out and counts them, as a receiver has to tell its sender. */
+/**
+ * As `decodeSpans`, but leaves spans without valid ids out and counts them, as a receiver has to tell its sender; and of
+ * any size: the caller has bounded what it read.
+ */
 export function readSpans(contentType: string | undefined, body: Uint8Array): { spans: Span[]; rejected: number } {
-  if (body.length > bodyMaxBytes) throw new OtlpError(413, `more than ${bodyMaxBytes} bytes`);
   const spans: Span[] = [];
   let rejected = 0;
   for (const { resource, scopeSpans } of decode(contentType, body).resourceSpans) {
@@ -131,41 +134,4 @@ function plainValue(value: AnyValue | undefined): string | number | boolean | un
   if (of?.case === "arrayValue") return JSON.stringify(of.value.values.map(plainValue));
   if (of?.case === "kvlistValue") return JSON.stringify(plain(of.value.values));
   return of?.value;
-}
-
-/** Spans as one OTLP request in JSON, on one line: what a file keeps and any OTLP receiver takes. */
-export function encodeSpans(spans: readonly Span[]): string {
-  const bySource = Map.groupBy(spans, ({ service, instance }) => `${service}\n${instance}`);
-  const resourceSpans = [...bySource.values()].map((group) => {
-    const { service = "", instance = "" } = group[0] ?? {};
-    const attributes = keyValues({ "service.name": service, "service.instance.id": instance });
-    return { resource: { attributes }, scopeSpans: [{ spans: group.map(jsonOf) }] };
-  });
-  return JSON.stringify({ resourceSpans });
-}
-
-function jsonOf(span: Span): JsonObject {
-  return {
-    traceId: span.traceId,
-    spanId: span.spanId,
-    ...(span.parentId !== undefined && { parentSpanId: span.parentId }),
-    name: span.name,
-    kind: Math.max(1, spanKinds.lastIndexOf(span.kind)),
-    startTimeUnixNano: String(span.startNs),
-    endTimeUnixNano: String(span.endNs),
-    attributes: keyValues(span.attributes),
-    ...(span.links.length > 0 && { links: span.links.map((link) => ({ ...link })) }),
-    ...(span.error !== undefined && { status: { code: Status_StatusCode.ERROR as number, message: span.error } }),
-  };
-}
-
-const keyValues = (attributes: Span["attributes"]): JsonObject[] =>
-  Object.entries(attributes).map(([key, value]) => ({ key, value: jsonValue(value) }));
-
-function jsonValue(value: string | number | boolean): JsonObject {
-  if (typeof value === "string") return { stringValue: value };
-  if (typeof value === "boolean") return { boolValue: value };
-  return Number.isSafeInteger(value)
-    ? { intValue: String(value) }
-    : { doubleValue: Number.isFinite(value) ? value : String(value) };
 }

@@ -16,6 +16,8 @@ const listeners = {
   ...(Object.fromEntries(services.map((service) => [service, service])) as { [Name in Service]: Name }),
   bff: "bff",
   bffGrpc: "bff",
+  traces: undefined,
+  tracesQuery: undefined,
 } as const satisfies Record<string, Kind | undefined>;
 
 export type Listener = keyof typeof listeners;

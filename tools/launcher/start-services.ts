@@ -24,7 +24,7 @@ const migrateTimeoutMs = 120_000;
 /** Requests a second, and at once. */
 const developmentBudget = "5000/50000";
 const projectDir = join(import.meta.dirname, "..", "..");
-const { version: skeinVersion } = JSON.parse(readFileSync(join(projectDir, "package.json"), "utf8")) as {
+export const { version: skeinVersion } = JSON.parse(readFileSync(join(projectDir, "package.json"), "utf8")) as {
   version: string;
 };
 

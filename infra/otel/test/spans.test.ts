@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ExportTraceServiceRequestSchema } from "#gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { bodyMaxBytes, decodeSpans, encodeSpans, OtlpError, readSpans, type Span } from "../spans.ts";
+import { decodeLine, encodeSpans } from "../line.ts";
+import { bodyMaxBytes, decodeSpans, OtlpError, readSpans, type Span } from "../spans.ts";
 
 const span: Span = {
   traceId: "5b8efff798038103d269b633813fc60c",
@@ -24,6 +25,7 @@ const withIds = (traceId: string, spanId: string) =>
 
 test("a span comes out of OTLP as it went in, by JSON and by protobuf", () => {
   assert.deepEqual(decodeSpans("application/json; charset=utf-8", json(encodeSpans([span]))), [span]);
+  assert.deepEqual(decodeLine(encodeSpans([span])), [span]);
   const bytes = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
   const text = (key: string, value: string) => ({ key, value: { value: { case: "stringValue" as const, value } } });
   const request = create(ExportTraceServiceRequestSchema, {
