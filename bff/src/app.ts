@@ -9,6 +9,7 @@ import { docs } from "./middleware/docs.ts";
 import { errors } from "./middleware/errors.ts";
 import { headers } from "./middleware/headers.ts";
 import { health, type Readiness } from "./middleware/health.ts";
+import { measure } from "./middleware/measure.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { type Admission, shed } from "./middleware/shed.ts";
 
@@ -27,6 +28,7 @@ export function createApp({ log, rpcs, readiness, admission, ...gate }: Parts): 
   app.use(requestId);
   app.use(headers);
   app.use(errors(log));
+  app.use(measure);
   app.use(health(readiness));
   app.use(shed(admission));
   app.use(docs(gate));

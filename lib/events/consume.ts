@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
+import { events as eventsTotal, watchParked } from "./backlog.ts";
 import type { Bus, Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 
@@ -41,6 +42,7 @@ const keepMs = 2_000;
  */
 export function createConsumer(options: Options): { readonly loop: Loop } {
   const { noun, db, bus, leases, log, tell } = options;
+  watchParked(noun, db);
   /** The shards that are read now, and where each of them is. */
   let reading: ReadonlySet<number> = new Set();
   let places = new Map<number, Place>();
@@ -149,20 +151,19 @@ function freshIn(places: ReadonlyMap<number, Place>, batch: readonly Delivered[]
 async function settle(options: Options, batch: readonly Delivered[], signal: AbortSignal): Promise<void> {
   for (let tried = 1; !signal.aborted; tried++) {
     try {
-      return await options.db.tx(async (tx) => {
+      const later = await options.db.tx(async (tx) => {
         const parked = await parkedAmong(tx, options.noun, batch);
+        const held = batch.filter(({ aggregate }) => parked.has(aggregate));
         await options.apply(
           tx,
           batch.filter(({ aggregate }) => !parked.has(aggregate)),
         );
-        await park(
-          tx,
-          options.noun,
-          batch.filter(({ aggregate }) => parked.has(aggregate)),
-          "its aggregate is parked",
-        );
+        await park(tx, options.noun, held, "its aggregate is parked");
         await save(tx, options.noun, batch);
+        return held.length;
       });
+      count(options.noun, "applied", batch.length - later);
+      return count(options.noun, "parked", later);
     } catch (reason) {
       options.log.warn("batch not applied", { noun: options.noun, size: batch.length, tried, error: reason });
       if (!isPassing(reason) && batch.length > 1) {
@@ -174,14 +175,19 @@ async function settle(options: Options, batch: readonly Delivered[], signal: Abo
           await park(tx, options.noun, batch, reason instanceof Error ? reason.message : String(reason));
           await save(tx, options.noun, batch);
         });
+        count(options.noun, "parked", batch.length);
         options.log.error("parked", { noun: options.noun, aggregate: batch[0]?.aggregate, error: reason });
         return;
       }
+      count(options.noun, "retried", batch.length);
       await pause(againMs, signal);
     }
   }
   throw new Error("stopped before the batch was applied");
 }
+
+const count = (stream: string, result: "applied" | "retried" | "parked", facts: number): void =>
+  eventsTotal.inc({ stream, result }, facts);
 
 /** Whether waiting helps: something this depends on is away. */
 const isPassing = (reason: unknown): boolean =>

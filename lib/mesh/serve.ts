@@ -7,6 +7,7 @@ import { type Call, traceparentFrom, valuesOf } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { problem, unauthenticated } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { servedRpc } from "./rpc-metrics.ts";
 import { toStatus } from "./status.ts";
 import type { MeshTokens } from "./token.ts";
 import { begin } from "./trace.ts";
@@ -92,19 +93,23 @@ function unary(
   meet: Meet,
   { log }: Options,
 ): grpc.handleUnaryCall<Message, Message> {
+  const served = servedRpc(method);
   return async (call, answer) => {
+    const sinceMs = performance.now();
+    let caller = "";
     const work = begin(method.name, SpanKind.SERVER, traceparentFrom(text(call.metadata, "traceparent")));
     try {
-      const reply = await handler(
-        call.request,
-        contextOf(method, call, { ...meet(call), traceparent: work.traceparent }),
-      );
+      const behind = meet(call);
+      caller = behind.caller;
+      const reply = await handler(call.request, contextOf(method, call, { ...behind, traceparent: work.traceparent }));
       work.end();
       answer(null, reply as Message);
+      served(caller, undefined, sinceMs);
     } catch (reason) {
       const err = judged(reason, method, work.traceparent, log);
       work.end(Code[err.code]);
       answer(toStatus(err));
+      served(caller, err.code, sinceMs);
     }
   };
 }
@@ -115,20 +120,27 @@ function streaming(
   meet: Meet,
   { log }: Options,
 ): grpc.handleServerStreamingCall<Message, Message> {
+  const served = servedRpc(method);
   return async (call) => {
+    const sinceMs = performance.now();
+    let caller = "";
     const work = begin(method.name, SpanKind.SERVER, traceparentFrom(text(call.metadata, "traceparent")));
     try {
-      const ctx = contextOf(method, call, { ...meet(call), traceparent: work.traceparent });
+      const behind = meet(call);
+      caller = behind.caller;
+      const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent });
       for await (const reply of handler(call.request, ctx) as AsyncIterable<Message>) {
-        if (call.cancelled) return;
+        if (call.cancelled) return served(caller, Code.Canceled, sinceMs);
         if (!call.write(reply)) await new Promise((go) => call.once("drain", go).once("cancelled", go));
       }
       work.end();
       call.end();
+      served(caller, undefined, sinceMs);
     } catch (reason) {
       const err = judged(reason, method, work.traceparent, log);
       work.end(Code[err.code]);
       call.emit("error", toStatus(err));
+      served(caller, err.code, sinceMs);
     }
   };
 }
