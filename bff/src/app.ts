@@ -9,6 +9,7 @@ import { docs } from "./middleware/docs.ts";
 import { errors } from "./middleware/errors.ts";
 import { headers } from "./middleware/headers.ts";
 import { health, type Readiness } from "./middleware/health.ts";
+import { measure } from "./middleware/measure.ts";
 import { type Naming, requestId } from "./middleware/request-id.ts";
 import { type Admission, shed } from "./middleware/shed.ts";
 
@@ -28,6 +29,7 @@ export function createApp({ log, rpcs, readiness, admission, name, ...gate }: Pa
   app.use(requestId(name));
   app.use(headers);
   app.use(errors(log));
+  app.use(measure);
   app.use(health(readiness));
   app.use(shed(admission));
   app.use(docs(gate));

@@ -1,3 +1,4 @@
+import { watchDependencies } from "#lib/mesh/dependency-metrics.ts";
 import { createLog, type Log } from "#lib/mesh/log.ts";
 import { serveMetrics } from "#lib/mesh/metrics.ts";
 import { startTelemetry } from "#lib/mesh/telemetry.ts";
@@ -22,6 +23,7 @@ const telemetry = await startTelemetry({ name: config.instance, otlpUrl: config.
 const metrics = await serveMetrics({ host: config.host, port: config.metricsPort });
 const transport = grpcTransport({ address: config.meshUrl, caller: "bff", key: config.internalKey });
 const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, scripts: rateScripts, log });
+watchDependencies({ redis: redis.ping });
 const limits = createLimits(redis, config.budgets);
 const rpcs = publicRpcs(createClients(transport, log), limits);
 const session = await createSession(config.accessPublicKey);

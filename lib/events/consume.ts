@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
+import { events as eventsTotal, watchParked } from "./backlog.ts";
 import type { Bus, Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 import { together } from "./spans.ts";
@@ -42,6 +43,7 @@ const keepMs = 2_000;
  */
 export function createConsumer(options: Options): { readonly loop: Loop } {
   const { noun, db, bus, leases, log, tell } = options;
+  watchParked(noun, db);
   /** The shards that are read now, and where each of them is. */
   let reading: ReadonlySet<number> = new Set();
   let places = new Map<number, Place>();
@@ -154,7 +156,10 @@ async function settle(
 ): Promise<readonly Delivered[]> {
   for (let tried = 1; !signal.aborted; tried++) {
     try {
-      return await together("hear", batch, (events) => applyAll(options, events));
+      const heard = await together("hear", batch, (events) => applyAll(options, events));
+      count(options.noun, "applied", heard.events.length - heard.laterCount);
+      count(options.noun, "parked", heard.laterCount);
+      return heard.events;
     } catch (reason) {
       options.log.warn("batch not applied", { noun: options.noun, size: batch.length, tried, error: reason });
       if (!isPassing(reason) && batch.length > 1) {
@@ -167,17 +172,24 @@ async function settle(
           await park(tx, options.noun, batch, reason instanceof Error ? reason.message : String(reason));
           await save(tx, options.noun, batch);
         });
+        count(options.noun, "parked", batch.length);
         options.log.error("parked", { noun: options.noun, aggregate: batch[0]?.aggregate, error: reason });
         return batch;
       }
+      count(options.noun, "retried", batch.length);
       await pause(againMs, signal);
     }
   }
   throw new Error("stopped before the batch was applied");
 }
 
-/** Everything a batch does, in one transaction. Answers the facts as they went on: below the spans in which they were heard. */
-function applyAll({ noun, db, apply }: Options, batch: readonly Delivered[]): Promise<readonly Delivered[]> {
+type Heard = { readonly events: readonly Delivered[]; readonly laterCount: number };
+
+/**
+ * Everything a batch does, in one transaction. Answers the facts as they went on, below the spans in which they were heard,
+ * and how many of them were left for later with their aggregates.
+ */
+function applyAll({ noun, db, apply }: Options, batch: readonly Delivered[]): Promise<Heard> {
   return db.tx(async (tx) => {
     const parked = await parkedAmong(tx, noun, batch);
     const isParked = ({ aggregate }: Delivered) => parked.has(aggregate);
@@ -185,11 +197,15 @@ function applyAll({ noun, db, apply }: Options, batch: readonly Delivered[]): Pr
       tx,
       batch.filter((event) => !isParked(event)),
     );
-    await park(tx, noun, batch.filter(isParked), "its aggregate is parked");
+    const later = batch.filter(isParked);
+    await park(tx, noun, later, "its aggregate is parked");
     await save(tx, noun, batch);
-    return batch;
+    return { events: batch, laterCount: later.length };
   });
 }
+
+const count = (stream: string, result: "applied" | "retried" | "parked", facts: number): void =>
+  eventsTotal.inc({ stream, result }, facts);
 
 /** Whether waiting helps: something this depends on is away. */
 const isPassing = (reason: unknown): boolean =>

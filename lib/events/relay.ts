@@ -1,6 +1,7 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
+import { events as eventsTotal, watchOutbox } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 import { batchMax, numberNew } from "./number.ts";
@@ -37,6 +38,8 @@ const againMs = 300;
 export function createRelay(options: Options) {
   const { noun, db, bus, leases, log, fold, project } = options;
   const life = streamLife(options);
+  const published = eventsTotal.labels(noun, "published");
+  watchOutbox(options);
   /** How far this process projected each shard. A gap is never passed over, so everything below is projected too. */
   const projected = new Map<number, bigint>();
   const isProjected = ({ shard, position }: Event) => project === undefined || position <= (projected.get(shard) ?? 0n);
@@ -70,6 +73,7 @@ export function createRelay(options: Options) {
     const failed = told.find((one) => one.status === "rejected");
     if (failed !== undefined) throw failed.reason;
     await mark(db, events, incarnation);
+    published.inc(events.length);
     return events.length >= share;
   }
 

@@ -7,6 +7,7 @@ import { type Call, traceparentFrom, valuesOf } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { problem, unauthenticated } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { servedRpc } from "./rpc-metrics.ts";
 import { keptKey, toStatus } from "./status.ts";
 import type { MeshTokens } from "./token.ts";
 import { begin, type Work } from "./trace.ts";
@@ -92,15 +93,23 @@ function unary(
   meet: Meet,
   { log }: Options,
 ): grpc.handleUnaryCall<Message, Message> {
+  const served = servedRpc(method);
   return async (call, answer) => {
+    const sinceMs = performance.now();
     const work = workOf(method, call);
+    let caller = "";
     try {
-      const ctx = contextOf(method, call, { ...meet(call), traceparent: work.traceparent, work });
+      const behind = meet(call);
+      caller = behind.caller;
+      const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent, work });
       const reply = await work.run(() => handler(call.request, ctx));
       work.end();
       answer(null, reply as Message, work.isKept ? keptTrailer() : undefined);
+      served(caller, undefined, sinceMs);
     } catch (reason) {
-      answer(failed(reason, method, work, log));
+      const err = judged(reason, method, work, log);
+      answer(statusOf(err, work));
+      served(caller, err.code, sinceMs);
     }
   };
 }
@@ -111,10 +120,15 @@ function streaming(
   meet: Meet,
   { log }: Options,
 ): grpc.handleServerStreamingCall<Message, Message> {
+  const served = servedRpc(method);
   return async (call) => {
+    const sinceMs = performance.now();
     const work = workOf(method, call);
+    let caller = "";
     try {
-      const ctx = contextOf(method, call, { ...meet(call), traceparent: work.traceparent, work });
+      const behind = meet(call);
+      caller = behind.caller;
+      const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent, work });
       const replies = work.run(() => handler(call.request, ctx)) as AsyncIterable<Message>;
       for await (const reply of inside(work, replies)) {
         if (call.cancelled) break;
@@ -122,8 +136,11 @@ function streaming(
       }
       work.end();
       call.end(work.isKept ? keptTrailer() : undefined);
+      served(caller, call.cancelled ? Code.Canceled : undefined, sinceMs);
     } catch (reason) {
-      call.emit("error", failed(reason, method, work, log));
+      const err = judged(reason, method, work, log);
+      call.emit("error", statusOf(err, work));
+      served(caller, err.code, sinceMs);
     }
   };
 }
@@ -157,23 +174,23 @@ function keptTrailer(): grpc.Metadata {
   return trailer;
 }
 
-/** The status to send for what was thrown; what is our fault is logged here, once. */
-function failed(reason: unknown, method: DescMethod, work: Work, log: Log): Partial<grpc.StatusObject> {
-  const err = judged(reason, method, work.traceparent, log);
-  work.fail(err.code);
-  work.end();
+/** The error as its caller gets it, with the word that its span is kept. */
+function statusOf(err: ConnectError, work: Work): Partial<grpc.StatusObject> {
   const status = toStatus(err);
   if (work.isKept) status.metadata?.set(keptKey, "1");
   return status;
 }
 
-function judged(reason: unknown, method: DescMethod, traceparent: string, log: Log): ConnectError {
+/** Whatever was thrown as the error to send; it ends its span, and what is our fault is logged here, once. */
+function judged(reason: unknown, method: DescMethod, work: Work, log: Log): ConnectError {
   const err = ConnectError.from(reason, Code.Internal);
+  work.fail(err.code);
+  work.end();
   if (err.code === Code.Internal || err.code === Code.Unknown || err.code === Code.Unavailable) {
     log.error("rpc failed", {
       method: method.name,
       code: Code[err.code],
-      trace: traceparent.slice(3, 35),
+      trace: work.traceparent.slice(3, 35),
       error: reason,
     });
   }

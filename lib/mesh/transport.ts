@@ -15,6 +15,7 @@ import * as grpc from "@grpc/grpc-js";
 import { policy, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
 import { callOf, timeLeftMs } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
+import { calledRpc } from "./rpc-metrics.ts";
 import { fromStatus, isBrokenOff, keptKey } from "./status.ts";
 import { meshTokens } from "./token.ts";
 import type { Work } from "./trace.ts";
@@ -91,7 +92,7 @@ const unaryOver =
     values?: ContextValues,
   ) =>
     new Promise<UnaryResponse<I, O>>((resolve, reject) => {
-      const { path, requestSerialize, responseDeserialize } = definitionOf(method);
+      const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
       const sent = create(method.input, input);
       const send = (isLast: boolean) => {
         const { metadata, options, work } = outgoing(values);
@@ -103,6 +104,7 @@ const unaryOver =
           metadata,
           options,
           (err, reply) => {
+            called(err === null ? undefined : (err.code as number));
             if (err === null)
               resolve({ ...envelopeOf(method), stream: false, method, message: reply as MessageShape<O> });
             else if (!isLast && isBrokenOff(err)) setTimeout(again, againMs);
@@ -134,13 +136,18 @@ const streamOver =
     values?: ContextValues,
   ): Promise<StreamResponse<I, O>> => {
     if (method.methodKind !== "server_streaming") throw new Error(`${method.name}: only servers stream in this mesh`);
-    const { path, requestSerialize, responseDeserialize } = definitionOf(method);
+    const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
     const { metadata, options, work } = outgoing(values);
     const sent = create(method.input, await first(input));
     const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, sent, metadata, options);
     keepWithCallee(call, work);
     signal?.addEventListener("abort", () => call.cancel(), { once: true });
-    return { ...envelopeOf(method), stream: true, method, message: read(call) as AsyncIterable<MessageShape<O>> };
+    return {
+      ...envelopeOf(method),
+      stream: true,
+      method,
+      message: read(call, called) as AsyncIterable<MessageShape<O>>,
+    };
   };
 
 /** A span that is kept below makes the ones above it kept, up to the root: no tree has a branch that hangs in the air. */
@@ -155,9 +162,11 @@ const envelopeOf = (method: DescMethod) => ({ service: method.parent, header: no
 
 const noHeaders = new Headers();
 
-const definitions = new WeakMap<object, grpc.MethodDefinition<Message, Message>>();
-function definitionOf(method: DescMethodUnary | DescMethodStreaming): grpc.MethodDefinition<Message, Message> {
-  const known = definitions.get(method) ?? methodDefinition(method);
+type Definition = grpc.MethodDefinition<Message, Message> & { readonly called: ReturnType<typeof calledRpc> };
+
+const definitions = new WeakMap<object, Definition>();
+function definitionOf(method: DescMethodUnary | DescMethodStreaming): Definition {
+  const known = definitions.get(method) ?? { ...methodDefinition(method), called: calledRpc(method) };
   definitions.set(method, known);
   return known;
 }
@@ -168,8 +177,9 @@ async function first<T>(input: AsyncIterable<T>): Promise<T> {
 }
 
 /** A reader that leaves early cancels the call; what the cancelled stream says then concerns nobody. */
-async function* read(call: grpc.ClientReadableStream<Message>): AsyncGenerator<Message> {
+async function* read(call: grpc.ClientReadableStream<Message>, called: Definition["called"]): AsyncGenerator<Message> {
   call.on("error", () => {});
+  call.once("status", ({ code }) => called(code === 0 ? undefined : (code as number)));
   try {
     for await (const message of call) yield message as Message;
   } catch (reason) {

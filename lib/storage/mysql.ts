@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { SpanKind } from "@opentelemetry/api";
 import mysql from "mysql2/promise";
 import { problem, unavailable } from "#lib/mesh/errors.ts";
+import { gauge, histogram } from "#lib/mesh/metrics.ts";
 import { isTraced, step } from "#lib/mesh/trace.ts";
 import { statementOf } from "./statement.ts";
 
@@ -36,6 +37,23 @@ const freeMs = 1_000;
 /** A statement that takes longer is given up, and its connection with it. A lock is waited for half as long. */
 const statementMs = 2_000;
 const triesMax = 3;
+
+/** All pools of this process; a service has one. */
+const pools = { used: 0, waiting: 0 };
+gauge({
+  name: "skein_mysql_pool_used",
+  help: `Connections at work, of ${connectionsMax}.`,
+  collect: (shown) => shown.set(pools.used),
+});
+gauge({
+  name: "skein_mysql_pool_waiting",
+  help: `Statements and transactions that wait for a connection, of ${waitingMax}.`,
+  collect: (shown) => shown.set(pools.waiting),
+});
+const waitSeconds = histogram({
+  name: "skein_mysql_wait_seconds",
+  help: "How long a statement or a transaction waited for a connection, also where none came.",
+});
 
 const lost = { deadlock: 1213, lockWait: 1205, snapshot: 1020 } as const;
 const duplicateKey = 1062;
@@ -73,6 +91,7 @@ export function openMysql({ url, database }: { url: string; database: string }):
     try {
       return await ask(connection, sql, params);
     } finally {
+      pools.used--;
       connection.release();
     }
   };
@@ -115,6 +134,7 @@ async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolCon
     );
     throw reason;
   } finally {
+    pools.used--;
     if (settled) connection.release();
     else connection.destroy();
   }
@@ -122,13 +142,17 @@ async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolCon
 
 /** A connection of the pool. One that comes free too late goes back to it. */
 async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
+  const sinceMs = performance.now();
+  pools.waiting++;
   const coming = pool.getConnection();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, fail) => {
     timer = setTimeout(() => fail(new Error(`no connection came free within ${freeMs} ms`)), freeMs);
   });
   try {
-    return await Promise.race([coming, late]);
+    const connection = await Promise.race([coming, late]);
+    pools.used++;
+    return connection;
   } catch (reason) {
     coming.then(
       (connection) => connection.release(),
@@ -137,6 +161,8 @@ async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
     throw judged(reason);
   } finally {
     clearTimeout(timer);
+    pools.waiting--;
+    waitSeconds.observe((performance.now() - sinceMs) / 1000);
   }
 }
 

@@ -100,6 +100,7 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
 function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSpec {
   const { ports, keys } = place;
   const port = ports[kind][index];
+  const metricsPort = ports[`${kind}Metrics`][index];
   const name = nameOf(kind, index);
   const isFront = kind === "bff";
   const publicKey = isFront || kind === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
@@ -121,7 +122,16 @@ function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSp
     ...(isFront && { grpcAddress: `grpc://127.0.0.1:${grpcPort}` }),
     file: process.execPath,
     args: [`--max-old-space-size=${heapMaxMiB}`, `--max-semi-space-size=${youngSpaceMiB}`, mainFile(kind)],
-    env: { ...serviceEnv(place), ...publicKey, ...privateKey, ...grpcDoor, PORT: String(port), INSTANCE: name },
+    env: {
+      ...serviceEnv(place),
+      ...publicKey,
+      ...privateKey,
+      ...grpcDoor,
+      PORT: String(port),
+      METRICS_PORT: String(metricsPort),
+      INSTANCE: name,
+    },
+    metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
     healthUrl: isFront ? `${address}/healthz` : address,
     ready: async (output) => (isFront ? (await httpStatus(`${address}/healthz`)) === 200 : saysReady(output)),
     readyTimeoutMs: serviceReadyTimeoutMs,

@@ -10,6 +10,7 @@ import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type FanoutTask, type FeedStore, shardOf } from "../store.ts";
+import { fanoutMetrics } from "./fanout-metrics.ts";
 
 /** Fan-outs at once that are one page of followers long: nearly all. */
 const shortLaneMax = 8;
@@ -43,6 +44,7 @@ export type Fanout = ReturnType<typeof createFanout>;
  * ends with its lag entry: from there on timelines alone show the activity.
  */
 export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
+  const measured = fanoutMetrics({ redis, store, leases });
   const known = new Set<bigint>();
   const lanes = { short: lane(shortLaneMax), long: lane(longLaneMax) };
   let done: FanoutTask[] = [];
@@ -100,6 +102,7 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   }
 
   async function finish(tasks: readonly FanoutTask[]): Promise<void> {
+    measured.pushed(tasks);
     await store.finish(tasks);
     const pipeline = redis.pipeline();
     lag.remove(redis, pipeline, tasks);
