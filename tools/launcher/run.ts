@@ -2,11 +2,12 @@ import { mkdir } from "node:fs/promises";
 import type { Env } from "../servers/command.ts";
 import { LaunchFailure } from "../servers/failure.ts";
 import type { ProcessSpec } from "../servers/process-spec.ts";
+import type { Program } from "../servers/program.ts";
 import { claimInstance, releaseInstance } from "./claim.ts";
 import { openKeys } from "./keys.ts";
-import { type Kind, kindOf, services } from "./kinds.ts";
+import { type Extra, type Kind, kindOf, services } from "./kinds.ts";
 import { boundLog } from "./logs.ts";
-import { type Ports, requireFree } from "./ports.ts";
+import { type Ports, requireFree, systemListeners } from "./ports.ts";
 import { markOf } from "./process-mark.ts";
 import { untilReached, viewsOf } from "./proxies.ts";
 import { deferRequests, removeRequests, serveRequests } from "./requests.ts";
@@ -20,7 +21,7 @@ import {
   serverSpecs,
   serverUrls,
 } from "./start-servers.ts";
-import { meshUrl, migrate, type SystemPlace, systemSpecs } from "./start-services.ts";
+import { meshUrl, migrate, prometheusOf, type SystemPlace, systemSpecs } from "./start-services.ts";
 import { type InstanceState, writeState } from "./state.ts";
 import { type InstanceStatus, statusOf } from "./status.ts";
 import { type Supervised, supervise } from "./supervise.ts";
@@ -32,6 +33,7 @@ export type InstanceOptions = {
   deployment: string;
   demo: boolean;
   serversOnly: boolean;
+  extras: readonly Extra[];
   say: (line: string) => void;
 };
 
@@ -77,6 +79,7 @@ export class Run {
 
   async start(): Promise<Instance> {
     const { dir, ports, env, deployment, serversOnly, say } = this.#options;
+    const extras = serversOnly ? [] : this.#options.extras;
     deferRequests();
     const mark = markOf(process.pid);
     if (mark === undefined)
@@ -88,11 +91,11 @@ export class Run {
     this.#write();
 
     const given = await givenServers(env);
-    const wanted = serversOnly ? serverListeners(given) : (Object.keys(ports) as (keyof Ports)[]);
+    const wanted = serversOnly ? serverListeners(given) : systemListeners(ports, extras);
     await requireFree(wanted.flatMap((name) => ports[name]));
     const [keys, programs] = await Promise.all([
       openKeys(dir),
-      findPrograms({ env, given, envoy: !serversOnly, say }),
+      findPrograms({ env, given, envoy: !serversOnly, extras, say }),
       mkdir(`${dir}/logs`, { recursive: true }),
     ]);
     await this.#step("servers", async () => {
@@ -105,7 +108,7 @@ export class Run {
     if (!serversOnly && programs.envoy !== undefined) {
       Object.assign(this.#state, { edge, mesh: meshUrl(ports), ...(edges.length > 1 && { edges }) });
       const urls = serverUrls(given, { keys, ports, account: "app" });
-      await this.#startSystem({ dir, env, ports, keys, deployment, urls }, programs.envoy);
+      await this.#startSystem({ dir, env, ports, keys, deployment, urls }, programs.envoy, programs.prometheus);
     }
     this.#unserve = serveRequests(dir, (kinds, tell) => this.#restart(kinds, tell));
     this.#state.phase = "ready";
@@ -136,17 +139,19 @@ export class Run {
         Promise.all(
           this.#watched.filter(({ name }) => kinds.includes(kindOf(name))).map((process) => process.stop(deadlineTime)),
         );
-      for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats"]]) await stage(kinds);
+      for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats", "prometheus"]])
+        await stage(kinds);
       await releaseInstance(this.#options.dir);
       this.#unserve?.();
     })();
     return this.#stopped;
   }
 
-  async #startSystem(place: SystemPlace, envoy: Parameters<typeof systemSpecs>[1]): Promise<void> {
+  async #startSystem(place: SystemPlace, envoy: Program, prometheus: Program | undefined): Promise<void> {
     await this.#step("schemas", () => migrate(place));
     const specs = await systemSpecs(place, envoy);
-    await this.#step("services", () => this.#startAll(specs));
+    const extras = prometheus === undefined ? [] : [await prometheusOf(place, specs, prometheus)];
+    await this.#step("services", () => this.#startAll([...specs, ...extras]));
     await this.#step("proxies", () => untilReached(viewsOf(specs), this.#stopping.signal));
     if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
   }
