@@ -10,7 +10,7 @@ import { errors } from "./middleware/errors.ts";
 import { headers } from "./middleware/headers.ts";
 import { health, type Readiness } from "./middleware/health.ts";
 import { measure } from "./middleware/measure.ts";
-import { requestId } from "./middleware/request-id.ts";
+import { type Naming, requestId } from "./middleware/request-id.ts";
 import { type Admission, shed } from "./middleware/shed.ts";
 
 export type App = Koa<State>;
@@ -20,12 +20,13 @@ type Parts = Gate & {
   readonly rpcs: readonly Rpc[];
   readonly readiness: Readiness;
   readonly admission: Admission;
+  readonly name: Naming;
 };
 
 /** The onion, in order. */
-export function createApp({ log, rpcs, readiness, admission, ...gate }: Parts): App {
+export function createApp({ log, rpcs, readiness, admission, name, ...gate }: Parts): App {
   const app: App = new Koa<State>({ env: "production" });
-  app.use(requestId);
+  app.use(requestId(name));
   app.use(headers);
   app.use(errors(log));
   app.use(measure);

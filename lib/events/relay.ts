@@ -6,6 +6,7 @@ import type { Bus } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 import { batchMax, numberNew } from "./number.ts";
 import { type Event, eventColumns, eventOf } from "./outbox.ts";
+import { together } from "./spans.ts";
 import { type Places, streamLife } from "./stream-life.ts";
 
 type Options = {
@@ -90,7 +91,7 @@ export function createRelay(options: Options) {
       return fresh[0]?.position === after + 1n ? fresh : numberedAfter(db, shard, after, share);
     });
     const events = (await Promise.all(due)).flat();
-    await project(events);
+    await together("project", events, project);
     for (const { shard, position } of events) projected.set(shard, position);
     return events.length >= share;
   }

@@ -16,8 +16,9 @@ import { policy, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
 import { callOf, timeLeftMs } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { calledRpc } from "./rpc-metrics.ts";
-import { fromStatus, isBrokenOff } from "./status.ts";
+import { fromStatus, isBrokenOff, keptKey } from "./status.ts";
 import { meshTokens } from "./token.ts";
+import type { Work } from "./trace.ts";
 
 type Options = {
   /** Where the mesh listens, e.g. http://127.0.0.1:9000; several, with commas, are taken in turn. */
@@ -53,7 +54,8 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     metadata.set("skein-token", tokens.mint({ caller, viewerId: call.viewerId }));
     metadata.set("traceparent", call.traceparent);
     metadata.set("x-request-id", call.requestId);
-    return { metadata, options: { deadline: call.deadline } };
+    if (call.work?.tracestate !== undefined) metadata.set("tracestate", call.work.tracestate);
+    return { metadata, options: { deadline: call.deadline }, work: call.work };
   };
   return { unary: unaryOver(client, outgoing), stream: streamOver(client, outgoing), close: () => client.close() };
 }
@@ -71,7 +73,13 @@ function targetOf(address: string): string {
 /** Until Envoy has learnt of a replica's death from the calls before. */
 const againMs = 25;
 
-type Outgoing = (values: ContextValues | undefined) => { metadata: grpc.Metadata; options: grpc.CallOptions };
+type Sent = {
+  readonly metadata: grpc.Metadata;
+  readonly options: grpc.CallOptions;
+  /** What the call is made for. */
+  readonly work: Work | undefined;
+};
+type Outgoing = (values: ContextValues | undefined) => Sent;
 
 const unaryOver =
   (client: grpc.Client, outgoing: Outgoing): Transport["unary"] =>
@@ -87,7 +95,7 @@ const unaryOver =
       const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
       const sent = create(method.input, input);
       const send = (isLast: boolean) => {
-        const { metadata, options } = outgoing(values);
+        const { metadata, options, work } = outgoing(values);
         const call = client.makeUnaryRequest(
           path,
           requestSerialize,
@@ -103,6 +111,7 @@ const unaryOver =
             else reject(fromStatus(err));
           },
         );
+        keepWithCallee(call, work);
         signal?.addEventListener("abort", () => call.cancel(), { once: true });
       };
       const again = () => {
@@ -128,9 +137,10 @@ const streamOver =
   ): Promise<StreamResponse<I, O>> => {
     if (method.methodKind !== "server_streaming") throw new Error(`${method.name}: only servers stream in this mesh`);
     const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
-    const { metadata, options } = outgoing(values);
+    const { metadata, options, work } = outgoing(values);
     const sent = create(method.input, await first(input));
     const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, sent, metadata, options);
+    keepWithCallee(call, work);
     signal?.addEventListener("abort", () => call.cancel(), { once: true });
     return {
       ...envelopeOf(method),
@@ -139,6 +149,14 @@ const streamOver =
       message: read(call, called) as AsyncIterable<MessageShape<O>>,
     };
   };
+
+/** A span that is kept below makes the ones above it kept, up to the root: no tree has a branch that hangs in the air. */
+function keepWithCallee(call: grpc.ClientUnaryCall | grpc.ClientReadableStream<Message>, work: Work | undefined): void {
+  if (work === undefined || work.isSampled) return;
+  call.on("status", ({ metadata }: grpc.StatusObject) => {
+    if (metadata.get(keptKey).length > 0) work.keep();
+  });
+}
 
 const envelopeOf = (method: DescMethod) => ({ service: method.parent, header: noHeaders, trailer: noHeaders });
 

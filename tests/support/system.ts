@@ -24,7 +24,8 @@ export type System = {
 
 export async function startSystem(
   replicas: Partial<Replicas> = {},
-  { extras = [], env: more = {} }: { extras?: readonly Extra[]; env?: Readonly<Record<string, string>> } = {},
+  more: Readonly<Record<string, string>> = {},
+  extras: readonly Extra[] = [],
 ): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), "skein-"));
   const instance = await startInstance({ dir, demo: false, env: { ...env, ...more }, replicas, extras });

@@ -16,6 +16,8 @@ const listeners = {
   ...(Object.fromEntries(services.map((service) => [service, service])) as { [Name in Service]: Name }),
   bff: "bff",
   bffGrpc: "bff",
+  traces: undefined,
+  tracesQuery: undefined,
   ...(Object.fromEntries([...services, "bff"].map((kind) => [`${kind}Metrics`, kind])) as {
     [Name in Service | "bff" as `${Name}Metrics`]: Name;
   }),
@@ -55,9 +57,17 @@ export function portsFrom(base: number | undefined, replicas: Readonly<Replicas>
   return ports;
 }
 
-/** What a whole system listens on: everything but the extras nobody asked for. */
-export const systemListeners = (ports: Ports, extras: readonly Extra[]): Listener[] =>
-  (Object.keys(ports) as Listener[]).filter((name) => name !== "prometheus" || extras.includes(name));
+/** What a whole system listens on: everything but the trace store and the extras where there are none. */
+export const systemListeners = (
+  ports: Ports,
+  { extras, stored }: { extras: readonly Extra[]; stored: unknown },
+): Listener[] => {
+  const unused = [
+    ...(stored === undefined ? ["traces", "tracesQuery"] : []),
+    ...(extras.includes("prometheus") ? [] : ["prometheus"]),
+  ];
+  return (Object.keys(ports) as Listener[]).filter((name) => !unused.includes(name));
+};
 
 /** Fails on the first port that somebody has, with the name of who it is where that can be known. */
 export async function requireFree(ports: readonly number[]): Promise<void> {

@@ -20,6 +20,8 @@ export type InstanceStatus = {
   edge?: string;
   edges?: string[];
   mesh?: string;
+  /** The trace page; absent where traces are kept elsewhere or nowhere. */
+  traces?: string;
   deployment: string;
   dir: string;
   phase: string;
@@ -38,6 +40,7 @@ export async function statusOf(dir: string): Promise<InstanceStatus> {
     ...(state.edge === undefined ? {} : { edge: state.edge }),
     ...(state.edges === undefined ? {} : { edges: state.edges }),
     ...(state.mesh === undefined ? {} : { mesh: state.mesh }),
+    ...(state.traces === undefined ? {} : { traces: state.traces }),
     deployment: state.deployment,
     dir,
     phase: state.phase,

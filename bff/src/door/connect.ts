@@ -81,6 +81,7 @@ export function rpcHandlers(rpcs: readonly Rpc[], parts: Parts): Map<string, Rpc
 async function serve(rpc: Rpc, handler: UniversalHandlerFn, exchange: Exchange, parts: Parts): Promise<void> {
   const fresh = { viewerId: undefined, answered: false, trailer: undefined, code: undefined, failure: undefined };
   const asked: Asked = { ...exchange, ...fresh, rpc };
+  exchange.work.rename(rpc.name);
   const sinceMs = performance.now();
   try {
     await exchanged(handler, asked, parts);
@@ -158,6 +159,7 @@ async function answer(request: unknown, ctx: HandlerContext, parts: Parts): Prom
 /** The error as these protocols carry it: code, google.rpc.ErrorInfo, BadRequest. What is our fault is logged here, once. */
 function refusal(thrown: unknown, asked: Asked, { log }: Parts): ConnectError {
   const { code, reason, message, violations, isFault } = tell(thrown, (field) => fieldOf(asked.rpc, field));
+  asked.work.fail(code);
   if (isFault) report(log, asked, thrown);
   asked.code = code;
   const err = problem(code, reason, message, violations);

@@ -8,6 +8,8 @@ export type FanoutTask = {
   readonly authorId: bigint;
   readonly afterId: bigint;
   readonly traceparent: string;
+  /** Pages this process has pushed of it. */
+  readonly pages?: number;
 };
 
 /** The share of work an author's tasks belong to: that of the author's facts. */
