@@ -7,7 +7,7 @@ import type { Loop } from "#lib/mesh/run.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { type FanoutTask, type FeedStore, shardOf } from "../store.ts";
+import { type FanoutTask, type FeedStore, newTask, shardOf } from "../store.ts";
 
 /** Fan-outs at once that are one page of followers long: nearly all. */
 const shortLaneMax = 8;
@@ -22,6 +22,9 @@ const sweepMs = 5_000;
 /** An activity this long in the lag without a task lost its fact on the way: its task is made here. */
 const forgottenMs = 10_000;
 const forgottenMax = 500;
+/** How long a fan-out can be explained after its end. Each sweep forgets so many at most: a thousand a second. */
+const doneMs = 7 * 86_400_000;
+const doneSweepMax = 5_000;
 
 type Needs = {
   readonly redis: Redis;
@@ -31,6 +34,8 @@ type Needs = {
   readonly log: Log;
   readonly sql: Parameters<FeedStore["addTasks"]>[0];
 };
+
+type Ended = FanoutTask & { readonly endMs: number };
 
 export type Fanout = ReturnType<typeof createFanout>;
 
@@ -42,7 +47,7 @@ export type Fanout = ReturnType<typeof createFanout>;
 export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   const known = new Set<bigint>();
   const lanes = { short: lane(shortLaneMax), long: lane(longLaneMax) };
-  let done: FanoutTask[] = [];
+  let done: Ended[] = [];
 
   function begin(tasks: readonly FanoutTask[]): void {
     for (const task of tasks) {
@@ -55,9 +60,9 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   function step(task: FanoutTask, on: Lane): void {
     on.add(async () => {
       try {
-        const rest = await pushPage(task);
-        if (rest === undefined) done.push(task);
-        else step(rest, lanes.long);
+        const next = await pushPage(task);
+        if ("endMs" in next) done.push(next);
+        else step(next, lanes.long);
       } catch (reason) {
         log.warn("fan-out again", { trace: task.traceparent.slice(3, 35), error: reason });
         setTimeout(() => step(task, on), againMs);
@@ -66,17 +71,18 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
     });
   }
 
-  /** One page of followers; answers what is left of the task. The author is their own first follower. */
-  async function pushPage(task: FanoutTask): Promise<FanoutTask | undefined> {
-    const { activityId, authorId, afterId } = task;
+  /** One page of followers; answers what is left of the task, or its end. The author is their own first follower. */
+  async function pushPage(task: FanoutTask): Promise<FanoutTask | Ended> {
+    const { activityId, authorId, afterId, beginMs = Date.now() } = task;
     const page = await nextFollowers(graph, task);
     const pipeline = redis.pipeline();
     const owners = afterId === 0n ? [authorId, ...page.ids] : page.ids;
     homeTimelines.push(redis, pipeline, { activityId, authorId }, owners);
     await redis.run(pipeline);
     const last = page.ids.at(-1);
-    if (!page.more || last === undefined) return undefined;
-    const rest = { ...task, afterId: last };
+    const reached = { ...task, beginMs, followerCount: task.followerCount + page.ids.length };
+    if (!page.more || last === undefined) return { ...reached, endMs: Date.now() };
+    const rest = { ...reached, afterId: last };
     await store.keepProgress(rest);
     return rest;
   }
@@ -97,7 +103,7 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
       });
   }
 
-  async function finish(tasks: readonly FanoutTask[]): Promise<void> {
+  async function finish(tasks: readonly Ended[]): Promise<void> {
     await store.finish(tasks);
     const pipeline = redis.pipeline();
     lag.remove(redis, pipeline, tasks);
@@ -110,10 +116,10 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
     const ours = forgotten.filter(
       ({ activityId, authorId }) => leases.held().has(shardOf(authorId)) && !known.has(activityId),
     );
-    if (ours.length === 0) return;
-    const tasks = ours.map((entry) => ({ ...entry, afterId: 0n, traceparent: "" }));
+    const tasks = ours.map(newTask);
     await store.addTasks(sql, tasks);
     begin(tasks);
+    await store.forgetDone(Date.now() - doneMs, doneSweepMax);
   }
 
   const loop: Loop = async (signal) => {
