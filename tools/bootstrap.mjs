@@ -19,6 +19,7 @@ const commands = {
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
   explain: ["tools/explain.ts"],
+  trace: ["tools/trace.ts"],
   gen: ["tools/gen.ts"],
   check: ["tools/check.ts"],
   test: ["tools/test.ts"],

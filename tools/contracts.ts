@@ -6,7 +6,7 @@ import { command, type Outcome, root } from "./command.ts";
 /** The contracts of the last release, which no later one may break. Moved at a release only (`npm run gen -- --release`). */
 export const baseline = "proto/baseline.binpb";
 
-const vendored = ["--exclude-path", "proto/google", "--exclude-path", "proto/grpc"];
+const vendored = ["google", "grpc", "opentelemetry"].flatMap((name) => ["--exclude-path", `proto/${name}`]);
 
 /** All of these work without a network: the imports are vendored and the plugin is a local package. */
 export const formatContracts = (dir = root): Promise<Outcome> =>

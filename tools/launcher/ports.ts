@@ -16,6 +16,11 @@ const listeners = {
   ...(Object.fromEntries(services.map((service) => [service, service])) as { [Name in Service]: Name }),
   bff: "bff",
   bffGrpc: "bff",
+  traces: undefined,
+  tracesQuery: undefined,
+  ...(Object.fromEntries([...services, "bff"].map((kind) => [`${kind}Metrics`, kind])) as {
+    [Name in Service | "bff" as `${Name}Metrics`]: Name;
+  }),
 } as const satisfies Record<string, Kind | undefined>;
 
 export type Listener = keyof typeof listeners;

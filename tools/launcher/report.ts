@@ -3,7 +3,7 @@ import type { InstanceStatus } from "./status.ts";
 
 /** What a person reads when everything is up: where it is, who to be, what to try. */
 export function readyReport(
-  { edge, edges = [], mesh, dir, processes }: InstanceStatus,
+  { edge, edges = [], mesh, traces, dir, processes }: InstanceStatus,
   { accounts, serversOnly }: { accounts: readonly DemoAccount[]; serversOnly: boolean },
 ): string {
   const lines = serversOnly
@@ -12,6 +12,7 @@ export function readyReport(
         `  front door  ${[edge, ...edges.slice(1)].join(", ")}`,
         ...doorLines(edge ?? ""),
         `  mesh        ${mesh?.replaceAll(",", ", ")}`,
+        ...(traces === undefined ? [] : [`  traces      ${traces}`]),
       ];
   lines.push(`  data, logs  ${dir}`, "");
   const [first] = accounts;

@@ -20,7 +20,8 @@ import {
   serverSpecs,
   serverUrls,
 } from "./start-servers.ts";
-import { meshUrl, migrate, type SystemPlace, systemSpecs } from "./start-services.ts";
+import { meshUrl, migrate, type SystemPlace, skeinVersion, systemSpecs } from "./start-services.ts";
+import { openTracing } from "./start-traces.ts";
 import { type InstanceState, writeState } from "./state.ts";
 import { type InstanceStatus, statusOf } from "./status.ts";
 import { type Supervised, supervise } from "./supervise.ts";
@@ -88,16 +89,20 @@ export class Run {
     this.#write();
 
     const given = await givenServers(env);
+    const tracing = serversOnly ? undefined : await openTracing({ dir, env, ports, version: skeinVersion });
     const wanted = serversOnly ? serverListeners(given) : (Object.keys(ports) as (keyof Ports)[]);
-    await requireFree(wanted.flatMap((name) => ports[name]));
+    const unused = tracing?.store === undefined ? ["traces", "tracesQuery"] : [];
+    await requireFree(wanted.filter((name) => !unused.includes(name)).flatMap((name) => ports[name]));
     const [keys, programs] = await Promise.all([
       openKeys(dir),
       findPrograms({ env, given, envoy: !serversOnly, say }),
       mkdir(`${dir}/logs`, { recursive: true }),
     ]);
     await this.#step("servers", async () => {
-      await this.#startAll(await serverSpecs({ dir, env, ports, keys, deployment, programs }));
+      const specs = await serverSpecs({ dir, env, ports, keys, deployment, programs });
+      await this.#startAll([...specs, ...(tracing?.store ? [tracing.store.spec] : [])]);
     });
+    if (tracing?.store) this.#state.traces = tracing.store.url;
     const servers = serverUrls(given, { keys, ports, account: "admin" });
     this.#state.servers = servers;
     const edges = ports.edge.map((port) => `http://127.0.0.1:${port}`);
@@ -105,7 +110,8 @@ export class Run {
     if (!serversOnly && programs.envoy !== undefined) {
       Object.assign(this.#state, { edge, mesh: meshUrl(ports), ...(edges.length > 1 && { edges }) });
       const urls = serverUrls(given, { keys, ports, account: "app" });
-      await this.#startSystem({ dir, env, ports, keys, deployment, urls }, programs.envoy);
+      const place = { dir, env: tracing?.env ?? env, ports, keys, deployment, urls };
+      await this.#startSystem(place, programs.envoy);
     }
     this.#unserve = serveRequests(dir, (kinds, tell) => this.#restart(kinds, tell));
     this.#state.phase = "ready";
@@ -136,7 +142,8 @@ export class Run {
         Promise.all(
           this.#watched.filter(({ name }) => kinds.includes(kindOf(name))).map((process) => process.stop(deadlineTime)),
         );
-      for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats"]]) await stage(kinds);
+      for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats"], ["traces"]])
+        await stage(kinds);
       await releaseInstance(this.#options.dir);
       this.#unserve?.();
     })();

@@ -9,6 +9,7 @@ export type ProcessRecord = {
   healthUrl?: string;
   /** A second port, where gRPC is spoken. */
   grpcAddress?: string;
+  metricsUrl?: string;
   mark?: ProcessMark;
   ready: boolean;
   restarts: number;
@@ -26,6 +27,8 @@ export type InstanceState = {
   edges?: string[];
   /** Every mesh Envoy, with commas, as MESH_URL has it. */
   mesh?: string;
+  /** The trace page, and the query API of Jaeger beside it. */
+  traces?: string;
   servers?: { mysqlUrl: string; redisUrl: string; natsUrl: string };
   processes: ProcessRecord[];
 };

@@ -9,6 +9,8 @@ type ProcessStatus = {
   version: string;
   address: string;
   grpcAddress?: string;
+  /** Its metrics, in Prometheus' text form. */
+  metricsUrl?: string;
   healthy: boolean;
   rssBytes: number;
   restarts: number;
@@ -18,6 +20,8 @@ export type InstanceStatus = {
   edge?: string;
   edges?: string[];
   mesh?: string;
+  /** The trace page; absent where traces are kept elsewhere or nowhere. */
+  traces?: string;
   deployment: string;
   dir: string;
   phase: string;
@@ -36,6 +40,7 @@ export async function statusOf(dir: string): Promise<InstanceStatus> {
     ...(state.edge === undefined ? {} : { edge: state.edge }),
     ...(state.edges === undefined ? {} : { edges: state.edges }),
     ...(state.mesh === undefined ? {} : { mesh: state.mesh }),
+    ...(state.traces === undefined ? {} : { traces: state.traces }),
     deployment: state.deployment,
     dir,
     phase: state.phase,
@@ -45,7 +50,7 @@ export async function statusOf(dir: string): Promise<InstanceStatus> {
 }
 
 async function processStatus(record: ProcessRecord): Promise<ProcessStatus> {
-  const { name, version, address, grpcAddress, restarts, mark, ready } = record;
+  const { name, version, address, grpcAddress, metricsUrl, restarts, mark, ready } = record;
   const alive = mark !== undefined && isAlive(mark);
   return {
     name,
@@ -53,6 +58,7 @@ async function processStatus(record: ProcessRecord): Promise<ProcessStatus> {
     version,
     address,
     ...(grpcAddress !== undefined && { grpcAddress }),
+    ...(metricsUrl !== undefined && { metricsUrl }),
     healthy: alive && ready && (record.healthUrl === undefined || (await isWell(record.healthUrl))),
     rssBytes: alive ? residentBytes(mark.pid) : 0,
     restarts,

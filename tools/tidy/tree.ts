@@ -7,7 +7,7 @@ export type Tree = ReadonlyMap<string, string>;
 
 const written = /\.(ts|mjs|sql|proto|md)$/;
 /** Nobody wrote these here: installed, generated, vendored, or a running system's files. */
-const foreign = /^(\.|node_modules$|gen$|proto\/(google|grpc)$|web\/dist$)/;
+const foreign = /^(\.|node_modules$|gen$|proto\/(google|grpc|opentelemetry)$|web\/dist$)/;
 
 /** Every file that a person wrote. Read from the disk and not from git, so that an unpacked archive is checked too. */
 export function readTree(dir = "", tree: Map<string, string> = new Map()): Tree {

@@ -14,6 +14,8 @@ export type FanoutTask = {
   readonly beginMs: number | undefined;
   /** Followers reached so far. */
   readonly followerCount: number;
+  /** Pages this process has pushed of it. */
+  readonly pages?: number;
 };
 
 /** A fan-out as it is remembered; without an end it is under way. */
@@ -21,8 +23,10 @@ export type FanoutRecord = Omit<FanoutTask, "activityId" | "authorId" | "afterId
   readonly endMs: number | undefined;
 };
 
+type Activity = Pick<FanoutTask, "activityId" | "authorId">;
+
 /** A fan-out that nobody has begun. */
-export const newTask = (activity: Pick<FanoutTask, "activityId" | "authorId">): FanoutTask => ({
+export const newTask = (activity: Activity): FanoutTask => ({
   ...activity,
   afterId: 0n,
   traceparent: "",
@@ -33,6 +37,9 @@ export const newTask = (activity: Pick<FanoutTask, "activityId" | "authorId">): 
 
 /** The share of work an author's tasks belong to: that of the author's facts. */
 export const shardOf = (authorId: bigint): number => shareOf(authorId, shards);
+
+/** Beyond, "this many" is all there is to know. */
+const tasksCountMax = 10_000;
 
 export type FeedStore = ReturnType<typeof feedStore>;
 
@@ -63,6 +70,15 @@ export function feedStore(db: Db) {
         [[...held]],
       );
       return rows.map(taskOf);
+    },
+
+    /** How many there are in some shards, as far as `tasksCountMax`. */
+    async countTasks(held: ReadonlySet<number>): Promise<number> {
+      const [row] = await db.query(
+        `SELECT COUNT(*) AS n FROM (SELECT 1 FROM fanout_task WHERE shard IN (?) LIMIT ${tasksCountMax}) AS some`, // PRIMARY
+        [[-1, ...held]],
+      );
+      return Number(row?.n);
     },
 
     async keepProgress({ activityId, authorId, afterId, beginMs, followerCount }: FanoutTask): Promise<void> {
@@ -96,35 +112,36 @@ export function feedStore(db: Db) {
       ]);
     },
 
-    /** What is remembered of a fan-out; undefined where it is forgotten, or its fact was not heard yet. */
-    async fanout({
-      activityId,
-      authorId,
-    }: Pick<FanoutTask, "activityId" | "authorId">): Promise<FanoutRecord | undefined> {
-      const one = [shardOf(authorId), activityId];
-      const rows = await db.query(
-        `SELECT ${taskColumns}, end_time FROM fanout_done WHERE shard = ? AND activity_id = ? UNION ALL SELECT ${taskColumns}, NULL FROM fanout_task WHERE shard = ? AND activity_id = ?`, // PRIMARY, PRIMARY
-        [...one, ...one],
-      );
-      const row = rows.find(({ end_time }) => end_time !== null) ?? rows[0];
-      return row && { ...recordOf(row), endMs: msOf(row.end_time) };
-    },
+    fanout: (activity: Activity): Promise<FanoutRecord | undefined> => fanoutOf(db, activity),
 
-    /** Forgets fan-outs that ended before a moment, oldest first. */
-    async forgetDone(beforeMs: number, limit: number): Promise<void> {
-      const rows = await db.query(
-        `SELECT shard, activity_id FROM fanout_done WHERE end_time < ? ORDER BY end_time LIMIT ${limit}`, // by_end
-        [new Date(beforeMs)],
-      );
-      if (rows.length === 0) return;
-      await db.exec("DELETE FROM fanout_done WHERE (shard, activity_id) IN (?)", [
-        rows.map(({ shard, activity_id }) => [Number(shard), bigintOf(activity_id)]),
-      ]);
-    },
+    forgetDone: (beforeMs: number, limit: number): Promise<void> => forgetDone(db, beforeMs, limit),
   };
 }
 
 const taskColumns = "traceparent, public_time, begin_time, follower_count";
+
+/** What is remembered of a fan-out; undefined where it is forgotten, or its fact was not heard yet. */
+async function fanoutOf(db: Db, { activityId, authorId }: Activity): Promise<FanoutRecord | undefined> {
+  const one = [shardOf(authorId), activityId];
+  const rows = await db.query(
+    `SELECT ${taskColumns}, end_time FROM fanout_done WHERE shard = ? AND activity_id = ? UNION ALL SELECT ${taskColumns}, NULL FROM fanout_task WHERE shard = ? AND activity_id = ?`, // PRIMARY, PRIMARY
+    [...one, ...one],
+  );
+  const row = rows.find(({ end_time }) => end_time !== null) ?? rows[0];
+  return row && { ...recordOf(row), endMs: msOf(row.end_time) };
+}
+
+/** Forgets fan-outs that ended before a moment, oldest first. */
+async function forgetDone(db: Db, beforeMs: number, limit: number): Promise<void> {
+  const rows = await db.query(
+    `SELECT shard, activity_id FROM fanout_done WHERE end_time < ? ORDER BY end_time LIMIT ${limit}`, // by_end
+    [new Date(beforeMs)],
+  );
+  if (rows.length === 0) return;
+  await db.exec("DELETE FROM fanout_done WHERE (shard, activity_id) IN (?)", [
+    rows.map(({ shard, activity_id }) => [Number(shard), bigintOf(activity_id)]),
+  ]);
+}
 
 const taskOf = (row: Row): FanoutTask => ({
   activityId: bigintOf(row.activity_id),
