@@ -18,6 +18,7 @@ const commands = {
   restart: ["tools/launcher/main.ts", "restart"],
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
+  explain: ["tools/explain.ts"],
   trace: ["tools/trace.ts"],
   gen: ["tools/gen.ts"],
   check: ["tools/check.ts"],
