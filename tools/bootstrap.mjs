@@ -19,6 +19,7 @@ const commands = {
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
   trace: ["tools/trace.ts"],
+  get: ["tools/get.ts"],
   gen: ["tools/gen.ts"],
   check: ["tools/check.ts"],
   test: ["tools/test.ts"],
