@@ -11,6 +11,7 @@ import { createLog } from "#lib/mesh/log.ts";
 import { createApp } from "../bff/src/app.ts";
 import { rpcsOf } from "../bff/src/door/rpc.ts";
 import { createRpcDoor } from "../bff/src/door/rpc-door.ts";
+import { naming } from "../bff/src/middleware/request-id.ts";
 import { createAdmission } from "../bff/src/middleware/shed.ts";
 import { listen } from "../bff/src/server.ts";
 
@@ -43,9 +44,20 @@ async function answerCalls(): Promise<void> {
   const log = createLog({ name: "bench", level: "error" });
   const readiness = { serving: true };
   const admission = createAdmission({ isLate: () => false });
-  const parts = { log, rpcs, readiness, admission, session: { viewerOf: async () => "1" } };
+  const limits = { draw: async () => {}, drawPassword: async () => {} };
+  const session = { viewerOf: async () => "1" };
+  const parts = { log, rpcs, readiness, admission, session, limits, name: naming(() => false) };
   const rpcDoor = createRpcDoor({ ...parts, reflects: false });
-  const server = await listen({ app: createApp(parts), rpcDoor, log, readiness, port: 0, grpcPort: 0, drainMs: 0 });
+  const server = await listen({
+    app: createApp(parts),
+    rpcDoor,
+    log,
+    readiness,
+    host: "127.0.0.1",
+    port: 0,
+    grpcPort: 0,
+    drainMs: 0,
+  });
   process.once("disconnect", () => process.exit());
   process.on("message", () => process.send?.(process.cpuUsage()));
   process.send?.({ port: server.port, grpcPort: server.grpcPort });

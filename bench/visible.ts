@@ -118,7 +118,9 @@ function watchLag(redis: Redis, key: string) {
   let stopped = false;
   const look = async (): Promise<void> => {
     while (!stopped) {
-      const here = new Set((await redis.zrangeBuffer(key, 0, -1)).map((member) => String(member.readBigUInt64BE(0))));
+      const here = new Set(
+        (await redis.zrangeBuffer(key, "0", "-1")).map((member) => String(member.readBigUInt64BE(0))),
+      );
       for (const [id, done] of waiting) if (!here.has(id) && waiting.delete(id)) done();
       await new Promise((done) => setTimeout(done, lookMs));
     }

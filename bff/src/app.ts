@@ -9,7 +9,8 @@ import { docs } from "./middleware/docs.ts";
 import { errors } from "./middleware/errors.ts";
 import { headers } from "./middleware/headers.ts";
 import { health, type Readiness } from "./middleware/health.ts";
-import { requestId } from "./middleware/request-id.ts";
+import { measure } from "./middleware/measure.ts";
+import { type Naming, requestId } from "./middleware/request-id.ts";
 import { type Admission, shed } from "./middleware/shed.ts";
 
 export type App = Koa<State>;
@@ -19,14 +20,16 @@ type Parts = Gate & {
   readonly rpcs: readonly Rpc[];
   readonly readiness: Readiness;
   readonly admission: Admission;
+  readonly name: Naming;
 };
 
 /** The onion, in order. */
-export function createApp({ log, rpcs, readiness, admission, ...gate }: Parts): App {
+export function createApp({ log, rpcs, readiness, admission, name, ...gate }: Parts): App {
   const app: App = new Koa<State>({ env: "production" });
-  app.use(requestId);
+  app.use(requestId(name));
   app.use(headers);
   app.use(errors(log));
+  app.use(measure);
   app.use(health(readiness));
   app.use(shed(admission));
   app.use(docs(gate));

@@ -17,6 +17,8 @@ export function readConfig(env: Env = process.env) {
     grpcPort: whole(env, "GRPC_PORT", 0),
     /** Server reflection tells anybody the contracts, so it is for development. */
     reflects: word(env, "REFLECTION", ["0", "1"], "0") === "1",
+    /** Whether anybody may have a request traced by sending Debug-Trace, so it is for development. */
+    tracesForAll: word(env, "DEBUG_TRACE", ["0", "1"], "0") === "1",
     meshUrl: need(env, "MESH_URL"),
     redisUrl: need(env, "REDIS_URL"),
     /** Requests a second for good, and at once after a rest; of credentials and passwords by address. */

@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { RateClass } from "#gen/skein/options/v1/options_pb.ts";
 import { problem } from "#lib/mesh/errors.ts";
+import { counter } from "#lib/mesh/metrics.ts";
 import { type Budget, rateLimits } from "#lib/storage/rate.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Head } from "./session.ts";
@@ -17,6 +18,12 @@ export type Limits = {
   drawPassword(username: string, forwardedFor: string | null): Promise<void>;
 };
 
+const limitedTotal = counter({
+  name: "skein_rate_limited_total",
+  help: "Requests refused because the budget of their kind was spent.",
+  labels: ["kind"],
+});
+
 const kindOf: { readonly [R in RateClass]?: "read" | "write" | "credential" } = {
   [RateClass.READ]: "read",
   [RateClass.WRITE]: "write",
@@ -27,7 +34,9 @@ export function createLimits(redis: Redis | undefined, budgets: Budgets): Limits
   const limits = rateLimits(redis, budgets);
   const take = async (kind: keyof Budgets, subject: string) => {
     const waitMs = await limits.take(kind, subject);
-    if (waitMs !== undefined) throw rateLimited(waitMs);
+    if (waitMs === undefined) return;
+    limitedTotal.inc({ kind });
+    throw rateLimited(waitMs);
   };
   return {
     async draw(rate, viewerId, { headers }) {

@@ -11,6 +11,7 @@ import {
 } from "cockatiel";
 import { problem, unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
+import { gauge } from "#lib/mesh/metrics.ts";
 
 /** Calls to one dependency at once. A slow one may hold this many of our requests, and no more. */
 const callsMax = 256;
@@ -21,6 +22,12 @@ const breaker = { threshold: 0.5, duration: 10_000, minimumRps: 5 };
 /** A first call tries again after this long. */
 const halfOpenAfterMs = 1_000;
 
+const breakerOpen = gauge({
+  name: "skein_breaker_open",
+  help: "1 while calls to a service are not let through because too many failed; 0 while they are.",
+  labels: ["dependency"],
+});
+
 /**
  * A transport to one dependency that fails fast while the dependency does. Only what says "not reached" or "not in
  * time" counts: a NOT_FOUND is a dependency at work. Nothing is retried (Envoy does) and nothing timed (deadlines do).
@@ -30,7 +37,12 @@ export function guard(transport: Transport, name: string, log: Log): Transport {
     breaker: new SamplingBreaker(breaker),
     halfOpenAfter: halfOpenAfterMs,
   });
-  circuit.onStateChange((state) => log.warn("circuit", { dependency: name, state: CircuitState[state] }));
+  const open = breakerOpen.labels(name);
+  open.set(0);
+  circuit.onStateChange((state) => {
+    open.set(state === CircuitState.Closed ? 0 : 1);
+    log.warn("circuit", { dependency: name, state: CircuitState[state] });
+  });
   const policy = wrap(bulkhead(callsMax, queueMax), circuit);
 
   const run = async <T>(call: () => Promise<T>): Promise<T> => {

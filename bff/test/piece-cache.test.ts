@@ -18,7 +18,7 @@ function owner(versions: Record<string, bigint>) {
 
 test("only what is missing is asked for, once for a page", async () => {
   const { asked, load } = owner({ a: 1n, b: 1n, c: 1n });
-  const cache = pieceCache<Piece>(10);
+  const cache = pieceCache<Piece>("test", 10);
   await cache.get([ref("a"), ref("b"), ref("a")], load);
   const found = await cache.get([ref("a"), ref("b"), ref("c")], load);
   assert.deepEqual([...found.keys()].toSorted(), ["a", "b", "c"]);
@@ -27,7 +27,7 @@ test("only what is missing is asked for, once for a page", async () => {
 
 test("an edit is a new version, and a newer one than asked for is shown", async () => {
   const { asked, load, versions } = owner({ a: 1n });
-  const cache = pieceCache<Piece>(10);
+  const cache = pieceCache<Piece>("test", 10);
   await cache.get([ref("a", 1n)], load);
   versions.a = 3n;
   assert.equal((await cache.get([ref("a", 2n)], load)).get("a")?.version, 3n);
@@ -37,7 +37,7 @@ test("an edit is a new version, and a newer one than asked for is shown", async 
 
 test("what is gone is left out, and asked for again: its absence is nobody's version", async () => {
   const { asked, load } = owner({});
-  const cache = pieceCache<Piece>(10);
+  const cache = pieceCache<Piece>("test", 10);
   assert.equal((await cache.get([ref("a")], load)).size, 0);
   await cache.get([ref("a")], load);
   assert.equal(asked.length, 2);
@@ -45,7 +45,7 @@ test("what is gone is left out, and asked for again: its absence is nobody's ver
 
 test("many readers of one piece share a flight", async () => {
   const { asked, load } = owner({ a: 1n });
-  const cache = pieceCache<Piece>(10);
+  const cache = pieceCache<Piece>("test", 10);
   const pages = await Promise.all(Array.from({ length: 50 }, () => cache.get([ref("a")], load)));
   assert.equal(asked.length, 1);
   assert.ok(pages.every((page) => page.has("a")));
@@ -54,7 +54,7 @@ test("many readers of one piece share a flight", async () => {
 test("a flight that fails, or finds nothing for its own viewer, is not the fate of those who joined it", async () => {
   const { asked, load } = owner({ a: 1n });
   for (const first of [async () => Promise.reject(new Error("deadline")), async () => [undefined]]) {
-    const cache = pieceCache<Piece>(10);
+    const cache = pieceCache<Piece>("test", 10);
     asked.length = 0;
     const failing = cache.get([ref("a")], first).catch((reason: Error) => reason.message);
     const joined = cache.get([ref("a")], load);
@@ -66,7 +66,7 @@ test("a flight that fails, or finds nothing for its own viewer, is not the fate 
 
 test("a failure is the asker's to see, and leaves no trace", async () => {
   const { load } = owner({ a: 1n });
-  const cache = pieceCache<Piece>(10);
+  const cache = pieceCache<Piece>("test", 10);
   await assert.rejects(
     cache.get([ref("a"), ref("b")], () => Promise.reject(new Error("down"))),
     /down/,
@@ -80,7 +80,7 @@ test("any interleaving of reads and edits shows what the owner has, or the versi
     fc.asyncProperty(reads, fc.integer({ min: 1, max: 5 }), async (pages, max) => {
       const versions: Record<string, bigint> = Object.fromEntries([0, 1, 2, 3, 4, 5, 6].map((id) => [id, 1n]));
       const { load } = owner(versions);
-      const cache = pieceCache<Piece>(max);
+      const cache = pieceCache<Piece>("test", max);
       await Promise.all(
         pages.map(async (ids, turn) => {
           const refs = ids.map((id) => ref(String(id), versions[id] ?? 1n));

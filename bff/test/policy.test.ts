@@ -14,6 +14,7 @@ import { UserService as InternalUserService } from "#gen/skein/user/v1/user_pb.t
 import { bind } from "../src/door/binding.ts";
 import { type Rpc, rpcsOf } from "../src/door/rpc.ts";
 import { createRpcDoor } from "../src/door/rpc-door.ts";
+import { naming } from "../src/middleware/request-id.ts";
 import { memoryLog, unlimited } from "./serve.ts";
 
 /** A service with one RPC whose contract names a path and this policy, or none. */
@@ -49,6 +50,7 @@ const doors: Record<string, (of: readonly Rpc[]) => unknown> = {
   rpc: (of) =>
     createRpcDoor({
       rpcs: of,
+      name: naming(() => false),
       log: memoryLog(),
       session: { viewerOf: async () => undefined },
       limits: unlimited,

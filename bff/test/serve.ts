@@ -11,6 +11,7 @@ import { createApp } from "../src/app.ts";
 import type { Rpc } from "../src/door/rpc.ts";
 import { createRpcDoor } from "../src/door/rpc-door.ts";
 import type { Limits } from "../src/limits.ts";
+import { naming } from "../src/middleware/request-id.ts";
 import { createAdmission } from "../src/middleware/shed.ts";
 import { listen } from "../src/server.ts";
 import { createSession } from "../src/session.ts";
@@ -55,12 +56,19 @@ export const unlimited: Limits = { draw: async () => {}, drawPassword: async () 
 export async function serve(
   t: TestContext,
   rpcs: readonly Rpc[],
-  { isLate = (): boolean => false, drainMs = 0, reflects = false, limits = unlimited } = {},
+  {
+    isLate = (): boolean => false,
+    drainMs = 0,
+    reflects = false,
+    limits = unlimited,
+    isForced = (_: string): boolean => false,
+  } = {},
 ) {
   const log = memoryLog();
   const session = await createSession(keys.publicKey.export({ format: "jwk" }));
   const readiness = { serving: false };
-  const parts = { log, rpcs, session, limits, readiness, admission: createAdmission({ isLate }) };
+  const name = naming(isForced);
+  const parts = { name, log, rpcs, session, limits, readiness, admission: createAdmission({ isLate }) };
   const rpcDoor = createRpcDoor({ ...parts, reflects });
   const server = await listen({
     app: createApp(parts),

@@ -17,7 +17,7 @@ const bffHealthPath = "/healthz";
 
 /**
  * The edge: clients' HTTP/1.1 and h2c in, HTTP/1.1 to the BFFs, and for gRPC HTTP/2. `domains` are the host names it answers to (without
- * port); any other is 421. `otlp` takes spans over HTTP; `sampledPercent` of the requests begin a trace that is kept.
+ * port); any other is 421. `otlp` takes spans over HTTP; `sampledPercent` of the requests are traced.
  */
 export function edgeConfig(o: {
   listen: Address;
@@ -28,6 +28,8 @@ export function edgeConfig(o: {
   otlp?: Address;
   domains?: readonly string[];
   sampledPercent?: number;
+  /** Goes on with clients' traces, kept if they say so. For development. */
+  believesTraces?: boolean;
 }): object {
   const rpcs = rpcsOf(contracts).filter(({ noun }) => noun === publicNoun);
   const domains = [...new Set(o.domains ?? ["localhost", "127.0.0.1", "[::1]", o.listen.host])];
@@ -37,7 +39,7 @@ export function edgeConfig(o: {
     http_protocol_options: {},
     http2_protocol_options: h2(limits.edgeStreamsMax),
     always_set_request_id_in_response: true,
-    early_header_mutation_extensions: cleanHeaders,
+    early_header_mutation_extensions: cleanHeaders(o.believesTraces ?? false),
     local_reply_config: edgeReplies,
     http_filters: edgeFilters("bff"),
     route_config: {

@@ -26,18 +26,25 @@ const internalNames = [
   "x-method-override",
 ];
 
-export const cleanHeaders: object[] = [
-  extension(
-    "envoy.http.early_header_mutation.header_mutation",
-    "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-    {
-      mutations: [
-        ...internalPrefixes.map((prefix) => ({ remove_on_match: { key_matcher: { prefix, ignore_case: true } } })),
-        ...internalNames.map((remove) => ({ remove })),
-      ],
-    },
-  ),
-];
+/**
+ * A client's trace is its own affair: a sampled flag, or an id that the sampler takes, would let it fill the store.
+ * `believesTraces` is for development, where a browser or a test begins the trace.
+ */
+export const cleanHeaders = (believesTraces: boolean): object[] => {
+  const names = believesTraces ? internalNames : [...internalNames, "traceparent", "tracestate"];
+  return [
+    extension(
+      "envoy.http.early_header_mutation.header_mutation",
+      "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+      {
+        mutations: [
+          ...internalPrefixes.map((prefix) => ({ remove_on_match: { key_matcher: { prefix, ignore_case: true } } })),
+          ...names.map((remove) => ({ remove })),
+        ],
+      },
+    ),
+  ];
+};
 
 export const router: object = extension(
   "envoy.filters.http.router",

@@ -84,7 +84,7 @@ export const ejectionCheck = "0.5s";
 export const ejectionTimeMax = "30s";
 
 /** Of the requests that come in, so many begin a trace that is kept. */
-export const sampledPercent = 5;
+export const sampledPercent = 1;
 
 /** What counts as an answer worth compressing; below, the header costs more than it saves. */
 export const compressBytesMin = 860;

@@ -62,10 +62,13 @@ export function bootstrap(o: { name: string; admin: object; listener: object; cl
     node: { id: o.name, cluster: "skein" },
     admin: { address: o.admin },
     static_resources: { listeners: [o.listener], clusters: o.clusters },
-    layered_runtime: { layers: [{ name: "limits", static_layer: o.name === "edge" ? rapidReset : {} }] },
+    layered_runtime: { layers: [{ name: "limits", static_layer: { ...spans, ...(o.name === "edge" && rapidReset) } }] },
     overload_manager: overload,
   };
 }
+
+/** A request can be looked at soon after it; five seconds is the default. */
+const spans = { "tracing.opentelemetry.flush_interval_ms": 1_000, "tracing.opentelemetry.min_flush_spans": 64 };
 
 /**
  * A client that opens streams only to reset them (CVE-2023-44487) loses its connection. Not in the mesh: one connection

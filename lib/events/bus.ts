@@ -19,6 +19,7 @@ import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { pause, shards } from "./lease.ts";
 import type { Event } from "./outbox.ts";
+import { handOver } from "./spans.ts";
 
 /** An event as it came out of a stream. */
 export type Delivered = Event & { readonly sequence: bigint; readonly incarnation: number };
@@ -99,22 +100,23 @@ export async function openBus({ url, deployment, log }: { url: string; deploymen
 function publishing(js: JetStreamClient, base: (noun: string) => string) {
   return {
     /** Publishes one fact and waits until the stream has it. The id makes a repeat within two minutes harmless. */
-    async publish(noun: string, event: Event, incarnation: number) {
-      const about = headers();
-      about.set("Skein-Aggregate", event.aggregate);
-      about.set("Skein-Version", String(event.version));
-      about.set("Skein-Actor", String(event.actor));
-      about.set("Skein-Position", String(event.position));
-      about.set("Skein-Incarnation", String(incarnation));
-      about.set("traceparent", event.traceparent);
-      const subject = `${base(noun)}.${event.type}.${event.shard}`;
-      const ack = await js
-        .publish(subject, event.payload, { msgID: `${event.id}.${incarnation}`, headers: about })
-        .catch((reason) => {
-          throw unavailable("nats", reason);
-        });
-      return { sequence: BigInt(ack.seq), duplicate: ack.duplicate };
-    },
+    publish: (noun: string, told: Event, incarnation: number) =>
+      handOver(told, async (event) => {
+        const about = headers();
+        about.set("Skein-Aggregate", event.aggregate);
+        about.set("Skein-Version", String(event.version));
+        about.set("Skein-Actor", String(event.actor));
+        about.set("Skein-Position", String(event.position));
+        about.set("Skein-Incarnation", String(incarnation));
+        about.set("traceparent", event.traceparent);
+        const subject = `${base(noun)}.${event.type}.${event.shard}`;
+        const ack = await js
+          .publish(subject, event.payload, { msgID: `${event.id}.${incarnation}`, headers: about })
+          .catch((reason) => {
+            throw unavailable("nats", reason);
+          });
+        return { sequence: BigInt(ack.seq), duplicate: ack.duplicate };
+      }),
   };
 }
 

@@ -2,8 +2,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
+import { events as eventsTotal, watchParked } from "./backlog.ts";
 import type { Bus, Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
+import { together } from "./spans.ts";
 
 type Options = {
   /** Whose facts. */
@@ -41,6 +43,7 @@ const keepMs = 2_000;
  */
 export function createConsumer(options: Options): { readonly loop: Loop } {
   const { noun, db, bus, leases, log, tell } = options;
+  watchParked(noun, db);
   /** The shards that are read now, and where each of them is. */
   let reading: ReadonlySet<number> = new Set();
   let places = new Map<number, Place>();
@@ -59,9 +62,9 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
       // A relay that had not heard of the new life told them; it tells them again in this one.
       const current = batch.filter((event) => event.incarnation >= incarnation);
       const { fresh, missed } = freshIn(places, current);
-      if (fresh.length > 0) await settle(options, fresh, signal);
+      const heard = fresh.length > 0 ? await settle(options, fresh, signal) : fresh;
       for (const { shard, ...at } of fresh) places.set(shard, at);
-      options.applied(fresh);
+      options.applied(heard);
       if (missed !== undefined) {
         askAgain(missed);
         return pause(retellMs, signal);
@@ -145,43 +148,64 @@ function freshIn(places: ReadonlyMap<number, Place>, batch: readonly Delivered[]
   return { fresh, missed: undefined };
 }
 
-/** Applies a batch; where that fails for its own sake, one by one, parking what stays impossible. */
-async function settle(options: Options, batch: readonly Delivered[], signal: AbortSignal): Promise<void> {
+/** Applies a batch; where that fails for its own sake, one by one, parking what stays impossible. Answers what was heard. */
+async function settle(
+  options: Options,
+  batch: readonly Delivered[],
+  signal: AbortSignal,
+): Promise<readonly Delivered[]> {
   for (let tried = 1; !signal.aborted; tried++) {
     try {
-      return await options.db.tx(async (tx) => {
-        const parked = await parkedAmong(tx, options.noun, batch);
-        await options.apply(
-          tx,
-          batch.filter(({ aggregate }) => !parked.has(aggregate)),
-        );
-        await park(
-          tx,
-          options.noun,
-          batch.filter(({ aggregate }) => parked.has(aggregate)),
-          "its aggregate is parked",
-        );
-        await save(tx, options.noun, batch);
-      });
+      const heard = await together("hear", batch, (events) => applyAll(options, events));
+      count(options.noun, "applied", heard.events.length - heard.laterCount);
+      count(options.noun, "parked", heard.laterCount);
+      return heard.events;
     } catch (reason) {
       options.log.warn("batch not applied", { noun: options.noun, size: batch.length, tried, error: reason });
       if (!isPassing(reason) && batch.length > 1) {
-        for (const event of batch) await settle(options, [event], signal);
-        return;
+        const settled: Delivered[] = [];
+        for (const event of batch) settled.push(...(await settle(options, [event], signal)));
+        return settled;
       }
       if (!isPassing(reason) && tried >= triesMax) {
         await options.db.tx(async (tx) => {
           await park(tx, options.noun, batch, reason instanceof Error ? reason.message : String(reason));
           await save(tx, options.noun, batch);
         });
+        count(options.noun, "parked", batch.length);
         options.log.error("parked", { noun: options.noun, aggregate: batch[0]?.aggregate, error: reason });
-        return;
+        return batch;
       }
+      count(options.noun, "retried", batch.length);
       await pause(againMs, signal);
     }
   }
   throw new Error("stopped before the batch was applied");
 }
+
+type Heard = { readonly events: readonly Delivered[]; readonly laterCount: number };
+
+/**
+ * Everything a batch does, in one transaction. Answers the facts as they went on, below the spans in which they were heard,
+ * and how many of them were left for later with their aggregates.
+ */
+function applyAll({ noun, db, apply }: Options, batch: readonly Delivered[]): Promise<Heard> {
+  return db.tx(async (tx) => {
+    const parked = await parkedAmong(tx, noun, batch);
+    const isParked = ({ aggregate }: Delivered) => parked.has(aggregate);
+    await apply(
+      tx,
+      batch.filter((event) => !isParked(event)),
+    );
+    const later = batch.filter(isParked);
+    await park(tx, noun, later, "its aggregate is parked");
+    await save(tx, noun, batch);
+    return { events: batch, laterCount: later.length };
+  });
+}
+
+const count = (stream: string, result: "applied" | "retried" | "parked", facts: number): void =>
+  eventsTotal.inc({ stream, result }, facts);
 
 /** Whether waiting helps: something this depends on is away. */
 const isPassing = (reason: unknown): boolean =>

@@ -1,10 +1,12 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
+import { events as eventsTotal, watchOutbox } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 import { batchMax, numberNew } from "./number.ts";
 import { type Event, eventColumns, eventOf } from "./outbox.ts";
+import { together } from "./spans.ts";
 import { type Places, streamLife } from "./stream-life.ts";
 
 type Options = {
@@ -36,6 +38,8 @@ const againMs = 300;
 export function createRelay(options: Options) {
   const { noun, db, bus, leases, log, fold, project } = options;
   const life = streamLife(options);
+  const published = eventsTotal.labels(noun, "published");
+  watchOutbox(options);
   /** How far this process projected each shard. A gap is never passed over, so everything below is projected too. */
   const projected = new Map<number, bigint>();
   const isProjected = ({ shard, position }: Event) => project === undefined || position <= (projected.get(shard) ?? 0n);
@@ -69,6 +73,7 @@ export function createRelay(options: Options) {
     const failed = told.find((one) => one.status === "rejected");
     if (failed !== undefined) throw failed.reason;
     await mark(db, events, incarnation);
+    published.inc(events.length);
     return events.length >= share;
   }
 
@@ -86,7 +91,7 @@ export function createRelay(options: Options) {
       return fresh[0]?.position === after + 1n ? fresh : numberedAfter(db, shard, after, share);
     });
     const events = (await Promise.all(due)).flat();
-    await project(events);
+    await together("project", events, project);
     for (const { shard, position } of events) projected.set(shard, position);
     return events.length >= share;
   }

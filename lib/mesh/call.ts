@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type CallOptions, Code, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import { problem, unauthenticated } from "./errors.ts";
+import type { Work } from "./trace.ts";
 
 /** What travels with a request through every hop: who is behind it, who calls, until when, and under which trace. */
 export type Call = {
@@ -13,6 +14,8 @@ export type Call = {
   /** W3C trace context of the span this call runs in. */
   readonly traceparent: string;
   readonly requestId: string;
+  /** The span that this call is; absent where it began here. */
+  readonly work?: Work;
 };
 
 const callKey = createContextKey<Call | undefined>(undefined, { description: "skein call" });

@@ -7,9 +7,10 @@ import { type Call, traceparentFrom, valuesOf } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { problem, unauthenticated } from "./errors.ts";
 import type { Log } from "./log.ts";
-import { toStatus } from "./status.ts";
+import { servedRpc } from "./rpc-metrics.ts";
+import { keptKey, toStatus } from "./status.ts";
 import type { MeshTokens } from "./token.ts";
-import { begin } from "./trace.ts";
+import { begin, type Work } from "./trace.ts";
 
 /** A service and what answers it. */
 export type Hosted = { readonly desc: DescService; readonly impl: object; readonly open?: boolean };
@@ -92,19 +93,23 @@ function unary(
   meet: Meet,
   { log }: Options,
 ): grpc.handleUnaryCall<Message, Message> {
+  const served = servedRpc(method);
   return async (call, answer) => {
-    const work = begin(method.name, SpanKind.SERVER, traceparentFrom(text(call.metadata, "traceparent")));
+    const sinceMs = performance.now();
+    const work = workOf(method, call);
+    let caller = "";
     try {
-      const reply = await handler(
-        call.request,
-        contextOf(method, call, { ...meet(call), traceparent: work.traceparent }),
-      );
+      const behind = meet(call);
+      caller = behind.caller;
+      const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent, work });
+      const reply = await work.run(() => handler(call.request, ctx));
       work.end();
-      answer(null, reply as Message);
+      answer(null, reply as Message, work.isKept ? keptTrailer() : undefined);
+      served(caller, undefined, sinceMs);
     } catch (reason) {
-      const err = judged(reason, method, work.traceparent, log);
-      work.end(Code[err.code]);
-      answer(toStatus(err));
+      const err = judged(reason, method, work, log);
+      answer(statusOf(err, work));
+      served(caller, err.code, sinceMs);
     }
   };
 }
@@ -115,32 +120,77 @@ function streaming(
   meet: Meet,
   { log }: Options,
 ): grpc.handleServerStreamingCall<Message, Message> {
+  const served = servedRpc(method);
   return async (call) => {
-    const work = begin(method.name, SpanKind.SERVER, traceparentFrom(text(call.metadata, "traceparent")));
+    const sinceMs = performance.now();
+    const work = workOf(method, call);
+    let caller = "";
     try {
-      const ctx = contextOf(method, call, { ...meet(call), traceparent: work.traceparent });
-      for await (const reply of handler(call.request, ctx) as AsyncIterable<Message>) {
-        if (call.cancelled) return;
+      const behind = meet(call);
+      caller = behind.caller;
+      const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent, work });
+      const replies = work.run(() => handler(call.request, ctx)) as AsyncIterable<Message>;
+      for await (const reply of inside(work, replies)) {
+        if (call.cancelled) break;
         if (!call.write(reply)) await new Promise((go) => call.once("drain", go).once("cancelled", go));
       }
       work.end();
-      call.end();
+      call.end(work.isKept ? keptTrailer() : undefined);
+      served(caller, call.cancelled ? Code.Canceled : undefined, sinceMs);
     } catch (reason) {
-      const err = judged(reason, method, work.traceparent, log);
-      work.end(Code[err.code]);
-      call.emit("error", toStatus(err));
+      const err = judged(reason, method, work, log);
+      call.emit("error", statusOf(err, work));
+      served(caller, err.code, sinceMs);
     }
   };
 }
 
-/** Whatever was thrown as the error to send; what is our fault is logged here, once. */
-function judged(reason: unknown, method: DescMethod, traceparent: string, log: Log): ConnectError {
+const workOf = (method: DescMethod, { metadata }: ServerCall): Work =>
+  begin(
+    method.name,
+    SpanKind.SERVER,
+    { traceparent: traceparentFrom(text(metadata, "traceparent")), tracestate: text(metadata, "tracestate") },
+    { "rpc.system.name": "grpc", "rpc.service": method.parent.typeName },
+  );
+
+/** A generator runs where it is asked for the next value, so asking happens inside, each time. */
+async function* inside<T>(work: Work, values: AsyncIterable<T>): AsyncGenerator<T> {
+  const each = values[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await work.run(() => each.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await each.return?.();
+  }
+}
+
+/** Tells the caller that this span is kept, so that it keeps its own above it. */
+function keptTrailer(): grpc.Metadata {
+  const trailer = new grpc.Metadata();
+  trailer.set(keptKey, "1");
+  return trailer;
+}
+
+/** The error as its caller gets it, with the word that its span is kept. */
+function statusOf(err: ConnectError, work: Work): Partial<grpc.StatusObject> {
+  const status = toStatus(err);
+  if (work.isKept) status.metadata?.set(keptKey, "1");
+  return status;
+}
+
+/** Whatever was thrown as the error to send; it ends its span, and what is our fault is logged here, once. */
+function judged(reason: unknown, method: DescMethod, work: Work, log: Log): ConnectError {
   const err = ConnectError.from(reason, Code.Internal);
+  work.fail(err.code);
+  work.end();
   if (err.code === Code.Internal || err.code === Code.Unknown || err.code === Code.Unavailable) {
     log.error("rpc failed", {
       method: method.name,
       code: Code[err.code],
-      trace: traceparent.slice(3, 35),
+      trace: work.traceparent.slice(3, 35),
       error: reason,
     });
   }

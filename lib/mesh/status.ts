@@ -7,6 +7,9 @@ import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
 /** Where gRPC carries error details: https://grpc.io/docs/guides/error/#richer-error-model. */
 const detailsKey = "grpc-status-details-bin";
 
+/** A trailer: the callee kept its span though the trace is not sampled. */
+export const keptKey = "skein-kept";
+
 /** A ConnectError as grpc-js sends it. A message from INTERNAL up stays here: it could tell too much. */
 export function toStatus(err: ConnectError): Partial<StatusObject> {
   const told = err.code === Code.Internal || err.code === Code.Unknown ? "internal" : err.rawMessage;

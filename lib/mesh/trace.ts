@@ -1,47 +1,190 @@
-import { randomBytes } from "node:crypto";
-import { context as otel, type Span, type SpanKind, SpanStatusCode, type TraceFlags, trace } from "@opentelemetry/api";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Code } from "@connectrpc/connect";
+import {
+  type Attributes,
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  type SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+import { ids, newSpanId } from "./span-ids.ts";
 
-/** A piece of work inside a trace. `traceparent` is what goes on to whoever works for it. */
-export type Work = {
+/** Where a piece of work comes from: W3C Trace Context, https://www.w3.org/TR/trace-context/. */
+export type Came = {
   readonly traceparent: string;
-  end(failed?: string): void;
+  readonly tracestate?: string | undefined;
+  /** Sampled from here on, though it was not up to here: what is above is not there to be a parent. */
+  readonly isForced?: boolean;
 };
 
+/** A piece of work inside a trace. */
+export type Work = {
+  /** What goes on to whoever works for it. */
+  readonly traceparent: string;
+  /** Only where the trace is not sampled: whose child a peer is, should both be kept for an error. */
+  readonly tracestate: string | undefined;
+  readonly isSampled: boolean;
+  /** It is kept, also where its trace is not: it failed, or somebody who worked for it did. Its caller is told. */
+  readonly isKept: boolean;
+  /** What it turned out to be. */
+  rename(name: string): void;
+  note(attributes: Attributes): void;
+  link(other: Work): void;
+  /** Statements and commands made in there are its steps. */
+  run<T>(work: () => T): T;
+  keep(): void;
+  /** What went wrong. Decides at once whether that is kept, because the caller must hear of it with the answer. */
+  fail(code: Code): void;
+  end(): void;
+};
+
+/** Errors kept though nobody asked, a second and process; in an outage more of the same tell nothing new. */
+const errorsKeptPerSecond = 20;
+
+/** Our fault, or that of what we need. What a client did wrong is an answer like any other. */
+const faults: ReadonlySet<Code> = new Set([
+  Code.Unknown,
+  Code.Internal,
+  Code.DataLoss,
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Unimplemented,
+]);
+
+const tracer = () => trace.getTracer("skein");
+/** The sampled work that is going on here; nothing is entered for the others, so they pay one look. */
+const active = new AsyncLocalStorage<Context>();
+
 /**
- * Begins a span below `parent`. Spans are made by hand: automatic instrumentation costs 1.7 times the CPU even where
- * nothing is sampled. Without an exporter set up (telemetry.ts) this only mints the id that logs and peers see.
+ * Begins a piece of work below `came`. Spans are made by hand: automatic instrumentation costs 1.7 times the CPU even where
+ * nothing is sampled. What is sampled was decided at the edge. Work that is not sampled only remembers when it began, and
+ * becomes a span if it fails: an error can be followed although nobody asked beforehand.
  */
-export function begin(name: string, kind: SpanKind, parent: string): Work {
-  const sampled = parent.endsWith("1");
-  if (!sampled) return { traceparent: `${parent.slice(0, 36)}${spanId()}${parent.slice(52)}`, end: () => {} };
-  const above = trace.setSpanContext(otel.active(), {
-    traceId: parent.slice(3, 35),
-    spanId: parent.slice(36, 52),
-    traceFlags: 1 satisfies TraceFlags,
-    isRemote: true,
-  });
-  const span = trace.getTracer("skein").startSpan(name, { kind }, above);
-  return { traceparent: traceparentOf(span), end: (failed) => finish(span, failed) };
-}
+export const begin = (name: string, kind: SpanKind, came: Came, attributes: Attributes = {}): Work =>
+  came.isForced === true || came.traceparent.endsWith("1")
+    ? sampled(name, kind, came, attributes)
+    : unsampled(name, kind, came, attributes);
 
-function finish(span: Span, failed: string | undefined): void {
-  if (failed !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: failed });
-  span.end();
-}
-
-function traceparentOf(span: Span): string {
-  const { traceId, spanId: id, traceFlags } = span.spanContext();
-  return `00-${traceId}-${id}-0${traceFlags & 1}`;
-}
-
-/** Random ids are drawn 512 at a time: one call into OpenSSL costs more than a span. */
-let pool = Buffer.alloc(0);
-let next = 0;
-function spanId(): string {
-  if (next === pool.length) {
-    pool = randomBytes(8 * 512);
-    next = 0;
+/** A step of the work that is going on, such as a statement; without sampled work it only runs. */
+export async function step<T>(
+  name: string,
+  kind: SpanKind,
+  attributes: Attributes,
+  work: () => Promise<T>,
+): Promise<T> {
+  const above = active.getStore();
+  if (above === undefined) return await work();
+  const span = tracer().startSpan(name, { kind, attributes }, above);
+  try {
+    return await work();
+  } catch (reason) {
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    throw reason;
+  } finally {
+    span.end();
   }
-  next += 8;
-  return pool.toString("hex", next - 8, next);
 }
+
+/** Whether a step would be seen: what is only said in its attributes need not be put together otherwise. */
+export const isTraced = (): boolean => active.getStore() !== undefined;
+
+function sampled(name: string, kind: SpanKind, { traceparent, isForced }: Came, attributes: Attributes): Work {
+  const above = contextOf(traceparent);
+  const isRoot = isForced === true && !traceparent.endsWith("1");
+  const start = (under: Context) => tracer().startSpan(name, { kind, attributes }, under);
+  const span = isRoot
+    ? ids.within({ traceId: above.traceId, spanId: newSpanId() }, () => start(ROOT_CONTEXT))
+    : start(below(above));
+  const { traceId, spanId } = span.spanContext();
+  return {
+    traceparent: `00-${traceId}-${spanId}-01`,
+    tracestate: undefined,
+    isSampled: true,
+    isKept: false,
+    rename: (to) => span.updateName(to),
+    note: (more) => span.setAttributes(more),
+    link: (other) => span.addLink({ context: contextOf(other.traceparent) }),
+    run: (work) => active.run(trace.setSpan(ROOT_CONTEXT, span), work),
+    keep: () => {},
+    fail: (code) => blame(span, code),
+    end: () => span.end(),
+  };
+}
+
+function unsampled(name: string, kind: SpanKind, { traceparent, tracestate }: Came, attributes: Attributes): Work {
+  const startTime = Date.now();
+  const traceId = traceparent.slice(3, 35);
+  const spanId = newSpanId();
+  let isKept = false;
+  let failure: Code | undefined;
+  const record = () => {
+    const parent = parentIn(tracestate);
+    const above =
+      parent === undefined ? ROOT_CONTEXT : below({ traceId, spanId: parent, traceFlags: 1, isRemote: true });
+    const span = ids.within({ traceId, spanId }, () =>
+      tracer().startSpan(name, { kind, attributes, startTime }, above),
+    );
+    if (failure !== undefined) blame(span, failure);
+    span.end();
+  };
+  return {
+    traceparent: `00-${traceId}-${spanId}-00`,
+    tracestate: `skein=${spanId}`,
+    isSampled: false,
+    get isKept() {
+      return isKept;
+    },
+    rename: (to) => {
+      name = to;
+    },
+    note: (more) => {
+      attributes = { ...attributes, ...more };
+    },
+    link: () => {},
+    run: (work) => work(),
+    keep: () => {
+      isKept = true;
+    },
+    fail: (code) => {
+      failure = code;
+      if (faults.has(code)) isKept ||= mayKeep();
+    },
+    end: () => {
+      if (isKept) record();
+    },
+  };
+}
+
+function blame(span: Span, code: Code): void {
+  span.setAttribute("rpc.response.status_code", Code[code]);
+  if (faults.has(code)) span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+let second = 0;
+let keptInSecond = 0;
+function mayKeep(): boolean {
+  const now = Math.floor(Date.now() / 1000);
+  if (now !== second) {
+    second = now;
+    keptInSecond = 0;
+  }
+  return ++keptInSecond <= errorsKeptPerSecond;
+}
+
+const below = (parent: SpanContext): Context => trace.setSpanContext(ROOT_CONTEXT, parent);
+
+const contextOf = (traceparent: string): SpanContext => ({
+  traceId: traceparent.slice(3, 35),
+  spanId: traceparent.slice(36, 52),
+  traceFlags: 1,
+  isRemote: true,
+});
+
+const stateForm = /(?:^|,)\s*skein=([0-9a-f]{16})(?:,|$)/;
+
+/** The proxies between two of us name themselves in traceparent, also where they keep nothing. Tracestate they leave alone. */
+const parentIn = (tracestate: string | undefined): string | undefined =>
+  tracestate === undefined ? undefined : stateForm.exec(tracestate)?.[1];

@@ -15,8 +15,10 @@ import * as grpc from "@grpc/grpc-js";
 import { policy, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
 import { callOf, timeLeftMs } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
-import { fromStatus, isBrokenOff } from "./status.ts";
+import { calledRpc } from "./rpc-metrics.ts";
+import { fromStatus, isBrokenOff, keptKey } from "./status.ts";
 import { meshTokens } from "./token.ts";
+import type { Work } from "./trace.ts";
 
 type Options = {
   /** Where the mesh listens, e.g. http://127.0.0.1:9000; several, with commas, are taken in turn. */
@@ -52,7 +54,8 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     metadata.set("skein-token", tokens.mint({ caller, viewerId: call.viewerId }));
     metadata.set("traceparent", call.traceparent);
     metadata.set("x-request-id", call.requestId);
-    return { metadata, options: { deadline: call.deadline } };
+    if (call.work?.tracestate !== undefined) metadata.set("tracestate", call.work.tracestate);
+    return { metadata, options: { deadline: call.deadline }, work: call.work };
   };
   return { unary: unaryOver(client, outgoing), stream: streamOver(client, outgoing), close: () => client.close() };
 }
@@ -70,7 +73,13 @@ function targetOf(address: string): string {
 /** Until Envoy has learnt of a replica's death from the calls before. */
 const againMs = 25;
 
-type Outgoing = (values: ContextValues | undefined) => { metadata: grpc.Metadata; options: grpc.CallOptions };
+type Sent = {
+  readonly metadata: grpc.Metadata;
+  readonly options: grpc.CallOptions;
+  /** What the call is made for. */
+  readonly work: Work | undefined;
+};
+type Outgoing = (values: ContextValues | undefined) => Sent;
 
 const unaryOver =
   (client: grpc.Client, outgoing: Outgoing): Transport["unary"] =>
@@ -83,10 +92,10 @@ const unaryOver =
     values?: ContextValues,
   ) =>
     new Promise<UnaryResponse<I, O>>((resolve, reject) => {
-      const { path, requestSerialize, responseDeserialize } = definitionOf(method);
+      const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
       const sent = create(method.input, input);
       const send = (isLast: boolean) => {
-        const { metadata, options } = outgoing(values);
+        const { metadata, options, work } = outgoing(values);
         const call = client.makeUnaryRequest(
           path,
           requestSerialize,
@@ -95,12 +104,14 @@ const unaryOver =
           metadata,
           options,
           (err, reply) => {
+            called(err === null ? undefined : (err.code as number));
             if (err === null)
               resolve({ ...envelopeOf(method), stream: false, method, message: reply as MessageShape<O> });
             else if (!isLast && isBrokenOff(err)) setTimeout(again, againMs);
             else reject(fromStatus(err));
           },
         );
+        keepWithCallee(call, work);
         signal?.addEventListener("abort", () => call.cancel(), { once: true });
       };
       const again = () => {
@@ -125,21 +136,37 @@ const streamOver =
     values?: ContextValues,
   ): Promise<StreamResponse<I, O>> => {
     if (method.methodKind !== "server_streaming") throw new Error(`${method.name}: only servers stream in this mesh`);
-    const { path, requestSerialize, responseDeserialize } = definitionOf(method);
-    const { metadata, options } = outgoing(values);
+    const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
+    const { metadata, options, work } = outgoing(values);
     const sent = create(method.input, await first(input));
     const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, sent, metadata, options);
+    keepWithCallee(call, work);
     signal?.addEventListener("abort", () => call.cancel(), { once: true });
-    return { ...envelopeOf(method), stream: true, method, message: read(call) as AsyncIterable<MessageShape<O>> };
+    return {
+      ...envelopeOf(method),
+      stream: true,
+      method,
+      message: read(call, called) as AsyncIterable<MessageShape<O>>,
+    };
   };
+
+/** A span that is kept below makes the ones above it kept, up to the root: no tree has a branch that hangs in the air. */
+function keepWithCallee(call: grpc.ClientUnaryCall | grpc.ClientReadableStream<Message>, work: Work | undefined): void {
+  if (work === undefined || work.isSampled) return;
+  call.on("status", ({ metadata }: grpc.StatusObject) => {
+    if (metadata.get(keptKey).length > 0) work.keep();
+  });
+}
 
 const envelopeOf = (method: DescMethod) => ({ service: method.parent, header: noHeaders, trailer: noHeaders });
 
 const noHeaders = new Headers();
 
-const definitions = new WeakMap<object, grpc.MethodDefinition<Message, Message>>();
-function definitionOf(method: DescMethodUnary | DescMethodStreaming): grpc.MethodDefinition<Message, Message> {
-  const known = definitions.get(method) ?? methodDefinition(method);
+type Definition = grpc.MethodDefinition<Message, Message> & { readonly called: ReturnType<typeof calledRpc> };
+
+const definitions = new WeakMap<object, Definition>();
+function definitionOf(method: DescMethodUnary | DescMethodStreaming): Definition {
+  const known = definitions.get(method) ?? { ...methodDefinition(method), called: calledRpc(method) };
   definitions.set(method, known);
   return known;
 }
@@ -150,8 +177,9 @@ async function first<T>(input: AsyncIterable<T>): Promise<T> {
 }
 
 /** A reader that leaves early cancels the call; what the cancelled stream says then concerns nobody. */
-async function* read(call: grpc.ClientReadableStream<Message>): AsyncGenerator<Message> {
+async function* read(call: grpc.ClientReadableStream<Message>, called: Definition["called"]): AsyncGenerator<Message> {
   call.on("error", () => {});
+  call.once("status", ({ code }) => called(code === 0 ? undefined : (code as number)));
   try {
     for await (const message of call) yield message as Message;
   } catch (reason) {

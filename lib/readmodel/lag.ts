@@ -27,6 +27,14 @@ export const lag = {
   read: (redis: Redis, pipeline: ReturnType<Redis["pipeline"]>) =>
     pipeline.zrevrangeBuffer(redis.soleKey("lag"), 0, lagMax - 1),
 
+  /** How many there are, and since when the oldest is here. */
+  async size(redis: Redis): Promise<{ entries: number; oldestMs: number | undefined }> {
+    const key = redis.soleKey("lag");
+    const [entries, oldest] = await redis.run(redis.pipeline().zcard(key).zrange(key, "0", "0", "WITHSCORES"));
+    const score = (oldest as string[])[1];
+    return { entries: Number(entries), oldestMs: score === undefined ? undefined : Number(score) };
+  },
+
   /** Entries that have been here since before a moment, oldest first: forgotten ones. */
   async olderThan(redis: Redis, timeMs: number, limit: number): Promise<TimelineEntry[]> {
     const pipeline = redis.pipeline().zrangebyscoreBuffer(redis.soleKey("lag"), 0, timeMs, "LIMIT", 0, limit);

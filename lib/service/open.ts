@@ -5,6 +5,7 @@ import { createConsumer } from "#lib/events/consume.ts";
 import { type Leases, leases } from "#lib/events/lease.ts";
 import { createRelay } from "#lib/events/relay.ts";
 import type { serviceConfig } from "#lib/mesh/config.ts";
+import { watchDependencies } from "#lib/mesh/dependency-metrics.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { serveMetrics } from "#lib/mesh/metrics.ts";
 import { type Loop, run, untilSignalled } from "#lib/mesh/run.ts";
@@ -33,6 +34,7 @@ export async function openService(noun: string, config: Config) {
   const db = openMysql({ url: config.mysqlUrl, database: `${deployment}_${noun}` });
   const redis = openRedis({ url: config.redisUrl, deployment, scripts: readModelScripts, log });
   const bus = await openBus({ url: config.natsUrl, deployment, log });
+  watchDependencies({ mysql: db.ping, redis: redis.ping, nats: bus.ping });
   const mesh = grpcTransport({ address: config.meshUrl, caller: noun, key: config.internalKey });
   const loops: Loop[] = [];
 

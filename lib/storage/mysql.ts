@@ -1,6 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { SpanKind } from "@opentelemetry/api";
 import mysql from "mysql2/promise";
 import { problem, unavailable } from "#lib/mesh/errors.ts";
+import { gauge, histogram } from "#lib/mesh/metrics.ts";
+import { isTraced, step } from "#lib/mesh/trace.ts";
+import { statementOf } from "./statement.ts";
 
 /** What may be bound. Arrays expand: `IN (?)` takes a list, `VALUES ?` a list of rows. Objects are never bound. */
 export type Param = string | number | bigint | boolean | Buffer | Date | null | readonly Param[];
@@ -33,6 +37,23 @@ const freeMs = 1_000;
 /** A statement that takes longer is given up, and its connection with it. A lock is waited for half as long. */
 const statementMs = 2_000;
 const triesMax = 3;
+
+/** All pools of this process; a service has one. */
+const pools = { used: 0, waiting: 0 };
+gauge({
+  name: "skein_mysql_pool_used",
+  help: `Connections at work, of ${connectionsMax}.`,
+  collect: (shown) => shown.set(pools.used),
+});
+gauge({
+  name: "skein_mysql_pool_waiting",
+  help: `Statements and transactions that wait for a connection, of ${waitingMax}.`,
+  collect: (shown) => shown.set(pools.waiting),
+});
+const waitSeconds = histogram({
+  name: "skein_mysql_wait_seconds",
+  help: "How long a statement or a transaction waited for a connection, also where none came.",
+});
 
 const lost = { deadlock: 1213, lockWait: 1205, snapshot: 1020 } as const;
 const duplicateKey = 1062;
@@ -70,6 +91,7 @@ export function openMysql({ url, database }: { url: string; database: string }):
     try {
       return await ask(connection, sql, params);
     } finally {
+      pools.used--;
       connection.release();
     }
   };
@@ -112,6 +134,7 @@ async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolCon
     );
     throw reason;
   } finally {
+    pools.used--;
     if (settled) connection.release();
     else connection.destroy();
   }
@@ -119,13 +142,17 @@ async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolCon
 
 /** A connection of the pool. One that comes free too late goes back to it. */
 async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
+  const sinceMs = performance.now();
+  pools.waiting++;
   const coming = pool.getConnection();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, fail) => {
     timer = setTimeout(() => fail(new Error(`no connection came free within ${freeMs} ms`)), freeMs);
   });
   try {
-    return await Promise.race([coming, late]);
+    const connection = await Promise.race([coming, late]);
+    pools.used++;
+    return connection;
   } catch (reason) {
     coming.then(
       (connection) => connection.release(),
@@ -134,11 +161,20 @@ async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
     throw judged(reason);
   } finally {
     clearTimeout(timer);
+    pools.waiting--;
+    waitSeconds.observe((performance.now() - sinceMs) / 1000);
   }
 }
 
-/** Runs one statement. Where it takes too long its connection goes: an answer that comes later would block the next. */
-async function ask(connection: mysql.PoolConnection, sql: string, params: readonly Param[]): Promise<unknown> {
+/** Runs one statement; in a trace it is a step, which tells its verb and table and none of its values. */
+function ask(connection: mysql.PoolConnection, sql: string, params: readonly Param[]): Promise<unknown> {
+  if (!isTraced()) return send(connection, sql, params);
+  const { name, attributes } = statementOf(sql);
+  return step(name, SpanKind.CLIENT, attributes, () => send(connection, sql, params));
+}
+
+/** Where a statement takes too long its connection goes: an answer that comes later would block the next. */
+async function send(connection: mysql.PoolConnection, sql: string, params: readonly Param[]): Promise<unknown> {
   try {
     const [result] = await connection.query<mysql.RowDataPacket[]>({
       sql,

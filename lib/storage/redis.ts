@@ -1,6 +1,8 @@
+import { SpanKind } from "@opentelemetry/api";
 import { type ChainableCommander, Redis as Client } from "ioredis";
 import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
+import { isTraced, step } from "#lib/mesh/trace.ts";
 import { shareOf } from "./id.ts";
 
 /** Keys of one bucket share a slot under Redis Cluster, so that scripts may touch several. 1,024 in a cluster. */
@@ -99,12 +101,10 @@ export function openRedis({
     soleKey: (family) => `${trusted()}:${family}`,
     bucketOf: (owner) => shareOf(owner, buckets),
     pipeline: () => client.pipeline(),
-    async run(pipeline) {
-      const results = await pipeline.exec().catch((reason) => Promise.reject(unavailable("redis", reason)));
-      return (results ?? []).map(([err, result]) => {
-        if (err !== null) throw unavailable("redis", err);
-        return result;
-      });
+    run(pipeline) {
+      if (!isTraced()) return exec(pipeline);
+      const commands = { "db.system.name": "redis", "db.operation.batch.size": pipeline.length };
+      return step(`redis ×${pipeline.length}`, SpanKind.CLIENT, commands, () => exec(pipeline));
     },
     call(pipeline, script, keys, args) {
       if (script.sha === undefined) throw unavailable("redis");
@@ -120,4 +120,12 @@ export function openRedis({
     },
     close: () => client.disconnect(),
   };
+}
+
+async function exec(pipeline: ChainableCommander): Promise<unknown[]> {
+  const results = await pipeline.exec().catch((reason) => Promise.reject(unavailable("redis", reason)));
+  return (results ?? []).map(([err, result]) => {
+    if (err !== null) throw unavailable("redis", err);
+    return result;
+  });
 }

@@ -22,9 +22,12 @@ export type System = {
   stop(): Promise<void>;
 };
 
-export async function startSystem(replicas: Partial<Replicas> = {}): Promise<System> {
+export async function startSystem(
+  replicas: Partial<Replicas> = {},
+  more: Readonly<Record<string, string>> = {},
+): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), "skein-"));
-  const instance = await startInstance({ dir, demo: false, env, replicas });
+  const instance = await startInstance({ dir, demo: false, env: { ...env, ...more }, replicas });
   const oracle = openOracle({ url: instance.servers.mysqlUrl, deployment: "skein" });
   return {
     instance,

@@ -18,6 +18,9 @@ const listeners = {
   bffGrpc: "bff",
   traces: undefined,
   tracesQuery: undefined,
+  ...(Object.fromEntries([...services, "bff"].map((kind) => [`${kind}Metrics`, kind])) as {
+    [Name in Service | "bff" as `${Name}Metrics`]: Name;
+  }),
 } as const satisfies Record<string, Kind | undefined>;
 
 export type Listener = keyof typeof listeners;

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Address, edgeConfig, meshConfig } from "../../infra/envoy/config.ts";
+import { sampledPercent } from "../../infra/envoy/limits.ts";
 import { type Env, lastLine, runCommand } from "../servers/command.ts";
 import { envoySpec } from "../servers/envoy.ts";
-import { LaunchFailure } from "../servers/failure.ts";
+import { exitCodes, LaunchFailure } from "../servers/failure.ts";
 import { httpStatus } from "../servers/probe.ts";
 import type { ProcessSpec } from "../servers/process-spec.ts";
 import type { Program } from "../servers/program.ts";
@@ -69,6 +70,7 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
   const { dir, env, ports } = place;
   const at = (port: number): Address => ({ host: "127.0.0.1", port });
   const otlp = otlpAddress(env);
+  const tracing = { sampledPercent: percentOf(env), believesTraces: true };
   const clusters = Object.fromEntries(services.map((service) => [service, ports[service].map(at)]));
   const proxies = (kind: "edge" | "mesh") =>
     ports[kind].map((port, index) => {
@@ -82,7 +84,7 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
         config:
           kind === "mesh"
             ? meshConfig({ ...where, services: clusters })
-            : edgeConfig({ ...where, bff: ports.bff.map(at), bffGrpc: ports.bffGrpc.map(at) }),
+            : edgeConfig({ ...where, ...tracing, bff: ports.bff.map(at), bffGrpc: ports.bffGrpc.map(at) }),
         address: `http://127.0.0.1:${port}`,
         adminPort,
       });
@@ -98,12 +100,18 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
 function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSpec {
   const { ports, keys } = place;
   const port = ports[kind][index];
+  const metricsPort = ports[`${kind}Metrics`][index];
   const name = nameOf(kind, index);
   const isFront = kind === "bff";
   const publicKey = isFront || kind === "user" ? { ACCESS_PUBLIC_KEY: JSON.stringify(keys.access.public) } : {};
   const grpcPort = ports.bffGrpc[index];
   const grpcDoor = isFront
-    ? { GRPC_PORT: String(grpcPort), REFLECTION: place.env.REFLECTION ?? "1", ...budgetsOf(place.env) }
+    ? {
+        GRPC_PORT: String(grpcPort),
+        REFLECTION: place.env.REFLECTION ?? "1",
+        DEBUG_TRACE: place.env.DEBUG_TRACE ?? "1",
+        ...budgetsOf(place.env),
+      }
     : {};
   const privateKey = kind === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
   const address = `${isFront ? "http" : "grpc"}://127.0.0.1:${port}`;
@@ -114,7 +122,16 @@ function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSp
     ...(isFront && { grpcAddress: `grpc://127.0.0.1:${grpcPort}` }),
     file: process.execPath,
     args: [`--max-old-space-size=${heapMaxMiB}`, `--max-semi-space-size=${youngSpaceMiB}`, mainFile(kind)],
-    env: { ...serviceEnv(place), ...publicKey, ...privateKey, ...grpcDoor, PORT: String(port), INSTANCE: name },
+    env: {
+      ...serviceEnv(place),
+      ...publicKey,
+      ...privateKey,
+      ...grpcDoor,
+      PORT: String(port),
+      METRICS_PORT: String(metricsPort),
+      INSTANCE: name,
+    },
+    metricsUrl: `http://127.0.0.1:${metricsPort}/metrics`,
     healthUrl: isFront ? `${address}/healthz` : address,
     ready: async (output) => (isFront ? (await httpStatus(`${address}/healthz`)) === 200 : saysReady(output)),
     readyTimeoutMs: serviceReadyTimeoutMs,
@@ -145,4 +162,11 @@ function otlpAddress(env: Env): { otlp?: Address } {
   if (text === undefined || !URL.canParse(text)) return {};
   const url = new URL(text);
   return { otlp: { host: url.hostname, port: Number(url.port || 4318) } };
+}
+
+/** How many percent of the requests are traced although nobody asked. */
+function percentOf(env: Env): number {
+  const percent = Number(env.TRACE_PERCENT || sampledPercent);
+  if (percent >= 0 && percent <= 100) return percent;
+  throw new LaunchFailure(`TRACE_PERCENT=${env.TRACE_PERCENT} is not a percentage`, { exitCode: exitCodes.usage });
 }

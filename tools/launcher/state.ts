@@ -9,6 +9,7 @@ export type ProcessRecord = {
   healthUrl?: string;
   /** A second port, where gRPC is spoken. */
   grpcAddress?: string;
+  metricsUrl?: string;
   mark?: ProcessMark;
   ready: boolean;
   restarts: number;

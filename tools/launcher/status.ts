@@ -9,6 +9,8 @@ type ProcessStatus = {
   version: string;
   address: string;
   grpcAddress?: string;
+  /** Its metrics, in Prometheus' text form. */
+  metricsUrl?: string;
   healthy: boolean;
   rssBytes: number;
   restarts: number;
@@ -48,7 +50,7 @@ export async function statusOf(dir: string): Promise<InstanceStatus> {
 }
 
 async function processStatus(record: ProcessRecord): Promise<ProcessStatus> {
-  const { name, version, address, grpcAddress, restarts, mark, ready } = record;
+  const { name, version, address, grpcAddress, metricsUrl, restarts, mark, ready } = record;
   const alive = mark !== undefined && isAlive(mark);
   return {
     name,
@@ -56,6 +58,7 @@ async function processStatus(record: ProcessRecord): Promise<ProcessStatus> {
     version,
     address,
     ...(grpcAddress !== undefined && { grpcAddress }),
+    ...(metricsUrl !== undefined && { metricsUrl }),
     healthy: alive && ready && (record.healthUrl === undefined || (await isWell(record.healthUrl))),
     rssBytes: alive ? residentBytes(mark.pid) : 0,
     restarts,

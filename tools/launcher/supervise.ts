@@ -39,6 +39,7 @@ export function supervise(
     address: spec.address,
     ...(spec.healthUrl === undefined ? {} : { healthUrl: spec.healthUrl }),
     ...(spec.grpcAddress !== undefined && { grpcAddress: spec.grpcAddress }),
+    ...(spec.metricsUrl !== undefined && { metricsUrl: spec.metricsUrl }),
     ready: false,
     restarts: 0,
   };

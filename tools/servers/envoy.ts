@@ -41,6 +41,7 @@ export async function envoySpec({
     args: ["-c", configFile, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warn"],
     env: { ...baseEnv, ...program.env },
     healthUrl: `${admin}/ready`,
+    metricsUrl: `${admin}/stats/prometheus`,
     ready: async () => (await httpStatus(`${admin}/ready`)) === 200,
     readyTimeoutMs: 30_000,
     stopTimeoutMs: 3_000,

@@ -13,6 +13,8 @@ export type ProcessSpec = {
   env: Env;
   /** Where it tells how it is: http(s) answers 200, grpc answers SERVING. Absent: it is well while it runs. */
   healthUrl?: string;
+  /** Where it shows its metrics, in Prometheus' text form. */
+  metricsUrl?: string;
   /** Asked until true; `output` is what the process has written since it was started. */
   ready(output: string): Promise<boolean>;
   readyTimeoutMs: number;

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 
 /** What a skeleton says about a piece: which one, and in which version. */
 export type Ref = { readonly id: string; readonly version: bigint };
@@ -18,7 +19,8 @@ type PieceCache<P> = {
  * a piece. Nothing needs invalidating: an edit is a new version, and whether a viewer may see a piece is decided by
  * the skeleton, every time.
  */
-export function pieceCache<P extends Piece>(max: number): PieceCache<P> {
+export function pieceCache<P extends Piece>(name: string, max: number): PieceCache<P> {
+  const counts = cacheCounts(name);
   const kept = new LRUCache<string, P>({ max });
   const flights = new Map<string, Promise<P | undefined>>();
 
@@ -53,6 +55,7 @@ export function pieceCache<P extends Piece>(max: number): PieceCache<P> {
         else if (flight !== undefined) joined.push({ ref, flight });
         else missing.push(ref);
       }
+      counts(found.size, joined.length + missing.length);
       const land = (piece: P | undefined) => piece !== undefined && found.set(piece.id, piece);
       const own = missing.length > 0 ? fetch(missing, load) : [];
       const others = joined.map(({ flight }) => flight.catch(() => undefined));

@@ -18,8 +18,8 @@ export type Pieces = {
 
 /** Pages are at most 100 items and so is a batch: one call a noun and page. */
 export function createPieces({ post, user }: Pick<Clients, "post" | "user">): Pieces {
-  const posts = pieceCache<Post>(postsMax);
-  const authors = pieceCache<User>(authorsMax);
+  const posts = pieceCache<Post>("post_piece", postsMax);
+  const authors = pieceCache<User>("author_piece", authorsMax);
   return {
     posts: (refs, ctx) =>
       posts.get(refs, async (postIds) => {

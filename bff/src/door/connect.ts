@@ -14,6 +14,7 @@ import { problem } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Admission } from "../middleware/shed.ts";
 import { bodyBytesMax, readBytes } from "./body.ts";
+import { answered, doorOf } from "./door-metrics.ts";
 import { fieldNamed, report, retryAfterOf, tell } from "./failure.ts";
 import { checkMessage, compressions } from "./message.ts";
 import { admit, type Gate, perform, requirePolicy } from "./policy.ts";
@@ -45,6 +46,8 @@ type Asked = Exchange & {
   /** The handler answered; an error after that is that its answer could not be written. */
   answered: boolean;
   trailer: Headers | undefined;
+  /** What it was refused with here. */
+  code: Code | undefined;
   /** Decided already: nothing is asked, this is the answer. */
   failure: ConnectError | undefined;
 };
@@ -76,9 +79,21 @@ export function rpcHandlers(rpcs: readonly Rpc[], parts: Parts): Map<string, Rpc
 }
 
 async function serve(rpc: Rpc, handler: UniversalHandlerFn, exchange: Exchange, parts: Parts): Promise<void> {
-  const fresh = { viewerId: undefined, answered: false, trailer: undefined, failure: undefined };
+  const fresh = { viewerId: undefined, answered: false, trailer: undefined, code: undefined, failure: undefined };
   const asked: Asked = { ...exchange, ...fresh, rpc };
-  const { req, res } = exchange;
+  exchange.work.rename(rpc.name);
+  const sinceMs = performance.now();
+  try {
+    await exchanged(handler, asked, parts);
+  } finally {
+    // What was neither answered nor refused here was no request of these protocols: connect-node refused it.
+    const code = asked.code ?? (asked.answered ? undefined : Code.InvalidArgument);
+    answered(rpc, doorOf(exchange.req.headers["content-type"]), code, sinceMs);
+  }
+}
+
+async function exchanged(handler: UniversalHandlerFn, asked: Asked, parts: Parts): Promise<void> {
+  const { req, res } = asked;
   const values = createContextValues().set(askedKey, asked);
   const request = universalRequestFromNodeRequest(req, res, undefined, values);
   // The length is ours to judge, in our own words.
@@ -144,7 +159,9 @@ async function answer(request: unknown, ctx: HandlerContext, parts: Parts): Prom
 /** The error as these protocols carry it: code, google.rpc.ErrorInfo, BadRequest. What is our fault is logged here, once. */
 function refusal(thrown: unknown, asked: Asked, { log }: Parts): ConnectError {
   const { code, reason, message, violations, isFault } = tell(thrown, (field) => fieldOf(asked.rpc, field));
+  asked.work.fail(code);
   if (isFault) report(log, asked, thrown);
+  asked.code = code;
   const err = problem(code, reason, message, violations);
   if (code === Code.Unauthenticated) err.metadata.set("WWW-Authenticate", "Bearer");
   const wait = retryAfterOf(code, thrown);

@@ -16,6 +16,7 @@ export function door(bindings: readonly Binding[], gate: Gate): Middleware {
     const match = matcher(ctx.method, ctx.path);
     const { binding } = match;
     ctx.state.binding = binding;
+    ctx.state.work.rename(binding.name);
     const viewerId = await admit(binding, req, gate);
     const request = await requestOf(ctx, match);
     const reply = await perform(binding, { ...ctx.state, head: req, viewerId }, async (call) => {

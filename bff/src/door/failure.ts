@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { explain, type Violation } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
+import type { Work } from "#lib/mesh/trace.ts";
 import type { Rpc } from "./rpc.ts";
 
 /** What a client is told of an error, in whatever form its door has. */
@@ -55,15 +56,15 @@ export function retryAfterOf(code: Code, thrown: unknown): string | undefined {
   return ConnectError.from(thrown).metadata.get("Retry-After") ?? undefined;
 }
 
-type Where = { readonly rpc: Rpc | undefined; readonly requestId: string; readonly traceparent: string };
+type Where = { readonly rpc: Rpc | undefined; readonly requestId: string; readonly work: Work };
 
 /** The one line of the log that an error of ours gets. */
-export function report(log: Log, { rpc, requestId, traceparent }: Where, reason: unknown): void {
+export function report(log: Log, { rpc, requestId, work }: Where, reason: unknown): void {
   log.error("request failed", {
     rpc: rpc?.name,
     code: Code[ConnectError.from(reason, Code.Internal).code],
     requestId,
-    trace: traceparent.slice(3, 35),
+    trace: work.traceparent.slice(3, 35),
     error: reason,
   });
 }

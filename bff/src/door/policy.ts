@@ -1,8 +1,6 @@
-import { Code, ConnectError } from "@connectrpc/connect";
-import { SpanKind } from "@opentelemetry/api";
 import { Auth, Idempotency, RateClass } from "#gen/skein/options/v1/options_pb.ts";
 import { type Call, timeLeftMs } from "#lib/mesh/call.ts";
-import { begin } from "#lib/mesh/trace.ts";
+import type { Work } from "#lib/mesh/trace.ts";
 import type { Limits } from "../limits.ts";
 import type { Head, Session } from "../session.ts";
 import { checkIdempotencyKey } from "./idempotency.ts";
@@ -36,32 +34,26 @@ type Asked = {
   readonly head: Head;
   readonly viewerId: string | undefined;
   readonly requestId: string;
-  readonly traceparent: string;
+  readonly work: Work;
   /** What the client allows; at most the policy's time counts. */
   readonly timeoutMs?: number | undefined;
 };
 
 /**
- * Runs a handler as its policy says: with a key where one is needed, inside a call with a deadline, in a span of its own.
+ * Runs a handler as its policy says: with a key where one is needed, inside a call with a deadline.
  * The time begins when the request is complete, so that a slow upload does not eat it.
  */
 export async function perform<R>(rpc: Rpc, asked: Asked, run: (call: Call) => R | Promise<R>): Promise<R> {
   checkIdempotencyKey(rpc.policy, asked.head);
-  const work = begin(rpc.name, SpanKind.SERVER, asked.traceparent);
+  const { viewerId, requestId, work } = asked;
   const call: Call = {
-    viewerId: asked.viewerId,
+    viewerId,
     caller: "bff",
     deadline: Date.now() + Math.min(rpc.policy.timeoutMs, asked.timeoutMs ?? Number.POSITIVE_INFINITY),
     traceparent: work.traceparent,
-    requestId: asked.requestId,
+    requestId,
+    work,
   };
-  try {
-    timeLeftMs(call);
-    const reply = await run(call);
-    work.end();
-    return reply;
-  } catch (reason) {
-    work.end(Code[ConnectError.from(reason, Code.Internal).code]);
-    throw reason;
-  }
+  timeLeftMs(call);
+  return await run(call);
 }

@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import type { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Readiness } from "../middleware/health.ts";
-import { nameOf } from "../middleware/request-id.ts";
+import { type Named, type Naming, tellNames } from "../middleware/request-id.ts";
 import type { Admission } from "../middleware/shed.ts";
 import { rpcHandlers } from "./connect.ts";
 import { report } from "./failure.ts";
@@ -15,12 +15,7 @@ type Request = Node[0];
 type Response = Node[1];
 
 /** A request of HTTP/1.1 or HTTP/2, named. */
-export type Exchange = {
-  readonly req: Request;
-  readonly res: Response;
-  readonly requestId: string;
-  readonly traceparent: string;
-};
+export type Exchange = Named & { readonly req: Request; readonly res: Response };
 export type RpcHandler = (exchange: Exchange) => Promise<void>;
 
 /** Answers what is asked by the name of an RPC: Connect, gRPC-web, and where the connection is HTTP/2, gRPC. */
@@ -40,9 +35,10 @@ type Parts = Gate & {
   readonly readiness: Readiness;
   /** Whether anybody may ask for the contracts. In development only. */
   readonly reflects: boolean;
+  readonly name: Naming;
 };
 
-export function createRpcDoor({ rpcs, reflects, readiness, ...parts }: Parts): RpcDoor {
+export function createRpcDoor({ rpcs, reflects, readiness, name, ...parts }: Parts): RpcDoor {
   const services = [...new Set(rpcs.map(({ method }) => method.parent))];
   const handlers = new Map<string, RpcHandler>([
     ...rpcHandlers(rpcs, parts),
@@ -52,23 +48,30 @@ export function createRpcDoor({ rpcs, reflects, readiness, ...parts }: Parts): R
   return {
     serves: (url = "") => packages.some((prefix) => url.startsWith(prefix)),
     handle(req, res) {
-      const named = nameOf(req);
-      res.setHeader("X-Request-Id", named.requestId);
+      const named = name(req);
+      const { work } = named;
+      tellNames(named, (header, value) => res.setHeader(header, value));
       res.setHeader("X-Content-Type-Options", "nosniff");
       res.setHeader("Cache-Control", "no-store");
       // On HTTP/2 a GOAWAY says it.
       if (!readiness.serving && req.httpVersionMajor === 1) res.setHeader("Connection", "close");
       res.once("finish", () => forgetRest(req));
       const handler = handlers.get(req.url?.split("?", 1)[0] ?? "");
-      if (handler === undefined) return refuseUnknown(req, res);
-      handler({ req, res, ...named }).catch((error: unknown) => {
-        if (res.headersSent) return void parts.log.debug("answer cut short", { error });
-        // connect-node refuses what is no request of its protocols by throwing; anything else is a fault of ours.
-        const isRefusal = error instanceof ConnectError;
-        if (!isRefusal) report(parts.log, { rpc: undefined, ...named }, error);
-        res.writeHead(isRefusal ? 400 : 500);
-        res.end();
-      });
+      if (handler === undefined) {
+        work.end();
+        return refuseUnknown(req, res);
+      }
+      work
+        .run(() => handler({ req, res, ...named }))
+        .catch((error: unknown) => {
+          if (res.headersSent) return void parts.log.debug("answer cut short", { error });
+          // connect-node refuses what is no request of its protocols by throwing; anything else is a fault of ours.
+          const isRefusal = error instanceof ConnectError;
+          if (!isRefusal) report(parts.log, { rpc: undefined, ...named }, error);
+          res.writeHead(isRefusal ? 400 : 500);
+          res.end();
+        })
+        .finally(() => work.end());
     },
   };
 }

@@ -41,9 +41,10 @@ export const errors =
     try {
       await next();
     } catch (thrown) {
-      const { binding, requestId, traceparent } = ctx.state;
+      const { binding, requestId, work } = ctx.state;
       const { code, reason, message, violations, isFault } = tell(thrown, (field) => pointerOf(binding, field));
-      if (isFault) report(log, { rpc: binding, requestId, traceparent }, thrown);
+      work.fail(code);
+      if (isFault) report(log, { rpc: binding, requestId, work }, thrown);
       const status = statusOfReason[reason] ?? statusOf[code];
       setHeaders(ctx, status, code, thrown);
       ctx.status = status;
@@ -55,7 +56,7 @@ export const errors =
           status,
           detail: message,
           instance: `/requests/${requestId}`,
-          traceId: traceparent.slice(3, 35),
+          traceId: work.traceparent.slice(3, 35),
           errors:
             violations.length > 0 ? violations.map(({ field, rule }) => ({ pointer: field, detail: rule })) : undefined,
         }),

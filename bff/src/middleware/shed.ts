@@ -2,10 +2,16 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Code } from "@connectrpc/connect";
 import { problem } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
+import { counter } from "#lib/mesh/metrics.ts";
 import type { Middleware } from "../door/state.ts";
 
 /** How late this process is. */
 export type Lateness = { readonly isLate: () => boolean; close(): void };
+
+const shedTotal = counter({
+  name: "skein_shed_total",
+  help: "Requests refused unread because too many were under way, or fewer while the event loop was late.",
+});
 
 /** Requests at once while the event loop keeps up: 10 s of work at 100 a second. */
 const inFlightMax = 1_000;
@@ -62,6 +68,7 @@ export function createAdmission(
   return {
     enter() {
       if (inFlight >= (lateness.isLate() ? lateMax : max)) {
+        shedTotal.inc();
         throw problem(Code.Unavailable, "overloaded", "too many requests at once");
       }
       inFlight++;

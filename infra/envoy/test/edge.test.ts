@@ -212,10 +212,13 @@ test("the request id is the edge's own, and the client is told", async () => {
   assert.equal(answer.headers["x-envoy-upstream-service-time"], undefined);
 });
 
-test("a trace of the client's goes on", async () => {
-  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  await ask("/v1/users/anna", { traceparent });
-  assert.equal(seen.at(-1)?.headers.traceparent, traceparent);
+test("a client's trace context ends here: it could fill the store of traces", async () => {
+  await ask("/v1/users/anna", {
+    traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    tracestate: "skein=b7ad6b7169203331",
+  });
+  const headers = seen.at(-1)?.headers;
+  assert.deepEqual([headers?.traceparent, headers?.tracestate], [undefined, undefined]);
 });
 
 test("only the edge compresses, brotli before gzip, and only what is worth it", async () => {

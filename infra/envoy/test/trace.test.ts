@@ -11,10 +11,11 @@ const traceId = "0af7651916cd43dd8448eb211c80319c";
 const clients = (flags: string) => `00-${traceId}-b7ad6b7169203331-${flags}`;
 const envoys = (flags: string) => new RegExp(`^00-${traceId}-(?!b7ad6b7169203331)[0-9a-f]{16}-${flags}$`);
 
-test("the edge goes on with a client's trace, and decides itself whether it is kept", async () => {
-  for (const [sampledPercent, flags] of [
-    [100, "01"],
-    [0, "00"],
+test("the edge begins traces itself; a client's own is gone on with in development only", async () => {
+  for (const [sampledPercent, believesTraces, goesOn, flags] of [
+    [100, false, false, "01"],
+    [0, false, false, "00"],
+    [0, true, true, "01"],
   ] as const) {
     const addresses = await freeAddresses(4);
     const [listen, admin, bff, otlp] = [nth(addresses, 0), nth(addresses, 1), nth(addresses, 2), nth(addresses, 3)];
@@ -24,14 +25,16 @@ test("the edge goes on with a client's trace, and decides itself whether it is k
       if (req.url !== "/healthz") got = String(req.headers.traceparent);
     });
     await using _envoy = await startEnvoy(
-      edgeConfig({ listen, admin, bff: [bff], bffGrpc: [], otlp, sampledPercent }),
+      edgeConfig({ listen, admin, bff: [bff], bffGrpc: [], otlp, sampledPercent, believesTraces }),
       admin,
     );
     await healthy(admin, "bff", 1);
     await fetch(`http://${listen.host}:${listen.port}/v1/feed`, { headers: { traceparent: clients("01") } });
-    assert.match(got, envoys(flags));
+    assert.equal(got.includes(traceId), goesOn);
+    assert.ok(got.endsWith(`-${flags}`), got);
     if (flags === "00") continue;
-    await until("the span is told", async () => collector.said().includes(Buffer.from(traceId, "hex")));
+    const kept = Buffer.from(got.slice(3, 35), "hex");
+    await until("the span is told", async () => collector.said().includes(kept));
     assert.ok(collector.said().includes("envoy-edge"));
   }
 });
@@ -41,7 +44,11 @@ test("the mesh keeps what the edge decided", async () => {
   const [listen, admin, graph, otlp] = [nth(addresses, 0), nth(addresses, 1), nth(addresses, 2), nth(addresses, 3)];
   await using collector = await collect(otlp);
   const got: string[] = [];
-  const server = await startGraph(graph, (metadata) => got.push(String(metadata.get("traceparent")[0])));
+  const server = await startGraph(graph, (metadata) => {
+    got.push(String(metadata.get("traceparent")[0]));
+    // Errors of a trace that is not sampled find whose child they are here.
+    assert.deepEqual(metadata.get("tracestate"), ["skein=b7ad6b7169203331"]);
+  });
   const client = new grpc.Client(`${listen.host}:${listen.port}`, grpc.credentials.createInsecure());
   try {
     await using _envoy = await startEnvoy(meshConfig({ listen, admin, services: { graph: [graph] }, otlp }), admin);
@@ -49,6 +56,7 @@ test("the mesh keeps what the edge decided", async () => {
     for (const flags of ["00", "01"]) {
       const metadata = new grpc.Metadata();
       metadata.set("traceparent", clients(flags));
+      metadata.set("tracestate", "skein=b7ad6b7169203331");
       await new Promise<void>((resolve, reject) => {
         const done = (err: Error | null) => (err === null ? resolve() : reject(err));
         client.makeUnaryRequest(getFollowSet, whole, whole, Buffer.alloc(0), metadata, done);

@@ -8,10 +8,15 @@ export type FanoutTask = {
   readonly authorId: bigint;
   readonly afterId: bigint;
   readonly traceparent: string;
+  /** Pages this process has pushed of it. */
+  readonly pages?: number;
 };
 
 /** The share of work an author's tasks belong to: that of the author's facts. */
 export const shardOf = (authorId: bigint): number => shareOf(authorId, shards);
+
+/** Beyond, "this many" is all there is to know. */
+const tasksCountMax = 10_000;
 
 export type FeedStore = ReturnType<typeof feedStore>;
 
@@ -38,6 +43,15 @@ export function feedStore(db: Db) {
         [[...held]],
       );
       return rows.map(taskOf);
+    },
+
+    /** How many there are in some shards, as far as `tasksCountMax`. */
+    async countTasks(held: ReadonlySet<number>): Promise<number> {
+      const [row] = await db.query(
+        `SELECT COUNT(*) AS n FROM (SELECT 1 FROM fanout_task WHERE shard IN (?) LIMIT ${tasksCountMax}) AS some`, // PRIMARY
+        [[-1, ...held]],
+      );
+      return Number(row?.n);
     },
 
     async keepProgress({ activityId, authorId, afterId }: FanoutTask): Promise<void> {

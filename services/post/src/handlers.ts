@@ -32,7 +32,7 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
       nudge();
       const { id, version, deleted } = post;
       // A create that comes again may be of a writer that died before it got this far.
-      if (!deleted) await readModel.applyLater([{ postId: id, authorId, version, activityId: id, deleted }]);
+      if (!deleted) await readModel.show({ postId: id, authorId, version, activityId: id, deleted }, !replayed);
       return { post: shown(post), replayed };
     },
 

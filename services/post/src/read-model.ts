@@ -1,14 +1,25 @@
 import type { Log } from "#lib/mesh/log.ts";
+import { counter, histogram } from "#lib/mesh/metrics.ts";
 import { cards, encodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
+import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { PostChange } from "./events.ts";
 import type { PostStore, StoredPost } from "./store.ts";
 
 /** An author's list as deep as it is kept ready; below it the database goes on. */
 const builtDepth = 100;
+
+const visibleSeconds = histogram({
+  name: "skein_post_visible_seconds",
+  help: "From the making of a post's id to the moment every follower's feed shows it, which is before its answer.",
+});
+const leftTotal = counter({
+  name: "skein_post_left_total",
+  help: "Posts answered before feeds could show them, because Redis was away: their relay shows them later.",
+});
 
 export type PostReadModel = ReturnType<typeof postReadModel>;
 
@@ -27,6 +38,16 @@ export function postReadModel(redis: Redis, store: PostStore, log: Log) {
     authorTimelines.push(redis, pipeline, entry, [entry.authorId]);
     lag.add(redis, pipeline, entry);
   }
+
+  /** The same for creates: without Redis they stand all the same, and the relay brings them in later. Whether it was done. */
+  const applyLater = (changes: readonly PostChange[]): Promise<boolean> =>
+    apply(changes).then(
+      () => true,
+      (reason) => {
+        log.warn("left to the relay", { error: reason });
+        return false;
+      },
+    );
 
   return {
     apply,
@@ -47,9 +68,15 @@ export function postReadModel(redis: Redis, store: PostStore, log: Log) {
       await redis.run(pipeline);
     },
 
-    /** The same for creates: without Redis they stand all the same, and the relay brings them in later. */
-    applyLater: (changes: readonly PostChange[]): Promise<void> =>
-      apply(changes).catch((reason) => log.warn("left to the relay", { error: reason })),
+    applyLater,
+
+    /** The same for one post, measured where it is new: an answer given again says nothing of how soon it showed. */
+    async show(change: PostChange, isNew: boolean): Promise<void> {
+      const isShown = await applyLater([change]);
+      if (!isNew) return;
+      if (isShown) visibleSeconds.observe((Date.now() - timeOf(change.postId)) / 1000);
+      else leftTotal.inc();
+    },
 
     /** Posts from truth, their cards left in the read model. Without Redis the answer is the same. */
     async load(ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {

@@ -1,13 +1,16 @@
-import type { Client } from "@connectrpc/connect";
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { SpanKind } from "@opentelemetry/api";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type Leases, pause } from "#lib/events/lease.ts";
 import { onBehalfOfNobody } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
+import { begin } from "#lib/mesh/trace.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type FanoutTask, type FeedStore, shardOf } from "../store.ts";
+import { fanoutMetrics } from "./fanout-metrics.ts";
 
 /** Fan-outs at once that are one page of followers long: nearly all. */
 const shortLaneMax = 8;
@@ -16,6 +19,7 @@ const longLaneMax = 2;
 /** Tasks known in memory; the rest wait in the database. */
 const waitingMax = 10_000;
 const pageMs = 10_000;
+const tracedPagesMax = 8;
 const againMs = 300;
 /** The database is looked through for tasks nobody works on, and the lag for entries without a task. */
 const sweepMs = 5_000;
@@ -40,6 +44,7 @@ export type Fanout = ReturnType<typeof createFanout>;
  * ends with its lag entry: from there on timelines alone show the activity.
  */
 export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
+  const measured = fanoutMetrics({ redis, store, leases });
   const known = new Set<bigint>();
   const lanes = { short: lane(shortLaneMax), long: lane(longLaneMax) };
   let done: FanoutTask[] = [];
@@ -55,9 +60,9 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   function step(task: FanoutTask, on: Lane): void {
     on.add(async () => {
       try {
-        const rest = await pushPage(task);
+        const rest = await traced(task, pushPage);
         if (rest === undefined) done.push(task);
-        else step(rest, lanes.long);
+        else step({ ...task, afterId: rest, pages: (task.pages ?? 0) + 1 }, lanes.long);
       } catch (reason) {
         log.warn("fan-out again", { trace: task.traceparent.slice(3, 35), error: reason });
         setTimeout(() => step(task, on), againMs);
@@ -66,8 +71,8 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
     });
   }
 
-  /** One page of followers; answers what is left of the task. The author is their own first follower. */
-  async function pushPage(task: FanoutTask): Promise<FanoutTask | undefined> {
+  /** One page of followers; answers after whom the task goes on, if it does. The author is their own first follower. */
+  async function pushPage(task: FanoutTask): Promise<bigint | undefined> {
     const { activityId, authorId, afterId } = task;
     const page = await nextFollowers(graph, task);
     const pipeline = redis.pipeline();
@@ -76,9 +81,8 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
     await redis.run(pipeline);
     const last = page.ids.at(-1);
     if (!page.more || last === undefined) return undefined;
-    const rest = { ...task, afterId: last };
-    await store.keepProgress(rest);
-    return rest;
+    await store.keepProgress({ ...task, afterId: last });
+    return last;
   }
 
   let flushing = false;
@@ -98,6 +102,7 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   }
 
   async function finish(tasks: readonly FanoutTask[]): Promise<void> {
+    measured.pushed(tasks);
     await store.finish(tasks);
     const pipeline = redis.pipeline();
     lag.remove(redis, pipeline, tasks);
@@ -132,6 +137,26 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   }
 
   return { begin, loop };
+}
+
+/** Runs a page of a traced task in a span of its own, which its steps and its call to graph are below. */
+async function traced<T>(task: FanoutTask, push: (task: FanoutTask) => Promise<T>): Promise<T> {
+  if (!task.traceparent.endsWith("1")) return await push(task);
+  const pages = task.pages ?? 0;
+  // A celebrity's fan-out has a thousand pages: the trace shows how it begins.
+  if (pages >= tracedPagesMax) return await push({ ...task, traceparent: `${task.traceparent.slice(0, -2)}00` });
+  const span = begin("fan-out", SpanKind.INTERNAL, task, {
+    "skein.aggregate": `post:${task.activityId}`,
+    "skein.page": pages,
+  });
+  try {
+    return await span.run(() => push({ ...task, traceparent: span.traceparent }));
+  } catch (reason) {
+    span.fail(ConnectError.from(reason, Code.Internal).code);
+    throw reason;
+  } finally {
+    span.end();
+  }
 }
 
 /** The next page of a fan-out, from the primary: a follower who committed before the post is in it. */

@@ -1,4 +1,5 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
 import { setStateOf } from "#lib/readmodel/member-set.ts";
@@ -11,6 +12,8 @@ import type { Truth } from "./truth.ts";
 export type Candidates = { readonly entries: readonly TimelineEntry[]; readonly ended: boolean };
 
 type Needs = { readonly redis: Redis; readonly truth: Truth };
+
+const timelineCounts = cacheCounts("timeline");
 
 /**
  * The first step of a home read, one round trip: the timeline below a place, the version of the viewer's follow set,
@@ -40,6 +43,7 @@ export function homeCandidates(needs: Needs) {
     if (under !== undefined) await under.catch(() => {});
     const { slice, version, late } = await readOnce(redis, viewerId, before, count);
     const fresh = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
+    timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
     const merged = fresh ? undefined : await build(viewerId, options);
     const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
     const entries = (merged?.entries ?? slice.entries).filter(below).slice(0, count);

@@ -1,4 +1,5 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
 import { likedSets } from "#lib/readmodel/families.ts";
 import { type MemberSet, membersIn } from "#lib/readmodel/member-set.ts";
@@ -10,6 +11,10 @@ export type Reactions = { readonly likeCount: number; readonly commentCount: num
 
 /** Answers of the commands that `askReactions` adds, in their order. */
 export type Asked = readonly [counts: (Buffer | null)[], liked?: unknown];
+
+const likeCountCounts = cacheCounts("like_count");
+const commentCountCounts = cacheCounts("comment_count");
+const likedSetCounts = cacheCounts("liked_set");
 
 type Needs = { readonly redis: Redis; readonly truth: Truth };
 type Pipeline = ReturnType<Redis["pipeline"]>;
@@ -39,8 +44,9 @@ export async function reactionsOf(
     if (like) likes.set(id, decodeCount(like).value);
     if (comment) comments.set(id, decodeCount(comment).value);
   }
-  const set =
-    viewerId === undefined ? nobodys : (membersIn(liked, postIds) ?? (await truth.likedSet(viewerId, options)));
+  likeCountCounts(likes.size, postIds.length - likes.size);
+  commentCountCounts(comments.size, postIds.length - comments.size);
+  const set = viewerId === undefined ? nobodys : await likedBy(truth, viewerId, postIds, liked, options);
   const unsure = (id: bigint) => !likes.has(id) || id < set.lowWatermark;
   const [fromLike, fromComment] = await Promise.all([
     truth.likes([...shown].filter(unsure), options),
@@ -58,6 +64,19 @@ export async function reactionsOf(
     });
   }
   return found;
+}
+
+/** What the viewer likes of the posts: by the set in Redis, or by truth where there is none. */
+async function likedBy(
+  truth: Truth,
+  viewerId: bigint,
+  postIds: readonly bigint[],
+  answer: unknown,
+  options: CallOptions,
+): Promise<MemberSet> {
+  const kept = membersIn(answer, postIds);
+  likedSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
+  return kept ?? (await truth.likedSet(viewerId, options));
 }
 
 /** Whom nobody knows likes nothing. */

@@ -1,4 +1,5 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
 import { followSets } from "#lib/readmodel/families.ts";
@@ -15,6 +16,10 @@ export type Visible = TimelineEntry & Reactions & { readonly postVersion: number
 export type Looker = { readonly viewerId: bigint | undefined; readonly byFollows: boolean };
 
 type Needs = { readonly redis: Redis; readonly truth: Truth };
+
+const cardCounts = cacheCounts("card");
+const authorVersionCounts = cacheCounts("author_version");
+const followSetCounts = cacheCounts("follow_set");
 
 /**
  * The second step of a feed read, one round trip: decides, entry by entry, whether the viewer may see it now. Whatever
@@ -72,6 +77,7 @@ async function cardsOf(
     if (bytes) found.set(id, decodeCard(bytes));
     else missing.push(id);
   }
+  cardCounts(found.size, missing.length);
   if (missing.length > 0) for (const [id, card] of await truth.cards(missing, options)) found.set(id, card);
   return found;
 }
@@ -89,6 +95,7 @@ async function versionsOf(
     if (bytes) found.set(id, decodeAuthorVersion(bytes));
     else missing.push(id);
   }
+  authorVersionCounts(found.size, missing.length);
   if (missing.length > 0)
     for (const [id, version] of await truth.authorVersions(missing, options)) found.set(id, version);
   return found;
@@ -102,5 +109,7 @@ async function followedOf(
   answer: unknown,
   options: CallOptions,
 ): Promise<ReadonlySet<bigint>> {
-  return membersIn(answer, authorIds)?.ids ?? new Set((await truth.followSet(viewerId, options)).followeeIds);
+  const kept = membersIn(answer, authorIds);
+  followSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
+  return kept?.ids ?? new Set((await truth.followSet(viewerId, options)).followeeIds);
 }
