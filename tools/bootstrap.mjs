@@ -18,6 +18,7 @@ const commands = {
   restart: ["tools/launcher/main.ts", "restart"],
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
+  logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
   get: ["tools/get.ts"],
   gen: ["tools/gen.ts"],

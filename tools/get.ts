@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { exitCodeOf, usage } from "./cli.ts";
 import { buildJaeger } from "./get/jaeger.ts";
-import { exitCodeOf, usage } from "./operator.ts";
 import { cacheDirOf } from "./servers/cache.ts";
 import { exitCodes } from "./servers/failure.ts";
 import { jaegerCacheName, jaegerModule } from "./servers/jaeger.ts";

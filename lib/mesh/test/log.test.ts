@@ -39,8 +39,9 @@ test("a storm is held by its second, and what was held is told when the second i
   assert.deepEqual(lines.at(-1), held);
   context.mock.timers.tick(5_000);
   assert.equal(lines.length, limit + 2);
-  log.warn("relay", { n: -1 });
-  assert.equal(lines.at(-1)?.n, -1);
+  for (let n = 0; n < limit + 2; n++) log.warn("relay", { n });
+  context.mock.timers.tick(1_000);
+  assert.deepEqual([lines.length, lines.at(-1)?.held], [limit + 2 + limit + 1, 2]);
 });
 
 test("what is held when a process ends is told before it is gone", () => {
