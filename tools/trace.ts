@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { treesOf } from "../infra/otel/tree.ts";
+import { exitCodeOf, instanceDir, usage } from "./cli.ts";
 import { holderOf } from "./launcher/claim.ts";
 import { readState } from "./launcher/state.ts";
-import { exitCodeOf, instanceDir, usage } from "./operator.ts";
 import { exitCodes, LaunchFailure } from "./servers/failure.ts";
 import { type FoundTrace, type TraceApi, traceApi } from "./trace/api.ts";
 import { drawTrace, summaryOf } from "./trace/draw.ts";
