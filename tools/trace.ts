@@ -14,18 +14,19 @@ const help = `npm run trace -- [<trace id> | <post id>] [options]
 Draws what a request did, as a tree in time: each process, the databases, and the consumers that acted on it. For a
 post id it draws every trace that is kept of it. Without an id it lists the last traces.
 
+  --wait S     how long an id that is not there yet, or not all of it, is waited for (default 6 s)
   --limit N    how many traces at most (default 20)
   --dir DIR    the instance (default .skein, or SKEIN_DIR)
   --url URL    another Jaeger's query address, such as http://127.0.0.1:16686
   --json       as JSON: traces with their spans, times in milliseconds since the start of the trace
 
-A share of requests is kept, and every one that fails. Spans arrive some seconds after the request: an id that is not
-there yet is waited for, up to 6 s.
+A share of requests is kept, and every one that fails. Spans arrive some seconds after the request.
 
 Exit codes: 0 found, 1 nothing found or failed, 2 wrong usage, 3 not running.`;
 
-/** Processes send their spans every 5 s at the latest. */
+/** Processes send their spans every second, and Envoy every five. */
 const exportMs = 6_000;
+const waitMaxSeconds = 600;
 const pollMs = 250;
 const limitMax = 200;
 
@@ -41,10 +42,12 @@ async function main(): Promise<number> {
   if (more.length > 0) throw usage("npm run trace wants one id");
   const limit = Number(values.limit ?? 20);
   if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) throw usage(`--limit is a number up to ${limitMax}`);
+  const waitSeconds = Number(values.wait ?? exportMs / 1000);
+  if (!(waitSeconds >= 0 && waitSeconds <= waitMaxSeconds)) throw usage(`--wait is seconds, up to ${waitMaxSeconds}`);
   const api = traceApi(values.url ?? storeOf(instanceDir(values.dir, process.env)));
   const isJson = values.json ?? false;
   if (id === undefined) return list(api, { limit, isJson });
-  const found = await untilWhole(() => lookUp(api, id, limit));
+  const found = await untilWhole(() => lookUp(api, id, limit), waitSeconds * 1000);
   if (isJson) console.log(JSON.stringify({ traces: found.map(jsonOf) }));
   if (found.length === 0) {
     console.error(`trace: nothing is kept of ${id}; a share of requests is, and every one that fails`);
@@ -57,6 +60,7 @@ async function main(): Promise<number> {
 
 function parse() {
   const options = {
+    wait: { type: "string" },
     limit: { type: "string" },
     dir: { type: "string" },
     url: { type: "string" },
@@ -93,14 +97,14 @@ async function lookUp(api: TraceApi, id: string, limit: number): Promise<FoundTr
 }
 
 /** What is found, once it is there and stays the same: the parts of a trace come from each process when it exports. */
-async function untilWhole(look: () => Promise<FoundTrace[]>): Promise<FoundTrace[]> {
-  const deadline = Date.now() + exportMs;
+async function untilWhole(look: () => Promise<FoundTrace[]>, waitMs: number): Promise<FoundTrace[]> {
+  const deadline = Date.now() + waitMs;
   for (let before = -1; ; await sleep(pollMs)) {
     const found = await look();
     const spans = found.flatMap((trace) => trace.spans);
     const isWhole = spans.length > 0 && treesOf(spans).orphans.length === 0;
     const isOld = spans.every(({ endNs }) => Number(endNs / 1_000_000n) < Date.now() - exportMs);
-    if ((isWhole && (isOld || spans.length === before)) || Date.now() > deadline) return found;
+    if ((isWhole && (isOld || spans.length === before)) || Date.now() >= deadline) return found;
     before = spans.length;
   }
 }
