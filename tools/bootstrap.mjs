@@ -19,6 +19,7 @@ const commands = {
   reset: ["tools/launcher/main.ts", "reset"],
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
+  explain: ["tools/explain.ts"],
   logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
   get: ["tools/get.ts"],

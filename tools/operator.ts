@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CallOptions, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
@@ -44,6 +45,7 @@ export async function openOperator(place: Place) {
   const transport = grpcTransport({ address: place.mesh, caller: "operator", key: place.key });
   const operator = {
     comment: createClient(CommentService, transport),
+    feed: createClient(FeedService, transport),
     graph: createClient(GraphService, transport),
     like: createClient(LikeService, transport),
     post: createClient(PostService, transport),

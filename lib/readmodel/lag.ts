@@ -27,6 +27,10 @@ export const lag = {
   read: (redis: Redis, pipeline: ReturnType<Redis["pipeline"]>) =>
     pipeline.zrevrangeBuffer(redis.soleKey("lag"), 0, lagMax - 1),
 
+  /** Since when an entry is here; `sinceOf` reads the answer. */
+  since: (redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, entry: TimelineEntry) =>
+    pipeline.zscore(redis.soleKey("lag"), encodeEntry(entry)),
+
   /** How many there are, and since when the oldest is here. */
   async size(redis: Redis): Promise<{ entries: number; oldestMs: number | undefined }> {
     const key = redis.soleKey("lag");
@@ -43,3 +47,6 @@ export const lag = {
 };
 
 export const lagOf = (answer: unknown): TimelineEntry[] => ((answer as Buffer[] | null) ?? []).map(decodeEntry);
+
+/** Epoch milliseconds; undefined where it is not in the lag. */
+export const sinceOf = (answer: unknown): number | undefined => (answer === null ? undefined : Number(answer));

@@ -1,6 +1,7 @@
 // The scripts of lib/readmodel/timeline.ts. Ids are compared as two 32-bit halves: Lua 5.1 numbers hold 53 bits, and
 // its string comparison follows the server's locale. An element of 16 bytes is an entry (activity, author); the last
-// one is the seal: S + low watermark + version (17 bytes), or, while it is built, B + token (9 bytes).
+// one is the seal: S + low watermark + version + time (25 bytes; 17 without the time, of a release before), or, while it
+// is built, B + token (9 bytes).
 
 const older = `
 local function older(a, b)
@@ -9,8 +10,12 @@ local function older(a, b)
   return ah < bh or (ah == bh and al < bl)
 end`;
 
+/** A seal of either form: a timeline whose seal is old is trimmed all the same until its next visit makes it again. */
+const isSeal = `
+local function isSeal(element) return #element ~= 16 and string.byte(element) == 83 end`;
+
 /** KEYS: timelines. ARGV: entry, entries kept, slack. Pushes where the key exists, in order, once; trims now and then. */
-export const pushLua = `${older}
+export const pushLua = `${older}${isSeal}
 local entry, keep, slack = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local id = string.sub(entry, 1, 8)
 local function insert(key)
@@ -20,7 +25,7 @@ local function insert(key)
     if #part == 0 then return end
     for _, element in ipairs(part) do
       if #element ~= 16 then
-        if #element == 17 and older(id, string.sub(element, 2, 9)) then return end
+        if isSeal(element) and older(id, string.sub(element, 2, 9)) then return end
         return redis.call('LINSERT', key, 'BEFORE', element, entry)
       end
       if string.sub(element, 1, 8) == id then return end
@@ -35,7 +40,7 @@ for _, key in ipairs(KEYS) do
     if #head == 16 and older(head, id) then redis.call('LPUSH', key, entry) else insert(key) end
     if redis.call('LLEN', key) > keep + slack then
       local last = redis.call('RPOP', key)
-      if #last == 17 then
+      if isSeal(last) then
         redis.call('LTRIM', key, 0, keep - 1)
         last = 'S' .. string.sub(redis.call('LINDEX', key, -1), 1, 8) .. string.sub(last, 10)
       end
@@ -52,7 +57,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('LSET', KEYS[1], -1, mark)
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1`;
 
-/** KEYS: timeline. ARGV: token, low watermark, version, entries, entries kept, seconds. Merges what was built with what was pushed. */
+/** KEYS: timeline. ARGV: token, low watermark, version + time, entries, entries kept, seconds. Merges what was built with what was pushed. */
 export const sealLua = `${older}
 local key, low, blob, keep = KEYS[1], ARGV[2], ARGV[4], tonumber(ARGV[5])
 if redis.call('LINDEX', key, -1) ~= 'B' .. ARGV[1] then return 0 end

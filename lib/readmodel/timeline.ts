@@ -5,8 +5,8 @@ import { beginLua, headLua, pushLua, sealLua, sliceLua } from "./timeline-lua.ts
 /** What stands in a timeline: an activity (the sort key) and who made it public. 16 bytes. */
 export type TimelineEntry = { readonly activityId: bigint; readonly authorId: bigint };
 
-/** The end of a timeline: complete down to `lowWatermark`, made from relations of `version`. */
-export type Seal = { readonly lowWatermark: bigint; readonly version: bigint };
+/** The end of a timeline: complete down to `lowWatermark`, made from relations of `version`, of truth as of `timeMs`. */
+export type Seal = { readonly lowWatermark: bigint; readonly version: bigint; readonly timeMs: number };
 
 /** A part of a timeline; without a seal it is missing or being built, and truth decides. */
 export type Slice = { readonly entries: readonly TimelineEntry[]; readonly seal: Seal | undefined };
@@ -72,14 +72,18 @@ export function timelineFamily(family: string) {
     touch: (redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint) =>
       pipeline.expire(keyOf(redis, ownerId), lifeSeconds),
 
-    /** Begins to build timelines; call it before reading truth. The answer seals one with what was read. */
+    /**
+     * Begins to build timelines; call it before reading truth. The answer seals one with what was read, under the time
+     * of the beginning: what became public later was pushed.
+     */
     async build(redis: Redis, ownerIds: readonly bigint[]) {
       const token = randomBytes(8);
+      const time = encodeId(BigInt(Date.now()));
       const pipeline = redis.pipeline();
       for (const ownerId of ownerIds) redis.call(pipeline, begin, [keyOf(redis, ownerId)], [token, buildSeconds]);
       await redis.run(pipeline);
       return async (
-        built: readonly { ownerId: bigint; entries: readonly TimelineEntry[]; seal: Seal }[],
+        built: readonly { ownerId: bigint; entries: readonly TimelineEntry[]; seal: Omit<Seal, "timeMs"> }[],
       ): Promise<void> => {
         const sealing = redis.pipeline();
         for (const { ownerId, entries, seal: end } of built) {
@@ -88,7 +92,14 @@ export function timelineFamily(family: string) {
             sealing,
             seal,
             [keyOf(redis, ownerId)],
-            [token, encodeId(end.lowWatermark), encodeId(end.version), blob, entriesMax, lifeSeconds],
+            [
+              token,
+              encodeId(end.lowWatermark),
+              Buffer.concat([encodeId(end.version), time]),
+              blob,
+              entriesMax,
+              lifeSeconds,
+            ],
           );
         }
         await redis.run(sealing);
@@ -97,7 +108,7 @@ export function timelineFamily(family: string) {
   };
 }
 
-/** The answer of `readHead` or `readBelow`: the seal, then entries. */
+/** The answer of `readHead` or `readBelow`: the seal, then entries. A seal of an older form counts as missing. */
 export function sliceOf(answer: unknown): Slice {
   const [last, ...rest] = answer as (Buffer | null)[];
   const entries = rest.filter((bytes): bytes is Buffer => bytes?.length === entryBytes).map(decodeEntry);
@@ -105,7 +116,7 @@ export function sliceOf(answer: unknown): Slice {
 }
 
 const entryBytes = 16;
-const sealBytes = 17;
+const sealBytes = 25;
 
 export function encodeEntry({ activityId, authorId }: TimelineEntry): Buffer {
   const bytes = Buffer.alloc(entryBytes);
@@ -122,6 +133,7 @@ export const decodeEntry = (bytes: Buffer): TimelineEntry => ({
 const decodeSeal = (bytes: Buffer): Seal => ({
   lowWatermark: bytes.readBigUInt64BE(1),
   version: bytes.readBigUInt64BE(9),
+  timeMs: Number(bytes.readBigUInt64BE(17)),
 });
 
 function encodeId(id: bigint): Buffer {

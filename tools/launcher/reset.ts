@@ -10,6 +10,7 @@ import { stopInstance } from "./stop.ts";
 const made: Readonly<Record<string, readonly string[]>> = {
   data: ["mysql", "redis", "nats", "demo.json"],
   traces: ["traces"],
+  metrics: ["prometheus"],
   logs: ["logs"],
   keys: ["keys.json"],
   rest: ["envoy", "state.json", "state.json.new", "keys.json.new", "launcher.lock"],
@@ -84,7 +85,7 @@ async function ask(lines: readonly string[], say: (line: string) => void): Promi
 }
 
 const lineOf = ({ what, names, bytes }: { what: string; names: readonly string[]; bytes: number }): string =>
-  `  ${what.padEnd(6)} ${sizeOf(bytes).padStart(9)}  ${names.join(", ")}${what === "keys" ? ": everyone is signed out" : ""}`;
+  `  ${what.padEnd(7)} ${sizeOf(bytes).padStart(9)}  ${names.join(", ")}${what === "keys" ? ": everyone is signed out" : ""}`;
 
 const leftLines = (left: readonly string[]): string[] =>
   left.length === 0 ? [] : [`what stays, because no launcher made it: ${left.join(", ")}`];

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import fc from "fast-check";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
+import { until } from "#lib/harness/until.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { homeTimelines } from "../families.ts";
@@ -33,10 +34,13 @@ async function read(owner: bigint, before?: number, count = 2000) {
   return sliceOf(answers[0]);
 }
 
-const sealed = async (owner: bigint, entries: number[], seal: Seal = { lowWatermark: 0n, version: 1n }) => {
+type Made = Omit<Seal, "timeMs">;
+const sealed = async (owner: bigint, entries: number[], seal: Made = { lowWatermark: 0n, version: 1n }) => {
   const finish = await homeTimelines.build(redis, [owner]);
   await finish([{ ownerId: owner, entries: entries.map(entry), seal }]);
 };
+
+const madeOf = ({ lowWatermark, version }: Partial<Seal> = {}) => ({ lowWatermark, version });
 
 test("a push to a timeline that is not there leaves it not there", async () => {
   const owner = newId();
@@ -80,7 +84,7 @@ test("what is pushed while a timeline is built is in it", async () => {
   assert.equal((await read(owner)).seal, undefined);
   await finish([{ ownerId: owner, entries: [entry(8), entry(7), entry(3)], seal: { lowWatermark: 3n, version: 4n } }]);
   const slice = await read(owner);
-  assert.deepEqual([ids(slice.entries), slice.seal], [[9, 8, 7, 3], { lowWatermark: 3n, version: 4n }]);
+  assert.deepEqual([ids(slice.entries), madeOf(slice.seal)], [[9, 8, 7, 3], { lowWatermark: 3n, version: 4n }]);
   await push(owner, 2);
   assert.deepEqual(ids((await read(owner)).entries), [9, 8, 7, 3], "below the low watermark the database goes on");
 });
@@ -92,7 +96,7 @@ test("a build that was overtaken, or whose key was flushed, does not seal", asyn
   await early([{ ownerId: owner, entries: [entry(1)], seal: { lowWatermark: 0n, version: 1n } }]);
   assert.equal((await read(owner)).seal, undefined);
   await late([{ ownerId: owner, entries: [entry(2)], seal: { lowWatermark: 0n, version: 2n } }]);
-  assert.deepEqual((await read(owner)).seal, { lowWatermark: 0n, version: 2n });
+  assert.deepEqual(madeOf((await read(owner)).seal), { lowWatermark: 0n, version: 2n });
 
   const flushed = await homeTimelines.build(redis, [owner]);
   await redis.run(redis.pipeline().del(homeTimelines.keyOf(redis, owner)));
@@ -113,4 +117,30 @@ test("a timeline keeps its newest entries and says down to where it is complete"
   assert.ok(entries.length >= entriesMax && entries.length <= entriesMax + 64, String(entries.length));
   assert.equal(Number(entries[0]?.activityId), count);
   assert.ok(seal !== undefined && seal.lowWatermark > 0n && seal.lowWatermark <= (entries.at(-1)?.activityId ?? 0n));
+});
+
+test("a seal says when its build was begun, also after it was trimmed", async () => {
+  const owner = newId();
+  const [earliest, finish, latest] = [Date.now(), await homeTimelines.build(redis, [owner]), Date.now()];
+  await until("a later millisecond", () => Date.now() > latest);
+  await finish([{ ownerId: owner, entries: [], seal: { lowWatermark: 0n, version: 1n } }]);
+  const timeMs = (await read(owner)).seal?.timeMs ?? 0;
+  assert.ok(timeMs >= earliest && timeMs <= latest, `${earliest} ≤ ${timeMs} ≤ ${latest}`);
+  for (let id = 1; id <= entriesMax + 100; id++) await push(owner, id);
+  const { seal } = await read(owner);
+  assert.deepEqual([seal?.timeMs, (seal?.lowWatermark ?? 0n) > 0n], [timeMs, true]);
+});
+
+test("a timeline with the seal of a release before counts as missing, and is trimmed until it is made again", async () => {
+  const owner = newId();
+  await sealed(owner, [3, 2], { lowWatermark: 2n, version: 1n });
+  const key = homeTimelines.keyOf(redis, owner);
+  const old = Buffer.concat([Buffer.from("S"), Buffer.alloc(7), Buffer.from([2]), Buffer.alloc(8)]);
+  await redis.run(redis.pipeline().rpop(key).rpush(key, old));
+  assert.equal((await read(owner)).seal, undefined);
+  for (let id = 1; id <= entriesMax + 200; id++) await push(owner, id);
+  const [length] = (await redis.run(redis.pipeline().llen(key))) as [number];
+  assert.ok(length <= entriesMax + 65, `${length} elements`);
+  await sealed(owner, [9, 8]);
+  assert.equal((await read(owner)).seal?.version, 1n);
 });

@@ -1,9 +1,10 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { PostCreatedSchema } from "#gen/skein/post/v1/events_pb.ts";
 import type { Event } from "#lib/events/outbox.ts";
+import { timeOf } from "#lib/storage/id.ts";
 import type { Sql } from "#lib/storage/mysql.ts";
 import type { Fanout } from "./consumer/fanout.ts";
-import type { FanoutTask, FeedStore } from "./store.ts";
+import { type FanoutTask, type FeedStore, newTask } from "./store.ts";
 
 /**
  * What feed hears of posts. Stage 1, in order and short: a durable task for each activity, in the transaction that keeps
@@ -16,8 +17,9 @@ export function hearPosts({ store, fanout }: { store: FeedStore; fanout: Fanout 
   };
 }
 
-function tasksOf({ type, payload, traceparent }: Event): FanoutTask[] {
+function tasksOf({ id, type, payload, traceparent }: Event): FanoutTask[] {
   if (type !== PostCreatedSchema.name) return [];
   const { activityId, authorId } = fromBinary(PostCreatedSchema, payload);
-  return [{ activityId: BigInt(activityId), authorId: BigInt(authorId), afterId: 0n, traceparent }];
+  const activity = { activityId: BigInt(activityId), authorId: BigInt(authorId) };
+  return [{ ...newTask(activity), traceparent, publicMs: timeOf(id) }];
 }

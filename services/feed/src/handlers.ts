@@ -3,11 +3,13 @@ import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { idOf } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { examiner } from "./read-model/explain.ts";
+import { factsOf, reasonsOf } from "./read-model/reasons.ts";
 import type { Page, Timelines } from "./read-model.ts";
 
-type Needs = { timelines: Timelines; pageTokens: PageTokens };
+type Needs = { timelines: Timelines; examine: ReturnType<typeof examiner>; pageTokens: PageTokens };
 
-export function feedHandlers({ timelines, pageTokens }: Needs): ServiceImpl<typeof FeedService> {
+export function feedHandlers({ timelines, examine, pageTokens }: Needs): ServiceImpl<typeof FeedService> {
   return {
     async listHomeFeed(req, ctx) {
       const viewer = viewerOf(ctx);
@@ -32,6 +34,11 @@ export function feedHandlers({ timelines, pageTokens }: Needs): ServiceImpl<type
         () => Reason.AUTHOR,
         (next) => pageTokens.encode(next, scope),
       );
+    },
+
+    async explainPost(req, ctx) {
+      const evidence = await examine(idOf(req.viewerId, "viewer_id"), idOf(req.postId, "post_id"), within(ctx));
+      return { shown: evidence.shown, reasons: reasonsOf(evidence), facts: factsOf(evidence) };
     },
   };
 }

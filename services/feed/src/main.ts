@@ -11,6 +11,7 @@ import { config } from "./config.ts";
 import { createFanout } from "./consumer/fanout.ts";
 import { hearPosts } from "./consumer.ts";
 import { feedHandlers } from "./handlers.ts";
+import { examiner } from "./read-model/explain.ts";
 import { truthOf } from "./read-model/truth.ts";
 import { feedReadModel } from "./read-model.ts";
 import { feedStore } from "./store.ts";
@@ -32,5 +33,6 @@ const leases = service.leases("post");
 const fanout = createFanout({ redis, store, graph, leases, log, sql: db });
 service.consume({ noun: "post", leases, ...hearPosts({ store, fanout }) });
 
-const handlers = feedHandlers({ timelines, pageTokens: pageTokens(config.cursorKey) });
+const examine = examiner({ redis, truth, store });
+const handlers = feedHandlers({ timelines, examine, pageTokens: pageTokens(config.cursorKey) });
 await service.run([host(FeedService, handlers)], [fanout.loop]);

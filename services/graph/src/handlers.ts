@@ -1,3 +1,4 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
@@ -16,6 +17,9 @@ const batchMax = 100;
 const scanPage = 4_096;
 /** Follows in one import call, and lists, which may be empty. */
 const importMax = 5_000;
+
+/** ACCOUNT_STATE_UNSPECIFIED. */
+const noAccount = 0;
 
 type Needs = { db: Db; store: GraphStore; followSets: FollowSets; pageTokens: PageTokens; nudge: () => void };
 
@@ -81,6 +85,8 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
     getFollowSet: (req) =>
       followSets.load(idOf(req.userId, "user_id")).then(({ version, followeeIds }) => ({ version, followeeIds })),
 
+    getFollow: (req) => followOf(store, req),
+
     async *scanFollowers(req, ctx) {
       const userId = idOf(req.userId, "user_id");
       let after = parseId(req.afterUserId) ?? 0n;
@@ -106,6 +112,18 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
       if (changed.length > 0) await followSets.drop(changed);
       return { createdCount: BigInt(created), overLimitCount: BigInt(overLimit) };
     },
+  };
+}
+
+async function followOf(store: GraphStore, req: { followerId: string; followeeId: string }) {
+  const ids = [idOf(req.followerId, "follower_id"), idOf(req.followeeId, "followee_id")] as const;
+  const { followerState, followeeState, following, changeMs, setVersion } = await store.follow(...ids);
+  return {
+    followerState: (followerState ?? noAccount) as AccountState,
+    followeeState: (followeeState ?? noAccount) as AccountState,
+    following,
+    ...(changeMs !== undefined && { changeTime: timestampFromMs(changeMs) }),
+    followSetVersion: setVersion,
   };
 }
 

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { append, type Event, type Origin } from "#lib/events/outbox.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
-import { newId } from "#lib/storage/id.ts";
+import { newId, timeOf } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
 import { accountChanged, followChanged, followCountsChanged, followerDeltas } from "./events.ts";
 
@@ -13,6 +13,15 @@ export const followsMax = 5_000;
 export type StoredAccount = { userId: bigint; state: number; followerCount: bigint; followingCount: bigint };
 /** One edge of a list: its id is the sort key, latest first. */
 export type Edge = { readonly edgeId: bigint; readonly userId: bigint };
+/** How one account stands to another; a state is undefined where there is no such account. */
+export type StoredFollow = {
+  readonly followerState: number | undefined;
+  readonly followeeState: number | undefined;
+  readonly following: boolean;
+  /** When that changed last; undefined where there never was a follow. */
+  readonly changeMs: number | undefined;
+  readonly setVersion: bigint;
+};
 /** The viewer's set after a change; `changed` is false where it was so already. */
 export type Followed = { readonly version: bigint; readonly changed: boolean };
 
@@ -60,7 +69,7 @@ export function graphStore(db: Db) {
         return { version: follower.followVersion + 1n, changed: true };
       }),
 
-    /** Everyone an account follows, and the version of that set, as of one moment. */
+    /** Everyone active that an account follows, and the version of that set, as of one moment. */
     followSet: (userId: bigint) => followSet(db, userId),
 
     followVersions: (userIds: readonly bigint[]) => followVersions(db, userIds),
@@ -89,24 +98,8 @@ export function graphStore(db: Db) {
       return new Map(rows.map(accountOf).map((account) => [account.userId, account]));
     },
 
-    /** Which of some accounts a viewer follows, and which follow the viewer. */
-    relations: async (viewerId: bigint, userIds: readonly bigint[]) => {
-      const among = [0n, ...userIds];
-      const [following, followers] = await Promise.all([
-        db.query("SELECT followee_id FROM follow WHERE follower_id = ? AND followee_id IN (?) AND following = 1", [
-          viewerId,
-          among,
-        ]),
-        db.query("SELECT follower_id FROM follower WHERE followee_id = ? AND follower_id IN (?) AND following = 1", [
-          viewerId,
-          among,
-        ]),
-      ]);
-      return {
-        following: new Set(idsOf(following, "followee_id")),
-        followers: new Set(idsOf(followers, "follower_id")),
-      };
-    },
+    follow: (followerId: bigint, followeeId: bigint): Promise<StoredFollow> => followOf(db, followerId, followeeId),
+    relations: (viewerId: bigint, userIds: readonly bigint[]) => relations(db, viewerId, userIds),
   };
 }
 
@@ -116,9 +109,51 @@ const followSet = (db: Db, userId: bigint): Promise<{ version: bigint; followeeI
   db.tx(async (tx) => {
     const [account] = await tx.query("SELECT follow_version FROM account WHERE user_id = ? FOR UPDATE", [userId]);
     if (account === undefined) throw notFound("account");
-    const rows = await tx.query("SELECT followee_id FROM follow WHERE follower_id = ? AND following = 1", [userId]); // latest
+    const rows = await tx.query(
+      "SELECT f.followee_id FROM follow f JOIN account a ON a.user_id = f.followee_id AND a.state = ? WHERE f.follower_id = ? AND f.following = 1", // latest, PRIMARY
+      [active, userId],
+    );
     return { version: bigintOf(account.follow_version), followeeIds: idsOf(rows, "followee_id") };
   });
+
+/** Which of some accounts a viewer follows, and which follow the viewer. */
+async function relations(db: Db, viewerId: bigint, userIds: readonly bigint[]) {
+  const among = [0n, ...userIds];
+  const [following, followers] = await Promise.all([
+    db.query("SELECT followee_id FROM follow WHERE follower_id = ? AND followee_id IN (?) AND following = 1", [
+      viewerId,
+      among,
+    ]),
+    db.query("SELECT follower_id FROM follower WHERE followee_id = ? AND follower_id IN (?) AND following = 1", [
+      viewerId,
+      among,
+    ]),
+  ]);
+  return {
+    following: new Set(idsOf(following, "followee_id")),
+    followers: new Set(idsOf(followers, "follower_id")),
+  };
+}
+
+/** How two accounts stand. Each change of a pair, either way, gives it a new edge id, which holds the time. */
+async function followOf(db: Db, followerId: bigint, followeeId: bigint): Promise<StoredFollow> {
+  const [accounts, [pair]] = await Promise.all([
+    db.query("SELECT user_id, state, follow_version FROM account WHERE user_id IN (?)", [[followerId, followeeId]]), // PRIMARY
+    db.query("SELECT edge_id, following FROM follow WHERE follower_id = ? AND followee_id = ?", [
+      followerId,
+      followeeId,
+    ]), // PRIMARY
+  ]);
+  const rowOf = (id: bigint) => accounts.find((row) => bigintOf(row.user_id) === id);
+  const stateOf = (row: Row | undefined) => (row === undefined ? undefined : Number(row.state));
+  return {
+    followerState: stateOf(rowOf(followerId)),
+    followeeState: stateOf(rowOf(followeeId)),
+    following: Number(pair?.following ?? 0) === 1,
+    changeMs: pair === undefined ? undefined : timeOf(bigintOf(pair.edge_id)),
+    setVersion: bigintOf(rowOf(followerId)?.follow_version),
+  };
+}
 
 /** Adds a batch's follows to the counts and says what they are now. Runs once for each fact: numbering happens once. */
 export async function foldFollowerCounts(tx: Sql, events: readonly Event[]): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { refused } from "#lib/harness/refused.ts";
@@ -165,6 +166,32 @@ test("a list of no account is NOT_FOUND, one of nobody is empty", async () => {
     await refused(call({ userId: text(newId()) }, as()), Code.NotFound, "not-found");
     await refused(call({ userId: "abc" }, as()), Code.InvalidArgument, "validation", "user_id");
   }
+});
+
+test("GetFollow tells how two stand and since when, also after an unfollow", async () => {
+  const [a, b] = (await accounts(2)) as [string, string];
+  const look = (followeeId = b) => system.clients.graph.getFollow({ followerId: a, followeeId }, as());
+  const never = await look();
+  assert.deepEqual([never.following, never.changeTime, never.followSetVersion], [false, undefined, 0n]);
+  assert.deepEqual([never.followerState, never.followeeState], [AccountState.ACTIVE, AccountState.ACTIVE]);
+  let version = 0n;
+  for (const change of [system.clients.graph.followUser, system.clients.graph.unfollowUser]) {
+    const fromMs = Date.now();
+    await change({ userId: b }, as(a));
+    const { following, changeTime, followSetVersion } = await look();
+    assert.deepEqual([following, followSetVersion], [change === system.clients.graph.followUser, ++version]);
+    const changeMs = changeTime === undefined ? 0 : timestampMs(changeTime);
+    assert.ok(changeMs >= fromMs && changeMs <= Date.now(), `${fromMs} ≤ ${changeMs}`);
+  }
+  assert.equal((await look(text(newId()))).followeeState, AccountState.UNSPECIFIED);
+  await refused(look("x"), Code.InvalidArgument, "validation", "followee_id");
+});
+
+test("GetFollowSet holds nobody whose account is not active", async () => {
+  const [a, b, c] = (await accounts(3)) as [string, string, string];
+  await follow([a, b], [a, c]);
+  await system.db("graph").exec("UPDATE account SET state = ? WHERE user_id = ?", [AccountState.SUSPENDED, c]);
+  assert.deepEqual((await system.clients.graph.getFollowSet({ userId: a }, as())).followeeIds, [BigInt(b)]);
 });
 
 test("BatchGetAccounts answers in the order asked, absent is empty, 100 at most", async () => {

@@ -43,6 +43,19 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
       return { posts: ids.map((id) => slotOf(posts.get(id))) };
     },
 
+    async getPostRecord(req) {
+      const record = await store.record(idOf(req.postId, "post_id"));
+      if (record === undefined) throw notFound("post");
+      const { authorId, version, createTime, deleted, deleteTime } = record;
+      return {
+        authorId: String(authorId),
+        version: BigInt(version),
+        createTime: timestampFromDate(createTime),
+        deleted,
+        ...(deleteTime !== undefined && { deleteTime: timestampFromDate(deleteTime) }),
+      };
+    },
+
     async deletePost(req, ctx) {
       const postId = parseId(req.postId);
       if (postId === undefined) throw notFound("post");

@@ -14,6 +14,9 @@ export type StoredPost = {
   readonly createTime: Date;
 };
 
+/** What is known of a post beside its text. `deleteTime` is missing where an older release deleted it. */
+export type PostRecord = Omit<StoredPost, "text"> & { readonly deleteTime: Date | undefined };
+
 /** A post to be. `timeMs` is given by imports only. */
 export type NewPost = Keyed & { readonly timeMs?: number };
 
@@ -58,6 +61,15 @@ export function postStore(db: Db) {
       return { post: { id, authorId, version: 1, deleted: false, text, createTime }, replayed: false };
     },
 
+    /** A post without its text, also a deleted one. */
+    async record(postId: bigint): Promise<PostRecord | undefined> {
+      const [row] = await db.query(
+        "SELECT id, author_id, version, deleted, create_time, delete_time FROM post WHERE id = ?", // PRIMARY
+        [postId],
+      );
+      return row && { ...recordOf(row), deleteTime: (row.delete_time as Date | null) ?? undefined };
+    },
+
     /** Deletes an author's post; again is the same as once. NOT_FOUND where it is nobody's or somebody else's. */
     delete: (postId: bigint, authorId: bigint, origin: Origin): Promise<PostChange> =>
       db.tx(async (tx) => {
@@ -72,7 +84,9 @@ export function postStore(db: Db) {
           deleted: true,
         };
         if (deleted) return change;
-        await tx.exec("UPDATE post SET deleted = 1, version = version + 1 WHERE id = ?", [postId]);
+        await tx.exec("UPDATE post SET deleted = 1, version = version + 1, delete_time = NOW(3) WHERE id = ?", [
+          postId,
+        ]);
         await tx.exec("UPDATE activity SET deleted = 1 WHERE author_id = ? AND activity_id = ?", [authorId, postId]);
         await append(tx, [postDeleted(change, origin)]);
         return change;
@@ -99,11 +113,12 @@ export function postStore(db: Db) {
   }
 }
 
-const postOf = (row: Row): StoredPost => ({
+const postOf = (row: Row): StoredPost => ({ ...recordOf(row), text: String(row.text) });
+
+const recordOf = (row: Row): Omit<StoredPost, "text"> => ({
   id: bigintOf(row.id),
   authorId: bigintOf(row.author_id),
   version: Number(row.version),
   deleted: Number(row.deleted) === 1,
-  text: String(row.text),
   createTime: row.create_time as Date,
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import type { CreatePostResponse, Post } from "#gen/skein/post/v1/post_pb.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
@@ -13,7 +13,7 @@ import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
 import { sliceOf } from "#lib/readmodel/timeline.ts";
-import { newId } from "#lib/storage/id.ts";
+import { newId, timeOf } from "#lib/storage/id.ts";
 import { postStore } from "../src/store.ts";
 
 let place: Scratch;
@@ -231,6 +231,26 @@ test("DeletePost removes the viewer's own post, once and again; anyone else's is
     facts.map(({ type }) => type),
     ["PostCreated", "PostDeleted"],
   );
+});
+
+test("GetPostRecord tells of a post without its text, and of a deleted one when that was", async () => {
+  const author = somebody();
+  const { id } = await created(author);
+  const look = (postId = id) => post.getPostRecord({ postId }, as());
+  const standing = await look();
+  assert.deepEqual([standing.authorId, standing.version, standing.deleted], [author, 1n, false]);
+  assert.deepEqual(
+    [timestampMs(standing.createTime as Timestamp), standing.deleteTime],
+    [timeOf(BigInt(id)), undefined],
+  );
+  const fromMs = Date.now();
+  await post.deletePost({ postId: id }, as(author));
+  const gone = await look();
+  assert.deepEqual([gone.version, gone.deleted], [2n, true]);
+  const deleteMs = timestampMs(gone.deleteTime as Timestamp);
+  assert.ok(deleteMs >= fromMs - 1 && deleteMs <= Date.now() + 1, `${fromMs} ≤ ${deleteMs}`);
+  await refused(look(somebody()), Code.NotFound, "not-found");
+  await refused(look("x"), Code.InvalidArgument, "validation", "post_id");
 });
 
 test("BatchListActivities answers each author newest first, below a place, and says where it is complete", async () => {

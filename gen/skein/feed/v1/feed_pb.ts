@@ -4,6 +4,10 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { AccountState } from "../../graph/v1/graph_pb.ts";
+import { file_skein_graph_v1_graph } from "../../graph/v1/graph_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -11,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/feed/v1/feed.proto.
  */
 export const file_skein_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEi0gEKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgiPAoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJXChRMaXN0SG9tZUZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlEKFUxpc3RBdXRob3JGZWVkUmVxdWVzdBIRCglhdXRob3JfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWQoWTGlzdEF1dGhvckZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKlkKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fRk9MTE9XSU5HEAESDgoKUkVBU09OX09XThACEhEKDVJFQVNPTl9BVVRIT1IQAzLrAQoLRmVlZFNlcnZpY2USagoMTGlzdEhvbWVGZWVkEiIuc2tlaW4uZmVlZC52MS5MaXN0SG9tZUZlZWRSZXF1ZXN0GiMuc2tlaW4uZmVlZC52MS5MaXN0SG9tZUZlZWRSZXNwb25zZSIRqrsYDQgCEAEYASACKAMw0A8ScAoOTGlzdEF1dGhvckZlZWQSJC5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVxdWVzdBolLnNrZWluLmZlZWQudjEuTGlzdEF1dGhvckZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A9iBnByb3RvMw", [file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEi0gEKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgiPAoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJXChRMaXN0SG9tZUZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlEKFUxpc3RBdXRob3JGZWVkUmVxdWVzdBIRCglhdXRob3JfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiWQoWTGlzdEF1dGhvckZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjgKEkV4cGxhaW5Qb3N0UmVxdWVzdBIRCgl2aWV3ZXJfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCSJ/ChNFeHBsYWluUG9zdFJlc3BvbnNlEg0KBXNob3duGAEgASgIEisKB3JlYXNvbnMYAiADKAsyGi5za2Vpbi5mZWVkLnYxLkV4cGxhbmF0aW9uEiwKBWZhY3RzGAMgASgLMh0uc2tlaW4uZmVlZC52MS5FeHBsYWluZWRGYWN0cyLAAQoLRXhwbGFuYXRpb24SLAoEa2luZBgBIAEoDjIeLnNrZWluLmZlZWQudjEuRXhwbGFuYXRpb25LaW5kEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBmZhbm91dBgDIAEoCzIVLnNrZWluLmZlZWQudjEuRmFub3V0EjIKDGF1dGhvcl9zdGF0ZRgEIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSLBAQoGRmFub3V0Ei8KC3B1YmxpY190aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpiZWdpbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBCABKA0SEAoIdHJhY2VfaWQYBSABKAkinwQKDkV4cGxhaW5lZEZhY3RzEhEKCWF1dGhvcl9pZBgBIAEoCRIUCgxwb3N0X3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgx2aWV3ZXJfc3RhdGUYBSABKA4yHC5za2Vpbi5ncmFwaC52MS5BY2NvdW50U3RhdGUSMgoMYXV0aG9yX3N0YXRlGAYgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlEhEKCWZvbGxvd2luZxgHIAEoCBI2ChJmb2xsb3dfY2hhbmdlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgJIAEoBBIuCgh0aW1lbGluZRgKIAEoCzIcLnNrZWluLmZlZWQudjEuVGltZWxpbmVGYWN0cxIsCghsYWdfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGZmFub3V0GAwgASgLMhUuc2tlaW4uZmVlZC52MS5GYW5vdXQSEAoIcHJvcG9zZWQYDSABKAgSDwoHdmlzaWJsZRgOIAEoCBILCgNkdWUYDyABKAgisgEKDVRpbWVsaW5lRmFjdHMSKwoFc3RhdGUYASABKA4yHC5za2Vpbi5mZWVkLnYxLlRpbWVsaW5lU3RhdGUSLQoJbWFrZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJmb2xsb3dfc2V0X3ZlcnNpb24YAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBhISCgpob2xkc19wb3N0GAUgASgIKlkKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fRk9MTE9XSU5HEAESDgoKUkVBU09OX09XThACEhEKDVJFQVNPTl9BVVRIT1IQAyqaBAoPRXhwbGFuYXRpb25LaW5kEiAKHEVYUExBTkFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIjCh9FWFBMQU5BVElPTl9LSU5EX05PX1NVQ0hfVklFV0VSEAESIQodRVhQTEFOQVRJT05fS0lORF9OT19TVUNIX1BPU1QQAhIcChhFWFBMQU5BVElPTl9LSU5EX0RFTEVURUQQAxIiCh5FWFBMQU5BVElPTl9LSU5EX05PVF9GT0xMT1dJTkcQBBIiCh5FWFBMQU5BVElPTl9LSU5EX0FDQ09VTlRfU1RBVEUQBRIfChtFWFBMQU5BVElPTl9LSU5EX05PX1BST0ZJTEUQBhIYChRFWFBMQU5BVElPTl9LSU5EX09XThAHEh4KGkVYUExBTkFUSU9OX0tJTkRfRk9MTE9XSU5HEAgSGwoXRVhQTEFOQVRJT05fS0lORF9QVVNIRUQQCRIkCiBFWFBMQU5BVElPTl9LSU5EX1BVTExFRF9GUk9NX0xBRxAKEiUKIUVYUExBTkFUSU9OX0tJTkRfUFVMTEVEX1dIRU5fTUFERRALEh8KG0VYUExBTkFUSU9OX0tJTkRfRlJPTV9UUlVUSBAMEigKJEVYUExBTkFUSU9OX0tJTkRfSU5DT05TSVNURU5UX0hJRERFThANEicKI0VYUExBTkFUSU9OX0tJTkRfSU5DT05TSVNURU5UX1NIT1dOEA4qfwoNVGltZWxpbmVTdGF0ZRIeChpUSU1FTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRJTUVMSU5FX1NUQVRFX01JU1NJTkcQARIYChRUSU1FTElORV9TVEFURV9TVEFMRRACEhgKFFRJTUVMSU5FX1NUQVRFX0ZSRVNIEAMy1AIKC0ZlZWRTZXJ2aWNlEmoKDExpc3RIb21lRmVlZBIiLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVxdWVzdBojLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiEaq7GA0IAhABGAEgAigDMNAPEnAKDkxpc3RBdXRob3JGZWVkEiQuc2tlaW4uZmVlZC52MS5MaXN0QXV0aG9yRmVlZFJlcXVlc3QaJS5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEmcKC0V4cGxhaW5Qb3N0EiEuc2tlaW4uZmVlZC52MS5FeHBsYWluUG9zdFJlcXVlc3QaIi5za2Vpbi5mZWVkLnYxLkV4cGxhaW5Qb3N0UmVzcG9uc2UiEaq7GA0IBBAEGAEgAigEMIgnYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_graph_v1_graph, file_skein_options_v1_options]);
 
 /**
  * One thin item.
@@ -168,6 +172,290 @@ export const ListAuthorFeedResponseSchema: GenMessage<ListAuthorFeedResponse> = 
   messageDesc(file_skein_feed_v1_feed, 4);
 
 /**
+ * @generated from message skein.feed.v1.ExplainPostRequest
+ */
+export type ExplainPostRequest = Message<"skein.feed.v1.ExplainPostRequest"> & {
+  /**
+   * @generated from field: string viewer_id = 1;
+   */
+  viewerId: string;
+
+  /**
+   * @generated from field: string post_id = 2;
+   */
+  postId: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.ExplainPostRequest.
+ * Use `create(ExplainPostRequestSchema)` to create a new message.
+ */
+export const ExplainPostRequestSchema: GenMessage<ExplainPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 5);
+
+/**
+ * @generated from message skein.feed.v1.ExplainPostResponse
+ */
+export type ExplainPostResponse = Message<"skein.feed.v1.ExplainPostResponse"> & {
+  /**
+   * What the home read shows now.
+   *
+   * @generated from field: bool shown = 1;
+   */
+  shown: boolean;
+
+  /**
+   * In the order in which they decide: who the viewer is to the post, then the way it came.
+   *
+   * @generated from field: repeated skein.feed.v1.Explanation reasons = 2;
+   */
+  reasons: Explanation[];
+
+  /**
+   * @generated from field: skein.feed.v1.ExplainedFacts facts = 3;
+   */
+  facts?: ExplainedFacts | undefined;
+};
+
+/**
+ * Describes the message skein.feed.v1.ExplainPostResponse.
+ * Use `create(ExplainPostResponseSchema)` to create a new message.
+ */
+export const ExplainPostResponseSchema: GenMessage<ExplainPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 6);
+
+/**
+ * One reason for a post to be in a home feed, or not to be.
+ *
+ * @generated from message skein.feed.v1.Explanation
+ */
+export type Explanation = Message<"skein.feed.v1.Explanation"> & {
+  /**
+   * @generated from field: skein.feed.v1.ExplanationKind kind = 1;
+   */
+  kind: ExplanationKind;
+
+  /**
+   * What it means is said at each kind; absent where it is not known.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 2;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * With PUSHED and PULLED_FROM_LAG, where it is known.
+   *
+   * @generated from field: skein.feed.v1.Fanout fanout = 3;
+   */
+  fanout?: Fanout | undefined;
+
+  /**
+   * With ACCOUNT_STATE.
+   *
+   * @generated from field: skein.graph.v1.AccountState author_state = 4;
+   */
+  authorState: AccountState;
+};
+
+/**
+ * Describes the message skein.feed.v1.Explanation.
+ * Use `create(ExplanationSchema)` to create a new message.
+ */
+export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 7);
+
+/**
+ * A fan-out, which is remembered for seven days after its end.
+ *
+ * @generated from message skein.feed.v1.Fanout
+ */
+export type Fanout = Message<"skein.feed.v1.Fanout"> & {
+  /**
+   * When the fact was written; absent where a forgotten entry of the lag began the fan-out.
+   *
+   * @generated from field: google.protobuf.Timestamp public_time = 1;
+   */
+  publicTime?: Timestamp | undefined;
+
+  /**
+   * When its first page was begun; absent where it waits.
+   *
+   * @generated from field: google.protobuf.Timestamp begin_time = 2;
+   */
+  beginTime?: Timestamp | undefined;
+
+  /**
+   * When its last page was written; absent where it is under way.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Followers it reached so far.
+   *
+   * @generated from field: uint32 follower_count = 4;
+   */
+  followerCount: number;
+
+  /**
+   * The trace of the request that made the post, 32 hex digits; empty where it is not known.
+   *
+   * @generated from field: string trace_id = 5;
+   */
+  traceId: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.Fanout.
+ * Use `create(FanoutSchema)` to create a new message.
+ */
+export const FanoutSchema: GenMessage<Fanout> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 8);
+
+/**
+ * What was looked at.
+ *
+ * @generated from message skein.feed.v1.ExplainedFacts
+ */
+export type ExplainedFacts = Message<"skein.feed.v1.ExplainedFacts"> & {
+  /**
+   * @generated from field: string author_id = 1;
+   */
+  authorId: string;
+
+  /**
+   * @generated from field: uint64 post_version = 2;
+   */
+  postVersion: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp delete_time = 4;
+   */
+  deleteTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.graph.v1.AccountState viewer_state = 5;
+   */
+  viewerState: AccountState;
+
+  /**
+   * @generated from field: skein.graph.v1.AccountState author_state = 6;
+   */
+  authorState: AccountState;
+
+  /**
+   * @generated from field: bool following = 7;
+   */
+  following: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp follow_change_time = 8;
+   */
+  followChangeTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint64 follow_set_version = 9;
+   */
+  followSetVersion: bigint;
+
+  /**
+   * @generated from field: skein.feed.v1.TimelineFacts timeline = 10;
+   */
+  timeline?: TimelineFacts | undefined;
+
+  /**
+   * Since when it is in the lag.
+   *
+   * @generated from field: google.protobuf.Timestamp lag_time = 11;
+   */
+  lagTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.feed.v1.Fanout fanout = 12;
+   */
+  fanout?: Fanout | undefined;
+
+  /**
+   * The first step of the home read proposes it.
+   *
+   * @generated from field: bool proposed = 13;
+   */
+  proposed: boolean;
+
+  /**
+   * The second step lets it pass.
+   *
+   * @generated from field: bool visible = 14;
+   */
+  visible: boolean;
+
+  /**
+   * Truth says that it belongs into the feed.
+   *
+   * @generated from field: bool due = 15;
+   */
+  due: boolean;
+};
+
+/**
+ * Describes the message skein.feed.v1.ExplainedFacts.
+ * Use `create(ExplainedFactsSchema)` to create a new message.
+ */
+export const ExplainedFactsSchema: GenMessage<ExplainedFacts> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 9);
+
+/**
+ * A viewer's timeline as it stands in Redis.
+ *
+ * @generated from message skein.feed.v1.TimelineFacts
+ */
+export type TimelineFacts = Message<"skein.feed.v1.TimelineFacts"> & {
+  /**
+   * @generated from field: skein.feed.v1.TimelineState state = 1;
+   */
+  state: TimelineState;
+
+  /**
+   * With FRESH and STALE.
+   *
+   * @generated from field: google.protobuf.Timestamp make_time = 2;
+   */
+  makeTime?: Timestamp | undefined;
+
+  /**
+   * The set of followings it was made from.
+   *
+   * @generated from field: uint64 follow_set_version = 3;
+   */
+  followSetVersion: bigint;
+
+  /**
+   * Down to this activity it is whole; 0 is all there is.
+   *
+   * @generated from field: fixed64 low_watermark = 4;
+   */
+  lowWatermark: bigint;
+
+  /**
+   * @generated from field: bool holds_post = 5;
+   */
+  holdsPost: boolean;
+};
+
+/**
+ * Describes the message skein.feed.v1.TimelineFacts.
+ * Use `create(TimelineFactsSchema)` to create a new message.
+ */
+export const TimelineFactsSchema: GenMessage<TimelineFacts> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 10);
+
+/**
  * Why an item is in a feed.
  *
  * @generated from enum skein.feed.v1.Reason
@@ -214,6 +502,175 @@ export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
   enumDesc(file_skein_feed_v1_feed, 0);
 
 /**
+ * What a reason says.
+ *
+ * @generated from enum skein.feed.v1.ExplanationKind
+ */
+export const ExplanationKind = {
+  /**
+   * @generated from enum value: EXPLANATION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Hidden: there is no such account.
+   *
+   * @generated from enum value: EXPLANATION_KIND_NO_SUCH_VIEWER = 1;
+   */
+  NO_SUCH_VIEWER: 1,
+
+  /**
+   * Hidden: there never was such a post.
+   *
+   * @generated from enum value: EXPLANATION_KIND_NO_SUCH_POST = 2;
+   */
+  NO_SUCH_POST: 2,
+
+  /**
+   * Hidden: it was deleted. Time: when.
+   *
+   * @generated from enum value: EXPLANATION_KIND_DELETED = 3;
+   */
+  DELETED: 3,
+
+  /**
+   * Hidden: the viewer does not follow the author. Time: since when not; absent where there never was a follow.
+   *
+   * @generated from enum value: EXPLANATION_KIND_NOT_FOLLOWING = 4;
+   */
+  NOT_FOLLOWING: 4,
+
+  /**
+   * Hidden: the author's account is not active.
+   *
+   * @generated from enum value: EXPLANATION_KIND_ACCOUNT_STATE = 5;
+   */
+  ACCOUNT_STATE: 5,
+
+  /**
+   * Hidden: the author has no profile to show.
+   *
+   * @generated from enum value: EXPLANATION_KIND_NO_PROFILE = 6;
+   */
+  NO_PROFILE: 6,
+
+  /**
+   * The viewer is the author.
+   *
+   * @generated from enum value: EXPLANATION_KIND_OWN = 7;
+   */
+  OWN: 7,
+
+  /**
+   * The viewer follows the author. Time: since when.
+   *
+   * @generated from enum value: EXPLANATION_KIND_FOLLOWING = 8;
+   */
+  FOLLOWING: 8,
+
+  /**
+   * The way: a fan-out wrote it to the viewer's timeline. Time: when the fan-out began.
+   *
+   * @generated from enum value: EXPLANATION_KIND_PUSHED = 9;
+   */
+  PUSHED: 9,
+
+  /**
+   * The way: it is not fanned out to this viewer yet, and reads merge the lag. Time: since when it is in the lag.
+   *
+   * @generated from enum value: EXPLANATION_KIND_PULLED_FROM_LAG = 10;
+   */
+  PULLED_FROM_LAG: 10,
+
+  /**
+   * The way: it came from the author's timeline when the viewer's was made. Time: when that was; absent where the
+   * timeline is missing, or made from another set of followings, so that the next read makes it.
+   *
+   * @generated from enum value: EXPLANATION_KIND_PULLED_WHEN_MADE = 11;
+   */
+  PULLED_WHEN_MADE: 11,
+
+  /**
+   * The way: it is older than the kept part of the timeline, and read from the database. Time: that of the oldest entry
+   * that is kept.
+   *
+   * @generated from enum value: EXPLANATION_KIND_FROM_TRUTH = 12;
+   */
+  FROM_TRUTH: 12,
+
+  /**
+   * A bug: truth says that it belongs into the feed, and the home read hides it.
+   *
+   * @generated from enum value: EXPLANATION_KIND_INCONSISTENT_HIDDEN = 13;
+   */
+  INCONSISTENT_HIDDEN: 13,
+
+  /**
+   * A bug: truth says that it does not belong into the feed, and the home read shows it.
+   *
+   * @generated from enum value: EXPLANATION_KIND_INCONSISTENT_SHOWN = 14;
+   */
+  INCONSISTENT_SHOWN: 14,
+} as const;
+
+/**
+ * What a reason says.
+ *
+ * @generated from enum skein.feed.v1.ExplanationKind
+ */
+export type ExplanationKind = (typeof ExplanationKind)[keyof typeof ExplanationKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.feed.v1.ExplanationKind.
+ */
+export const ExplanationKindSchema: GenEnum<ExplanationKind> = /*@__PURE__*/
+  enumDesc(file_skein_feed_v1_feed, 1);
+
+/**
+ * Whether a timeline can be read as it is.
+ *
+ * @generated from enum skein.feed.v1.TimelineState
+ */
+export const TimelineState = {
+  /**
+   * @generated from enum value: TIMELINE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * There is none, or it is being made.
+   *
+   * @generated from enum value: TIMELINE_STATE_MISSING = 1;
+   */
+  MISSING: 1,
+
+  /**
+   * Made from another set of followings.
+   *
+   * @generated from enum value: TIMELINE_STATE_STALE = 2;
+   */
+  STALE: 2,
+
+  /**
+   * @generated from enum value: TIMELINE_STATE_FRESH = 3;
+   */
+  FRESH: 3,
+} as const;
+
+/**
+ * Whether a timeline can be read as it is.
+ *
+ * @generated from enum skein.feed.v1.TimelineState
+ */
+export type TimelineState = (typeof TimelineState)[keyof typeof TimelineState] | UnknownEnum;
+
+/**
+ * Describes the enum skein.feed.v1.TimelineState.
+ */
+export const TimelineStateSchema: GenEnum<TimelineState> = /*@__PURE__*/
+  enumDesc(file_skein_feed_v1_feed, 2);
+
+/**
  * FeedService owns timelines: which activity stands where for whom. It answers thin items, ids and versions; content
  * is asked for by (id, version) from its owner.
  *
@@ -240,6 +697,18 @@ export const FeedService: GenService<{
     methodKind: "unary";
     input: typeof ListAuthorFeedRequestSchema;
     output: typeof ListAuthorFeedResponseSchema;
+  },
+  /**
+   * ExplainPost answers whether a post is in a viewer's home feed at this moment and why, or why not. It decides by the
+   * home read itself, holds that against truth, and changes nothing: a timeline that is missing stays missing. What does
+   * not exist is a reason, not an error.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.ExplainPost
+   */
+  explainPost: {
+    methodKind: "unary";
+    input: typeof ExplainPostRequestSchema;
+    output: typeof ExplainPostResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_feed_v1_feed, 0);

@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -11,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/graph/v1/graph.proto.
  */
 export const file_skein_graph_v1_graph: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9ncmFwaC92MS9ncmFwaC5wcm90bxIOc2tlaW4uZ3JhcGgudjEipgEKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIrCgVzdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIWCg5mb2xsb3dlcl9jb3VudBgDIAEoAxIXCg9mb2xsb3dpbmdfY291bnQYBCABKAMSLAoGdmlld2VyGAUgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwIjYKDFJlbGF0aW9uc2hpcBIRCglmb2xsb3dpbmcYASABKAgSEwoLZm9sbG93ZWRfYnkYAiABKAgiJwoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSIXChVDcmVhdGVBY2NvdW50UmVzcG9uc2UiJAoRRm9sbG93VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJIChJGb2xsb3dVc2VyUmVzcG9uc2USMgoMcmVsYXRpb25zaGlwGAEgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwIiYKE1VuZm9sbG93VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJKChRVbmZvbGxvd1VzZXJSZXNwb25zZRIyCgxyZWxhdGlvbnNoaXAYASABKAsyHC5za2Vpbi5ncmFwaC52MS5SZWxhdGlvbnNoaXAiTgoUTGlzdEZvbGxvd2Vyc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJCChVMaXN0Rm9sbG93ZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk4KFExpc3RGb2xsb3dpbmdSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiQgoVTGlzdEZvbGxvd2luZ1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIrChdCYXRjaEdldEFjY291bnRzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJFChhCYXRjaEdldEFjY291bnRzUmVzcG9uc2USKQoIYWNjb3VudHMYASADKAsyFy5za2Vpbi5ncmFwaC52MS5BY2NvdW50IiYKE0dldEZvbGxvd1NldFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSI9ChRHZXRGb2xsb3dTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGZvbGxvd2VlX2lkcxgCIAMoBiJSChRTY2FuRm9sbG93ZXJzUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhUKDWFmdGVyX3VzZXJfaWQYAiABKAkSEgoKcGFnZV9saW1pdBgDIAEoBSItChVTY2FuRm9sbG93ZXJzUmVzcG9uc2USFAoMZm9sbG93ZXJfaWRzGAEgAygGIkEKFEltcG9ydEZvbGxvd3NSZXF1ZXN0EikKBWxpc3RzGAEgAygLMhouc2tlaW4uZ3JhcGgudjEuRm9sbG93TGlzdCI3CgpGb2xsb3dMaXN0EhMKC2ZvbGxvd2VyX2lkGAEgASgJEhQKDGZvbGxvd2VlX2lkcxgCIAMoBiJIChVJbXBvcnRGb2xsb3dzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAxIYChBvdmVyX2xpbWl0X2NvdW50GAIgASgDKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEAQyhQgKDEdyYXBoU2VydmljZRJvCg1DcmVhdGVBY2NvdW50EiQuc2tlaW4uZ3JhcGgudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2UiEaq7GA0IAxAEGAIgAigEMNAPEmYKCkZvbGxvd1VzZXISIS5za2Vpbi5ncmFwaC52MS5Gb2xsb3dVc2VyUmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLkZvbGxvd1VzZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbAoMVW5mb2xsb3dVc2VyEiMuc2tlaW4uZ3JhcGgudjEuVW5mb2xsb3dVc2VyUmVxdWVzdBokLnNrZWluLmdyYXBoLnYxLlVuZm9sbG93VXNlclJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJvCg1MaXN0Rm9sbG93ZXJzEiQuc2tlaW4uZ3JhcGgudjEuTGlzdEZvbGxvd2Vyc1JlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5MaXN0Rm9sbG93ZXJzUmVzcG9uc2UiEaq7GA0IARABGAEgAigBMNAPEm8KDUxpc3RGb2xsb3dpbmcSJC5za2Vpbi5ncmFwaC52MS5MaXN0Rm9sbG93aW5nUmVxdWVzdBolLnNrZWluLmdyYXBoLnYxLkxpc3RGb2xsb3dpbmdSZXNwb25zZSIRqrsYDQgBEAEYASACKAEw0A8SeAoQQmF0Y2hHZXRBY2NvdW50cxInLnNrZWluLmdyYXBoLnYxLkJhdGNoR2V0QWNjb3VudHNSZXF1ZXN0Giguc2tlaW4uZ3JhcGgudjEuQmF0Y2hHZXRBY2NvdW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoATDQDxJsCgxHZXRGb2xsb3dTZXQSIy5za2Vpbi5ncmFwaC52MS5HZXRGb2xsb3dTZXRSZXF1ZXN0GiQuc2tlaW4uZ3JhcGgudjEuR2V0Rm9sbG93U2V0UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEnIKDVNjYW5Gb2xsb3dlcnMSJC5za2Vpbi5ncmFwaC52MS5TY2FuRm9sbG93ZXJzUmVxdWVzdBolLnNrZWluLmdyYXBoLnYxLlNjYW5Gb2xsb3dlcnNSZXNwb25zZSISqrsYDggDEAQYASACKAQw4NQDMAEScAoNSW1wb3J0Rm9sbG93cxIkLnNrZWluLmdyYXBoLnYxLkltcG9ydEZvbGxvd3NSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuSW1wb3J0Rm9sbG93c1Jlc3BvbnNlIhKquxgOCAQQBBgCIAIoBDCw6gFiBnByb3RvMw", [file_skein_options_v1_options]);
+  fileDesc("Chpza2Vpbi9ncmFwaC92MS9ncmFwaC5wcm90bxIOc2tlaW4uZ3JhcGgudjEipgEKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIrCgVzdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIWCg5mb2xsb3dlcl9jb3VudBgDIAEoAxIXCg9mb2xsb3dpbmdfY291bnQYBCABKAMSLAoGdmlld2VyGAUgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwIjYKDFJlbGF0aW9uc2hpcBIRCglmb2xsb3dpbmcYASABKAgSEwoLZm9sbG93ZWRfYnkYAiABKAgiJwoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSIXChVDcmVhdGVBY2NvdW50UmVzcG9uc2UiJAoRRm9sbG93VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJIChJGb2xsb3dVc2VyUmVzcG9uc2USMgoMcmVsYXRpb25zaGlwGAEgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwIiYKE1VuZm9sbG93VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJKChRVbmZvbGxvd1VzZXJSZXNwb25zZRIyCgxyZWxhdGlvbnNoaXAYASABKAsyHC5za2Vpbi5ncmFwaC52MS5SZWxhdGlvbnNoaXAiTgoUTGlzdEZvbGxvd2Vyc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJCChVMaXN0Rm9sbG93ZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk4KFExpc3RGb2xsb3dpbmdSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiQgoVTGlzdEZvbGxvd2luZ1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIrChdCYXRjaEdldEFjY291bnRzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJFChhCYXRjaEdldEFjY291bnRzUmVzcG9uc2USKQoIYWNjb3VudHMYASADKAsyFy5za2Vpbi5ncmFwaC52MS5BY2NvdW50IiYKE0dldEZvbGxvd1NldFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSI9ChRHZXRGb2xsb3dTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGZvbGxvd2VlX2lkcxgCIAMoBiI8ChBHZXRGb2xsb3dSZXF1ZXN0EhMKC2ZvbGxvd2VyX2lkGAEgASgJEhMKC2ZvbGxvd2VlX2lkGAIgASgJIt8BChFHZXRGb2xsb3dSZXNwb25zZRI0Cg5mb2xsb3dlcl9zdGF0ZRgBIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRI0Cg5mb2xsb3dlZV9zdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIRCglmb2xsb3dpbmcYAyABKAgSLwoLY2hhbmdlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgFIAEoBCJSChRTY2FuRm9sbG93ZXJzUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhUKDWFmdGVyX3VzZXJfaWQYAiABKAkSEgoKcGFnZV9saW1pdBgDIAEoBSItChVTY2FuRm9sbG93ZXJzUmVzcG9uc2USFAoMZm9sbG93ZXJfaWRzGAEgAygGIkEKFEltcG9ydEZvbGxvd3NSZXF1ZXN0EikKBWxpc3RzGAEgAygLMhouc2tlaW4uZ3JhcGgudjEuRm9sbG93TGlzdCI3CgpGb2xsb3dMaXN0EhMKC2ZvbGxvd2VyX2lkGAEgASgJEhQKDGZvbGxvd2VlX2lkcxgCIAMoBiJIChVJbXBvcnRGb2xsb3dzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAxIYChBvdmVyX2xpbWl0X2NvdW50GAIgASgDKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEAQy6ggKDEdyYXBoU2VydmljZRJvCg1DcmVhdGVBY2NvdW50EiQuc2tlaW4uZ3JhcGgudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5DcmVhdGVBY2NvdW50UmVzcG9uc2UiEaq7GA0IAxAEGAIgAigEMNAPEmYKCkZvbGxvd1VzZXISIS5za2Vpbi5ncmFwaC52MS5Gb2xsb3dVc2VyUmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLkZvbGxvd1VzZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbAoMVW5mb2xsb3dVc2VyEiMuc2tlaW4uZ3JhcGgudjEuVW5mb2xsb3dVc2VyUmVxdWVzdBokLnNrZWluLmdyYXBoLnYxLlVuZm9sbG93VXNlclJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJvCg1MaXN0Rm9sbG93ZXJzEiQuc2tlaW4uZ3JhcGgudjEuTGlzdEZvbGxvd2Vyc1JlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5MaXN0Rm9sbG93ZXJzUmVzcG9uc2UiEaq7GA0IARABGAEgAigBMNAPEm8KDUxpc3RGb2xsb3dpbmcSJC5za2Vpbi5ncmFwaC52MS5MaXN0Rm9sbG93aW5nUmVxdWVzdBolLnNrZWluLmdyYXBoLnYxLkxpc3RGb2xsb3dpbmdSZXNwb25zZSIRqrsYDQgBEAEYASACKAEw0A8SeAoQQmF0Y2hHZXRBY2NvdW50cxInLnNrZWluLmdyYXBoLnYxLkJhdGNoR2V0QWNjb3VudHNSZXF1ZXN0Giguc2tlaW4uZ3JhcGgudjEuQmF0Y2hHZXRBY2NvdW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoATDQDxJsCgxHZXRGb2xsb3dTZXQSIy5za2Vpbi5ncmFwaC52MS5HZXRGb2xsb3dTZXRSZXF1ZXN0GiQuc2tlaW4uZ3JhcGgudjEuR2V0Rm9sbG93U2V0UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmMKCUdldEZvbGxvdxIgLnNrZWluLmdyYXBoLnYxLkdldEZvbGxvd1JlcXVlc3QaIS5za2Vpbi5ncmFwaC52MS5HZXRGb2xsb3dSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8ScgoNU2NhbkZvbGxvd2VycxIkLnNrZWluLmdyYXBoLnYxLlNjYW5Gb2xsb3dlcnNSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuU2NhbkZvbGxvd2Vyc1Jlc3BvbnNlIhKquxgOCAMQBBgBIAIoBDDg1AMwARJwCg1JbXBvcnRGb2xsb3dzEiQuc2tlaW4uZ3JhcGgudjEuSW1wb3J0Rm9sbG93c1JlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5JbXBvcnRGb2xsb3dzUmVzcG9uc2UiEqq7GA4IBBAEGAIgAigEMLDqAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
 
 /**
  * An account as the graph knows it.
@@ -348,6 +350,71 @@ export const GetFollowSetResponseSchema: GenMessage<GetFollowSetResponse> = /*@_
   messageDesc(file_skein_graph_v1_graph, 15);
 
 /**
+ * @generated from message skein.graph.v1.GetFollowRequest
+ */
+export type GetFollowRequest = Message<"skein.graph.v1.GetFollowRequest"> & {
+  /**
+   * @generated from field: string follower_id = 1;
+   */
+  followerId: string;
+
+  /**
+   * @generated from field: string followee_id = 2;
+   */
+  followeeId: string;
+};
+
+/**
+ * Describes the message skein.graph.v1.GetFollowRequest.
+ * Use `create(GetFollowRequestSchema)` to create a new message.
+ */
+export const GetFollowRequestSchema: GenMessage<GetFollowRequest> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_graph, 16);
+
+/**
+ * @generated from message skein.graph.v1.GetFollowResponse
+ */
+export type GetFollowResponse = Message<"skein.graph.v1.GetFollowResponse"> & {
+  /**
+   * ACCOUNT_STATE_UNSPECIFIED: there is no such account.
+   *
+   * @generated from field: skein.graph.v1.AccountState follower_state = 1;
+   */
+  followerState: AccountState;
+
+  /**
+   * @generated from field: skein.graph.v1.AccountState followee_state = 2;
+   */
+  followeeState: AccountState;
+
+  /**
+   * @generated from field: bool following = 3;
+   */
+  following: boolean;
+
+  /**
+   * When the follow began or ended last; absent where there never was one.
+   *
+   * @generated from field: google.protobuf.Timestamp change_time = 4;
+   */
+  changeTime?: Timestamp | undefined;
+
+  /**
+   * The version of the follower's follow set.
+   *
+   * @generated from field: uint64 follow_set_version = 5;
+   */
+  followSetVersion: bigint;
+};
+
+/**
+ * Describes the message skein.graph.v1.GetFollowResponse.
+ * Use `create(GetFollowResponseSchema)` to create a new message.
+ */
+export const GetFollowResponseSchema: GenMessage<GetFollowResponse> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_graph, 17);
+
+/**
  * @generated from message skein.graph.v1.ScanFollowersRequest
  */
 export type ScanFollowersRequest = Message<"skein.graph.v1.ScanFollowersRequest"> & {
@@ -377,7 +444,7 @@ export type ScanFollowersRequest = Message<"skein.graph.v1.ScanFollowersRequest"
  * Use `create(ScanFollowersRequestSchema)` to create a new message.
  */
 export const ScanFollowersRequestSchema: GenMessage<ScanFollowersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 16);
+  messageDesc(file_skein_graph_v1_graph, 18);
 
 /**
  * @generated from message skein.graph.v1.ScanFollowersResponse
@@ -394,7 +461,7 @@ export type ScanFollowersResponse = Message<"skein.graph.v1.ScanFollowersRespons
  * Use `create(ScanFollowersResponseSchema)` to create a new message.
  */
 export const ScanFollowersResponseSchema: GenMessage<ScanFollowersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 17);
+  messageDesc(file_skein_graph_v1_graph, 19);
 
 /**
  * @generated from message skein.graph.v1.ImportFollowsRequest
@@ -413,7 +480,7 @@ export type ImportFollowsRequest = Message<"skein.graph.v1.ImportFollowsRequest"
  * Use `create(ImportFollowsRequestSchema)` to create a new message.
  */
 export const ImportFollowsRequestSchema: GenMessage<ImportFollowsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 18);
+  messageDesc(file_skein_graph_v1_graph, 20);
 
 /**
  * One follower and whom they follow.
@@ -437,7 +504,7 @@ export type FollowList = Message<"skein.graph.v1.FollowList"> & {
  * Use `create(FollowListSchema)` to create a new message.
  */
 export const FollowListSchema: GenMessage<FollowList> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 19);
+  messageDesc(file_skein_graph_v1_graph, 21);
 
 /**
  * @generated from message skein.graph.v1.ImportFollowsResponse
@@ -461,7 +528,7 @@ export type ImportFollowsResponse = Message<"skein.graph.v1.ImportFollowsRespons
  * Use `create(ImportFollowsResponseSchema)` to create a new message.
  */
 export const ImportFollowsResponseSchema: GenMessage<ImportFollowsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 20);
+  messageDesc(file_skein_graph_v1_graph, 22);
 
 /**
  * The state of an account.
@@ -585,6 +652,17 @@ export const GraphService: GenService<{
     methodKind: "unary";
     input: typeof GetFollowSetRequestSchema;
     output: typeof GetFollowSetResponseSchema;
+  },
+  /**
+   * GetFollow answers how one account stands to another and since when, from the primary. Accounts that are not there
+   * have no state; it is never NOT_FOUND.
+   *
+   * @generated from rpc skein.graph.v1.GraphService.GetFollow
+   */
+  getFollow: {
+    methodKind: "unary";
+    input: typeof GetFollowRequestSchema;
+    output: typeof GetFollowResponseSchema;
   },
   /**
    * ScanFollowers streams everyone who follows a user, in packed pages of 4,096 by ascending id, from the primary.

@@ -9,7 +9,7 @@ import { begin } from "#lib/mesh/trace.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { type FanoutTask, type FeedStore, shardOf } from "../store.ts";
+import { type FanoutTask, type FeedStore, newTask, shardOf } from "../store.ts";
 import { fanoutMetrics } from "./fanout-metrics.ts";
 
 /** Fan-outs at once that are one page of followers long: nearly all. */
@@ -26,6 +26,9 @@ const sweepMs = 5_000;
 /** An activity this long in the lag without a task lost its fact on the way: its task is made here. */
 const forgottenMs = 10_000;
 const forgottenMax = 500;
+/** How long a fan-out can be explained after its end. Each sweep forgets so many at most: a thousand a second. */
+const doneMs = 7 * 86_400_000;
+const doneSweepMax = 5_000;
 
 type Needs = {
   readonly redis: Redis;
@@ -35,6 +38,9 @@ type Needs = {
   readonly log: Log;
   readonly sql: Parameters<FeedStore["addTasks"]>[0];
 };
+
+type Ended = FanoutTask & { readonly endMs: number };
+type Pushed = Pick<FanoutTask, "beginMs" | "followerCount"> & { readonly afterId: bigint | undefined };
 
 export type Fanout = ReturnType<typeof createFanout>;
 
@@ -47,7 +53,7 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   const measured = fanoutMetrics({ redis, store, leases });
   const known = new Set<bigint>();
   const lanes = { short: lane(shortLaneMax), long: lane(longLaneMax) };
-  let done: FanoutTask[] = [];
+  let done: Ended[] = [];
 
   function begin(tasks: readonly FanoutTask[]): void {
     for (const task of tasks) {
@@ -60,9 +66,9 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   function step(task: FanoutTask, on: Lane): void {
     on.add(async () => {
       try {
-        const rest = await traced(task, pushPage);
-        if (rest === undefined) done.push(task);
-        else step({ ...task, afterId: rest, pages: (task.pages ?? 0) + 1 }, lanes.long);
+        const { afterId, ...reached } = await traced(task, pushPage);
+        if (afterId === undefined) done.push({ ...task, ...reached, endMs: Date.now() });
+        else step({ ...task, ...reached, afterId, pages: (task.pages ?? 0) + 1 }, lanes.long);
       } catch (reason) {
         log.warn("fan-out again", { trace: task.traceparent.slice(3, 35), error: reason });
         setTimeout(() => step(task, on), againMs);
@@ -72,17 +78,18 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   }
 
   /** One page of followers; answers after whom the task goes on, if it does. The author is their own first follower. */
-  async function pushPage(task: FanoutTask): Promise<bigint | undefined> {
-    const { activityId, authorId, afterId } = task;
+  async function pushPage(task: FanoutTask): Promise<Pushed> {
+    const { activityId, authorId, afterId, beginMs = Date.now() } = task;
     const page = await nextFollowers(graph, task);
     const pipeline = redis.pipeline();
     const owners = afterId === 0n ? [authorId, ...page.ids] : page.ids;
     homeTimelines.push(redis, pipeline, { activityId, authorId }, owners);
     await redis.run(pipeline);
     const last = page.ids.at(-1);
-    if (!page.more || last === undefined) return undefined;
-    await store.keepProgress({ ...task, afterId: last });
-    return last;
+    const reached = { beginMs, followerCount: task.followerCount + page.ids.length };
+    if (!page.more || last === undefined) return { ...reached, afterId: undefined };
+    await store.keepProgress({ ...task, ...reached, afterId: last });
+    return { ...reached, afterId: last };
   }
 
   let flushing = false;
@@ -101,7 +108,7 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
       });
   }
 
-  async function finish(tasks: readonly FanoutTask[]): Promise<void> {
+  async function finish(tasks: readonly Ended[]): Promise<void> {
     measured.pushed(tasks);
     await store.finish(tasks);
     const pipeline = redis.pipeline();
@@ -115,10 +122,10 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
     const ours = forgotten.filter(
       ({ activityId, authorId }) => leases.held().has(shardOf(authorId)) && !known.has(activityId),
     );
-    if (ours.length === 0) return;
-    const tasks = ours.map((entry) => ({ ...entry, afterId: 0n, traceparent: "" }));
+    const tasks = ours.map(newTask);
     await store.addTasks(sql, tasks);
     begin(tasks);
+    await store.forgetDone(Date.now() - doneMs, doneSweepMax);
   }
 
   const loop: Loop = async (signal) => {

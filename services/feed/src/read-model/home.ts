@@ -3,7 +3,7 @@ import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
 import { setStateOf } from "#lib/readmodel/member-set.ts";
-import { sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
+import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
 import type { Truth } from "./truth.ts";
@@ -11,7 +11,25 @@ import type { Truth } from "./truth.ts";
 /** Entries below a place; `ended` where there is nothing after them. */
 export type Candidates = { readonly entries: readonly TimelineEntry[]; readonly ended: boolean };
 
-type Needs = { readonly redis: Redis; readonly truth: Truth };
+/** Where the candidates of one read come from, for whoever asks why. */
+export type Sources = {
+  /** The timeline as it stood. */
+  readonly slice: Slice;
+  /** What the timeline was made of for this read; undefined where it could be read as it was. */
+  readonly merged: Merged | undefined;
+  /** From the timeline, old or new; down to its low watermark. */
+  readonly kept: readonly TimelineEntry[];
+  readonly low: bigint;
+  /** From the database, below. */
+  readonly older: readonly TimelineEntry[];
+};
+
+type Needs = {
+  readonly redis: Redis;
+  readonly truth: Truth;
+  /** False leaves Redis as it is: who only wants to know merges a missing timeline and does not keep it. */
+  readonly keeps?: boolean;
+};
 
 const timelineCounts = cacheCounts("timeline");
 
@@ -37,7 +55,7 @@ export function homeCandidates(needs: Needs) {
     before: bigint | undefined,
     count: number,
     options: CallOptions,
-  ): Promise<Candidates> => {
+  ): Promise<Candidates & { readonly sources: Sources }> => {
     const under = building.get(viewerId);
     // It may have read truth before what this read must see; one that begins from here on may be shared.
     if (under !== undefined) await under.catch(() => {});
@@ -46,14 +64,14 @@ export function homeCandidates(needs: Needs) {
     timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
     const merged = fresh ? undefined : await build(viewerId, options);
     const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
-    const entries = (merged?.entries ?? slice.entries).filter(below).slice(0, count);
+    const kept = (merged?.entries ?? slice.entries).filter(below).slice(0, count);
     const low = merged?.lowWatermark ?? slice.seal?.lowWatermark ?? 0n;
-    const reached = entries.length < count;
+    const reached = kept.length < count;
     const older =
       reached && low > 0n
         ? await olderThan(truth, viewerId, before === undefined || low < before ? low : before, count, options)
         : [];
-    const all = [...entries, ...older].slice(0, count);
+    const all = [...kept, ...older].slice(0, count);
     const ended = reached && all.length < count;
     const last = ended ? 0n : (all.at(-1)?.activityId ?? 0n);
     return {
@@ -62,6 +80,7 @@ export function homeCandidates(needs: Needs) {
         late.filter((entry) => below(entry) && entry.activityId > last),
       ),
       ended,
+      sources: { slice, merged, kept, low, older },
     };
   };
 }
@@ -82,11 +101,11 @@ async function readOnce(redis: Redis, viewerId: bigint, before: bigint | undefin
 }
 
 async function buildOnce(needs: Needs, viewerId: bigint, options: CallOptions): Promise<Merged> {
-  const { redis, truth } = needs;
-  const seal = await homeTimelines.build(redis, [viewerId]);
+  const { redis, truth, keeps = true } = needs;
+  const seal = keeps ? await homeTimelines.build(redis, [viewerId]) : undefined;
   const { version, followeeIds } = await truth.followSet(viewerId, options);
   const merged = await mergeAuthors(needs, [viewerId, ...followeeIds], options);
-  await seal([{ ownerId: viewerId, entries: merged.entries, seal: { lowWatermark: merged.lowWatermark, version } }]);
+  await seal?.([{ ownerId: viewerId, entries: merged.entries, seal: { lowWatermark: merged.lowWatermark, version } }]);
   return merged;
 }
 

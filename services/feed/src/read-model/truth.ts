@@ -2,7 +2,7 @@ import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/c
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
-import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import type { GetPostRecordResponse, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Card } from "#lib/readmodel/card.ts";
 import type { MemberSet } from "#lib/readmodel/member-set.ts";
@@ -31,6 +31,16 @@ const atOnceMax = 4;
 export function truthOf({ graph, post, user, like, comment }: Clients) {
   return {
     followSet: (viewerId: bigint, options: CallOptions) => graph.getFollowSet({ userId: String(viewerId) }, options),
+
+    /** How a viewer stands to an author, and the states of both. */
+    follow: (viewerId: bigint, authorId: bigint, options: CallOptions) =>
+      graph.getFollow({ followerId: String(viewerId), followeeId: String(authorId) }, options),
+
+    /** A post, standing or deleted; undefined where there never was one. */
+    postRecord: (postId: bigint, options: CallOptions): Promise<GetPostRecordResponse | undefined> =>
+      post
+        .getPostRecord({ postId: String(postId) }, options)
+        .catch((reason) => (isNone(reason) ? undefined : Promise.reject(reason))),
 
     /** What each author made public, newest first, in the order asked. `before` 0 begins at the newest. */
     async activities(
@@ -114,6 +124,8 @@ async function inBatches<T>(ids: readonly bigint[], ask: (batch: readonly bigint
   }
   return answers;
 }
+
+const isNone = (reason: unknown): boolean => reason instanceof ConnectError && reason.code === Code.NotFound;
 
 const isAway = (reason: unknown): boolean =>
   reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.DeadlineExceeded);

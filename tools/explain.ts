@@ -1,0 +1,90 @@
+import { parseArgs } from "node:util";
+import { toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ExplainPostResponseSchema } from "#gen/skein/feed/v1/feed_pb.ts";
+import { parseId } from "#lib/storage/id.ts";
+import { sentencesOf } from "./explain/sentences.ts";
+import { exitCodeOf, findSystem, insist, type Operator, openOperator, usage } from "./operator.ts";
+import { LaunchFailure } from "./servers/failure.ts";
+
+const help = `npm run explain -- feed <user> <post> [options]     why a post is in a person's home feed, or why not
+
+<user> is an id or a username, <post> an id. It decides by the home read itself, and changes nothing.
+
+  --dir DIR     the instance (default .skein, or SKEIN_DIR)
+  --json        what the feed service answered, as JSON on stdout
+  --help        this page
+
+Exit codes: 0 shown, 1 hidden, 2 wrong usage, 3 not running, 5 failed.`;
+
+/** Hidden is an answer and no failure, so that a script can ask; what fails has a code of its own. */
+const codes = { shown: 0, hidden: 1, failed: 5 } as const;
+
+const optionTypes = {
+  dir: { type: "string" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+process.exitCode = await exitCodeOf("explain", main);
+
+async function main(): Promise<number> {
+  const { help: wanted, dir, json, user, post } = readOptions();
+  if (wanted) {
+    console.log(help);
+    return codes.shown;
+  }
+  const operator = await openOperator(findSystem({ dir, env: process.env }));
+  try {
+    const viewerId = await idOfUser(operator, user);
+    const answer = await insist((options) => operator.feed.explainPost({ viewerId, postId: post }, options));
+    if (json) console.log(JSON.stringify(toJson(ExplainPostResponseSchema, answer, { alwaysEmitImplicit: true })));
+    else
+      console.log(
+        sentencesOf(answer, { postId: post, ...(await namesOf(operator, viewerId, answer.facts?.authorId)) }),
+      );
+    return answer.shown ? codes.shown : codes.hidden;
+  } catch (cause) {
+    if (cause instanceof LaunchFailure) throw cause;
+    throw new LaunchFailure(cause instanceof Error ? cause.message : String(cause), { exitCode: codes.failed, cause });
+  } finally {
+    operator.close();
+  }
+}
+
+/** An id is taken as it is: that nobody has it is an explanation. */
+async function idOfUser(operator: Operator, user: string): Promise<string> {
+  if (parseId(user) !== undefined) return user;
+  try {
+    const { user: found } = await insist((options) => operator.user.getUser({ user }, options));
+    return found?.id ?? "";
+  } catch (cause) {
+    if (!(cause instanceof ConnectError) || cause.code !== Code.NotFound) throw cause;
+    throw new LaunchFailure(`nobody is called ${user}`, { exitCode: codes.failed, cause });
+  }
+}
+
+/** Usernames for people; an id where there is none. */
+async function namesOf(operator: Operator, viewerId: string, authorId = "") {
+  const { users } = await insist((options) => operator.user.batchGetUsers({ userIds: [viewerId, authorId] }, options));
+  const [viewer = viewerId, author = authorId] = users.map(({ user }) => user?.username);
+  return { viewer, author };
+}
+
+function readOptions() {
+  const { values, positionals } = parsed();
+  const [what, user = "", post = "", more] = positionals;
+  if (values.help) return { ...values, user, post };
+  if (what !== "feed" || user === "" || post === "" || more !== undefined)
+    throw usage("what is to be explained? npm run explain -- feed <user> <post>");
+  if (parseId(post) === undefined) throw usage(`${post} is not the id of a post`);
+  return { ...values, user, post };
+}
+
+function parsed() {
+  try {
+    return parseArgs({ options: optionTypes, allowPositionals: true });
+  } catch (reason) {
+    throw usage(reason instanceof Error ? (reason.message.split(". ")[0] ?? "") : String(reason));
+  }
+}
