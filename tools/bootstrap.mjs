@@ -16,6 +16,7 @@ const commands = {
   stop: ["tools/launcher/main.ts", "stop"],
   status: ["tools/launcher/main.ts", "status"],
   restart: ["tools/launcher/main.ts", "restart"],
+  reset: ["tools/launcher/main.ts", "reset"],
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
   explain: ["tools/explain.ts"],

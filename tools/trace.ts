@@ -5,7 +5,6 @@ import { treesOf } from "../infra/otel/tree.ts";
 import { exitCodeOf, instanceDir, usage } from "./cli.ts";
 import { holderOf } from "./launcher/claim.ts";
 import { readState } from "./launcher/state.ts";
-import { findSystem } from "./operator.ts";
 import { exitCodes, LaunchFailure } from "./servers/failure.ts";
 import { type FoundTrace, type TraceApi, traceApi } from "./trace/api.ts";
 import { drawTrace, summaryOf } from "./trace/draw.ts";
@@ -18,19 +17,20 @@ post id it draws every trace that is kept of it. Without an id it lists the last
 
   --sign MIN   instead: a header that has requests traced for so many minutes, a day at most, where not everybody's wish
                counts; the key is that of the instance, or of INTERNAL_KEY beside MESH_URL
+  --wait S     how long an id that is not there yet, or not all of it, is waited for (default 6 s)
   --limit N    how many traces at most (default 20)
   --dir DIR    the instance (default .skein, or SKEIN_DIR)
   --url URL    another Jaeger's query address, such as http://127.0.0.1:16686
   --json       as JSON: traces with their spans, times in milliseconds since the start of the trace
 
 A share of requests is kept, and every one that fails; in development also every one that is sent with the header
-"Debug-Trace: 1". An answer names its trace in its header "Traceresponse". Spans arrive some seconds after the request:
-an id that is not there yet is waited for, up to 6 s.
+"Debug-Trace: 1". An answer names its trace in its header "Traceresponse". Spans arrive some seconds after the request.
 
 Exit codes: 0 found, 1 nothing found or failed, 2 wrong usage, 3 not running.`;
 
-/** Processes send their spans every 5 s at the latest. */
+/** Processes send their spans every second, and Envoy every five. */
 const exportMs = 6_000;
+const waitMaxSeconds = 600;
 const pollMs = 250;
 const limitMax = 200;
 
@@ -47,10 +47,12 @@ async function main(): Promise<number> {
   if (more.length > 0) throw usage("npm run trace wants one id");
   const limit = Number(values.limit ?? 20);
   if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) throw usage(`--limit is a number up to ${limitMax}`);
+  const waitSeconds = Number(values.wait ?? exportMs / 1000);
+  if (!(waitSeconds >= 0 && waitSeconds <= waitMaxSeconds)) throw usage(`--wait is seconds, up to ${waitMaxSeconds}`);
   const api = traceApi(values.url ?? storeOf(instanceDir(values.dir, process.env)));
   const isJson = values.json ?? false;
   if (id === undefined) return list(api, { limit, isJson });
-  const found = await untilWhole(() => lookUp(api, id, limit));
+  const found = await untilWhole(() => lookUp(api, id, limit), waitSeconds * 1000);
   if (isJson) console.log(JSON.stringify({ traces: found.map(jsonOf) }));
   if (found.length === 0) {
     console.error(`trace: nothing is kept of ${id}; a share of requests is, and every one that fails`);
@@ -64,6 +66,7 @@ async function main(): Promise<number> {
 function parse() {
   const options = {
     sign: { type: "string" },
+    wait: { type: "string" },
     limit: { type: "string" },
     dir: { type: "string" },
     url: { type: "string" },
@@ -77,10 +80,12 @@ function parse() {
   }
 }
 
-function sign(text: string, dir: string | undefined): number {
+async function sign(text: string, dir: string | undefined): Promise<number> {
   const minutes = Number(text);
   if (!Number.isInteger(minutes) || minutes < 1 || minutes > 1_440)
     throw usage("--sign is a number of minutes up to 1440");
+  // Only here: what speaks to services takes half a second to load.
+  const { findSystem } = await import("./operator.ts");
   const { key } = findSystem({ dir, env: process.env });
   console.log(`Debug-Trace: ${signDebugTrace(key, Math.floor(Date.now() / 1000) + minutes * 60)}`);
   return exitCodes.ok;
@@ -109,14 +114,14 @@ async function lookUp(api: TraceApi, id: string, limit: number): Promise<FoundTr
 }
 
 /** What is found, once it is there and stays the same: the parts of a trace come from each process when it exports. */
-async function untilWhole(look: () => Promise<FoundTrace[]>): Promise<FoundTrace[]> {
-  const deadline = Date.now() + exportMs;
+async function untilWhole(look: () => Promise<FoundTrace[]>, waitMs: number): Promise<FoundTrace[]> {
+  const deadline = Date.now() + waitMs;
   for (let before = -1; ; await sleep(pollMs)) {
     const found = await look();
     const spans = found.flatMap((trace) => trace.spans);
     const isWhole = spans.length > 0 && treesOf(spans).orphans.length === 0;
     const isOld = spans.every(({ endNs }) => Number(endNs / 1_000_000n) < Date.now() - exportMs);
-    if ((isWhole && (isOld || spans.length === before)) || Date.now() > deadline) return found;
+    if ((isWhole && (isOld || spans.length === before)) || Date.now() >= deadline) return found;
     before = spans.length;
   }
 }

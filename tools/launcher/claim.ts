@@ -21,7 +21,7 @@ export async function claimInstance(dir: string, say: (line: string) => void): P
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await requireSpace(dir, instanceFreeMinBytes);
-    await takeLock(dir);
+    await lockInstance(dir);
   } catch (error) {
     throw writeFailure(error, dir, "use --dir or SKEIN_DIR to name a directory you can write");
   }
@@ -56,7 +56,8 @@ export async function endLeftovers(dir: string, say: (line: string) => void): Pr
   return left.length;
 }
 
-async function takeLock(dir: string): Promise<void> {
+/** Nobody else starts in the directory from then on; fails where somebody has. */
+export async function lockInstance(dir: string): Promise<void> {
   const own = JSON.stringify(markOf(process.pid));
   for (let tries = 0; tries < 2; tries++) {
     try {

@@ -5,6 +5,7 @@ import { helpFor, type Options, readOptions } from "./options.ts";
 import { portsFrom } from "./ports.ts";
 import { readyReport, statusTable } from "./report.ts";
 import { requestRestart } from "./requests.ts";
+import { resetInstance, sizeOf } from "./reset.ts";
 import { demoAccounts } from "./seed-demo.ts";
 import { readState } from "./state.ts";
 import { statusOf } from "./status.ts";
@@ -38,6 +39,7 @@ async function main(): Promise<number> {
   }
   if (options.command === "start") return start(options);
   if (options.command === "restart") return restart(options);
+  if (options.command === "reset") return reset(options);
   return options.command === "stop" ? stop(options) : status(options);
 }
 
@@ -86,6 +88,14 @@ async function restart({ dir, restarted, json }: Options): Promise<number> {
   const rolled = await requestRestart(dir, restarted, say);
   say(`${rolled.length} restarted (${((Date.now() - startTime) / 1000).toFixed(1)} s)`);
   if (json) console.log(JSON.stringify(rolled));
+  return exitCodes.ok;
+}
+
+async function reset({ dir, yes, json }: Options): Promise<number> {
+  const done = await resetInstance({ dir, yes, say });
+  const bytes = done.removed.reduce((sum, part) => sum + part.bytes, 0);
+  say(done.removed.length === 0 ? `there is nothing in ${dir}` : `${sizeOf(bytes)} removed from ${dir}`);
+  if (json) console.log(JSON.stringify(done));
   return exitCodes.ok;
 }
 

@@ -4,7 +4,7 @@ import type { Env } from "../servers/command.ts";
 import { exitCodes, LaunchFailure } from "../servers/failure.ts";
 import { type Extra, type Kind, onceEach, type Replicas, readExtras, readKinds, readReplicas } from "./kinds.ts";
 
-export type Command = "start" | "stop" | "status" | "restart";
+export type Command = "start" | "stop" | "status" | "restart" | "reset";
 export type Options = {
   command: Command;
   replicas: Readonly<Replicas>;
@@ -19,11 +19,12 @@ export type Options = {
   demo: boolean;
   json: boolean;
   serversOnly: boolean;
+  yes: boolean;
   help: boolean;
 };
 
 const projectDir = join(import.meta.dirname, "..", "..");
-const commands: readonly string[] = ["start", "stop", "status", "restart"] satisfies Command[];
+const commands: readonly string[] = ["start", "stop", "status", "restart", "reset"] satisfies Command[];
 /** It is part of schema names and subjects. */
 const deploymentPattern = /^[a-z][a-z0-9]{0,15}$/;
 
@@ -41,7 +42,9 @@ const help: Record<Command, string> = {
   --json           say where everything is as JSON, on the last line of stdout
 
 MYSQL_URL, REDIS_URL and NATS_URL name servers to use instead of private ones; SKEIN_MARIADBD, SKEIN_REDIS_SERVER,
-SKEIN_NATS_SERVER, SKEIN_ENVOY and SKEIN_PROMETHEUS name programs; SKEIN_CACHE names the directory for what is fetched.
+SKEIN_NATS_SERVER, SKEIN_ENVOY, SKEIN_JAEGER and SKEIN_PROMETHEUS name programs; SKEIN_CACHE names the directory for what
+is fetched. Traces are kept in the instance, by Jaeger where there is one, unless OTEL_EXPORTER_OTLP_ENDPOINT names a
+collector or OTEL_SDK_DISABLED is true.
 PROMETHEUS_INTERVAL_SECONDS says how often it scrapes (5), and PROMETHEUS_RULES names another file of rules.
 Ctrl-C stops everything in order.`,
   stop: `npm run stop -- [options]    stop what runs in the instance directory, in order
@@ -49,8 +52,10 @@ Ctrl-C stops everything in order.`,
   --dir DIR        the instance (default .skein, or SKEIN_DIR)`,
   status: `npm run status -- [options]  what runs, where, and how it is
 
+An instance that is ready is degraded while one of its processes is not healthy; which one is said.
+
   --dir DIR        the instance (default .skein, or SKEIN_DIR)
-  --json           as JSON`,
+  --json           as JSON: names and units stay as they are, fields may be added`,
   restart: `npm run restart -- <processes> [options]
                              restart what runs, such as feed, or feed,post, or all (services, bff and Envoys)
 
@@ -59,6 +64,14 @@ no request fails; with one, requests wait or fail for that moment. Progress goes
 
   --dir DIR        the instance (default .skein, or SKEIN_DIR)
   --json           the replicas that were restarted, with the milliseconds of each, as JSON on stdout`,
+  reset: `npm run reset -- [options]   remove everything that an instance holds: data, logs, traces, keys
+
+Says what goes and how much it is, asks for a word, stops what runs, and removes what the launcher made. Other files in
+the directory stay, and a directory that is no instance's is refused. The next npm start begins with nothing.
+
+  --yes            do not ask; without a terminal nothing is removed unless this is given
+  --dir DIR        the instance (default .skein, or SKEIN_DIR)
+  --json           what was removed and what was left, as JSON on stdout`,
 };
 const exitCodeHelp = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running, 4 already running.";
 
@@ -87,6 +100,7 @@ export function readOptions(args: readonly string[], env: Env): Options {
     demo: !(values["no-demo"] ?? false),
     json: values.json ?? false,
     serversOnly: values["servers-only"] ?? false,
+    yes: values.yes ?? false,
     help: values.help ?? false,
   };
 }
@@ -100,6 +114,7 @@ const optionTypes = {
   "no-demo": { type: "boolean" },
   json: { type: "boolean" },
   "servers-only": { type: "boolean" },
+  yes: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 type Values = {
@@ -107,10 +122,11 @@ type Values = {
 };
 
 const known: Record<Command, readonly string[]> = {
-  start: Object.keys(optionTypes),
+  start: Object.keys(optionTypes).filter((name) => name !== "yes"),
   stop: ["dir", "help"],
   status: ["dir", "help", "json"],
   restart: ["dir", "help", "json"],
+  reset: ["dir", "help", "json", "yes"],
 };
 
 function parse(args: readonly string[], command: Command): { values: Values; positionals: readonly string[] } {

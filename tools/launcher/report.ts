@@ -1,3 +1,4 @@
+import { duration } from "../progress.ts";
 import type { DemoAccount } from "./seed-demo.ts";
 import type { InstanceStatus } from "./status.ts";
 
@@ -48,20 +49,36 @@ function tryLines(edge: string, { username, password }: DemoAccount): string[] {
   ];
 }
 
-export function statusTable({ edge, deployment, phase, processes }: InstanceStatus): string {
-  const header = ["name", "pid", "version", "address", "health", "memory", "restarts"];
-  const rows = processes.map((each) => [
+export function statusTable(status: InstanceStatus): string {
+  const header = ["name", "pid", "version", "address", "health", "up", "memory", "restarts"];
+  const rows = status.processes.map((each) => [
     each.name,
     String(each.pid || "-"),
     each.version,
     [each.address, each.grpcAddress].filter(Boolean).join(" "),
     each.healthy ? "healthy" : "not healthy",
+    each.pid === 0 ? "-" : duration(each.uptimeSeconds),
     `${Math.round(each.rssBytes / 1024 / 1024)} MB`,
     String(each.restarts),
   ]);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
-  return [`${deployment} is ${phase}${edge ? ` at ${edge}` : ""}`, "", ...[header, ...rows].map(line)]
-    .map((each) => each.trimEnd())
-    .join("\n");
+  return [...headLines(status), "", ...[header, ...rows].map(line)].map((each) => each.trimEnd()).join("\n");
+}
+
+/** Whether all is well, before anything is read. */
+function headLines({ deployment, phase, degraded, edge, traces, dir, uptimeSeconds, processes }: InstanceStatus) {
+  const well = degraded.length === 0 ? phase : `degraded (${degraded.join(", ")})`;
+  const memory = processes.reduce((sum, { rssBytes }) => sum + rssBytes, 0);
+  const restarts = processes.reduce((sum, each) => sum + each.restarts, 0);
+  const facts = [`up ${duration(uptimeSeconds)}`, `${processes.length} processes`, `${(memory / 1e9).toFixed(2)} GB`];
+  const places = [
+    ...(edge === undefined ? [] : [["front door", edge]]),
+    ...(traces === undefined ? [] : [["traces", traces]]),
+    ["data, logs", dir],
+  ];
+  return [
+    `${deployment} is ${well} · ${facts.join(" · ")} · ${restarts} restarts`,
+    ...places.map(([name = "", place]) => `  ${name.padEnd(11)} ${place}`),
+  ];
 }

@@ -11,6 +11,8 @@ export type ProcessRecord = {
   grpcAddress?: string;
   metricsUrl?: string;
   mark?: ProcessMark;
+  /** When it was started last. */
+  startTime?: string;
   ready: boolean;
   restarts: number;
 };

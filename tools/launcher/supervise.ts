@@ -72,6 +72,7 @@ export function supervise(
     const mark = spawned.pid === undefined ? undefined : markOf(spawned.pid);
     if (mark === undefined) delete record.mark;
     else record.mark = mark;
+    record.startTime = new Date().toISOString();
     onChange();
   };
 

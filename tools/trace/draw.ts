@@ -106,10 +106,10 @@ function spanLines(
   const isWrong = span.error !== undefined;
   const bar = paint(isWrong ? "red" : "cyan", barOf(span, range));
   const lines = [`${times}  ${bar}  ${paint("bold", who)}${isWrong ? paint("red", name) : name}`];
-  const below = `${" ".repeat(times.length + barChars + 4)}${indent}  `;
-  if (waitedNs > 0n) lines.unshift(paint("dim", `${below}⋯ ${ms(waitedNs).trim()} after its parent ended`));
+  const under = `${" ".repeat(times.length + barChars + 4)}${indent}`;
+  if (waitedNs > 0n) lines.unshift(paint("dim", `${under}⋯ ${ms(waitedNs).trim()} after its parent ended`));
   for (const link of span.links) {
-    lines.push(paint("dim", `${below}↪ linked to span ${link.spanId} of trace ${link.traceId}`));
+    lines.push(paint("dim", `${under}  ↪ linked to span ${link.spanId} of trace ${link.traceId}`));
   }
   return lines;
 }
