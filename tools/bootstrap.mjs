@@ -20,6 +20,7 @@ const commands = {
   import: ["tools/import.ts"],
   explain: ["tools/explain.ts"],
   trace: ["tools/trace.ts"],
+  compose: ["tools/compose.ts"],
   gen: ["tools/gen.ts"],
   check: ["tools/check.ts"],
   test: ["tools/test.ts"],
