@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CallOptions, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
@@ -10,6 +10,7 @@ import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
+import { type Env, instanceDir } from "./cli.ts";
 import { holderOf } from "./launcher/claim.ts";
 import type { Keys } from "./launcher/keys.ts";
 import { readState } from "./launcher/state.ts";
@@ -23,14 +24,9 @@ const againMs = 100;
 /** A system that just said it is ready may need this until its proxy has seen every service. */
 const reachMs = 5_000;
 
-const projectDir = join(import.meta.dirname, "..");
+export { exitCodeOf, instanceDir, usage } from "./cli.ts";
 
-type Env = Readonly<Record<string, string | undefined>>;
 type Place = { readonly mesh: string; readonly key: string };
-
-/** The directory of the instance meant: --dir, SKEIN_DIR, or the project's own. */
-export const instanceDir = (dir: string | undefined, env: Env): string =>
-  resolve(dir ?? (env.SKEIN_DIR || join(projectDir, ".skein")));
 
 /** Where the system is: named by the environment, unless --dir says which, or the one that runs in the directory. */
 export function findSystem({ dir, env }: { dir: string | undefined; env: Env }): Place {
@@ -118,20 +114,6 @@ export function createLanes(max: number) {
     },
   };
 }
-
-/** Runs a command to its exit code: what a person has to put right is one line. */
-export async function exitCodeOf(name: string, command: () => Promise<number>): Promise<number> {
-  try {
-    return await command();
-  } catch (reason) {
-    const message = reason instanceof Error ? reason.message : String(reason);
-    console.error(`${name}: ${message}`);
-    return reason instanceof LaunchFailure ? reason.exitCode : exitCodes.failed;
-  }
-}
-
-export const usage = (message: string): LaunchFailure =>
-  new LaunchFailure(`${message}; --help lists the options`, { exitCode: exitCodes.usage });
 
 const notRunning = (message: string, cause?: unknown): LaunchFailure =>
   new LaunchFailure(`${message}: run npm start first`, { exitCode: exitCodes.notRunning, cause });

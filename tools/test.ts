@@ -47,7 +47,7 @@ async function main(): Promise<number> {
   const dir = mkdtempSync(path.join(tmpdir(), "skein-servers-"));
   console.log("starting servers");
   const say = (line: string) => console.log(`  ${line}`);
-  const { envoy } = await findPrograms({ env: process.env, given: {}, envoy: true, say });
+  const { envoy } = await findPrograms({ env: process.env, given: {}, envoy: true, extras: ["prometheus"], say });
   const servers = await startInstance({ dir, demo: false, serversOnly: true, say });
   const { mysqlUrl, redisUrl, natsUrl } = servers.servers;
   const env = {

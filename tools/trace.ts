@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { signDebugTrace } from "../bff/src/debug-trace.ts";
 import { treesOf } from "../infra/otel/tree.ts";
+import { exitCodeOf, instanceDir, usage } from "./cli.ts";
 import { holderOf } from "./launcher/claim.ts";
 import { readState } from "./launcher/state.ts";
-import { exitCodeOf, instanceDir, usage } from "./operator.ts";
+import { findSystem } from "./operator.ts";
 import { exitCodes, LaunchFailure } from "./servers/failure.ts";
 import { type FoundTrace, type TraceApi, traceApi } from "./trace/api.ts";
 import { drawTrace, summaryOf } from "./trace/draw.ts";
@@ -14,13 +16,16 @@ const help = `npm run trace -- [<trace id> | <post id>] [options]
 Draws what a request did, as a tree in time: each process, the databases, and the consumers that acted on it. For a
 post id it draws every trace that is kept of it. Without an id it lists the last traces.
 
+  --sign MIN   instead: a header that has requests traced for so many minutes, a day at most, where not everybody's wish
+               counts; the key is that of the instance, or of INTERNAL_KEY beside MESH_URL
   --limit N    how many traces at most (default 20)
   --dir DIR    the instance (default .skein, or SKEIN_DIR)
   --url URL    another Jaeger's query address, such as http://127.0.0.1:16686
   --json       as JSON: traces with their spans, times in milliseconds since the start of the trace
 
-A share of requests is kept, and every one that fails. Spans arrive some seconds after the request: an id that is not
-there yet is waited for, up to 6 s.
+A share of requests is kept, and every one that fails; in development also every one that is sent with the header
+"Debug-Trace: 1". An answer names its trace in its header "Traceresponse". Spans arrive some seconds after the request:
+an id that is not there yet is waited for, up to 6 s.
 
 Exit codes: 0 found, 1 nothing found or failed, 2 wrong usage, 3 not running.`;
 
@@ -37,6 +42,7 @@ async function main(): Promise<number> {
     console.log(help);
     return exitCodes.ok;
   }
+  if (values.sign !== undefined) return sign(values.sign, values.dir);
   const [id, ...more] = positionals;
   if (more.length > 0) throw usage("npm run trace wants one id");
   const limit = Number(values.limit ?? 20);
@@ -57,6 +63,7 @@ async function main(): Promise<number> {
 
 function parse() {
   const options = {
+    sign: { type: "string" },
     limit: { type: "string" },
     dir: { type: "string" },
     url: { type: "string" },
@@ -68,6 +75,15 @@ function parse() {
   } catch (error) {
     throw usage(error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error));
   }
+}
+
+function sign(text: string, dir: string | undefined): number {
+  const minutes = Number(text);
+  if (!Number.isInteger(minutes) || minutes < 1 || minutes > 1_440)
+    throw usage("--sign is a number of minutes up to 1440");
+  const { key } = findSystem({ dir, env: process.env });
+  console.log(`Debug-Trace: ${signDebugTrace(key, Math.floor(Date.now() / 1000) + minutes * 60)}`);
+  return exitCodes.ok;
 }
 
 /** The trace store of the instance that runs in a directory. */

@@ -51,7 +51,7 @@ test("each code has its status and each reason its type; our faults tell nothing
       assert.doesNotMatch(answer.text, /secret|SELECT/i);
       const [line] = log.lines;
       assert.equal(line?.fields.rpc, "PostService.GetPost");
-      assert.equal(line?.fields.requestId, answer.headers["x-request-id"]);
+      assert.equal(line?.fields.request, answer.headers["x-request-id"]);
       assert.equal(line?.fields.trace, answer.json().traceId);
     });
   }

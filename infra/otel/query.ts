@@ -14,7 +14,7 @@ const pageDir = join(import.meta.dirname, "page");
 const pageFiles: Readonly<Record<string, string>> = {
   "/static/page.css": "static/page.css",
   ...Object.fromEntries(
-    ["api", "clock", "main", "recent", "tree", "waterfall"].map((name) => [
+    ["api", "clock", "element", "main", "recent", "tree", "waterfall"].map((name) => [
       `/static/${name}.mjs`,
       `static/${name}.mjs`,
     ]),

@@ -173,7 +173,9 @@ async function settle(
           await save(tx, options.noun, batch);
         });
         count(options.noun, "parked", batch.length);
-        options.log.error("parked", { noun: options.noun, aggregate: batch[0]?.aggregate, error: reason });
+        const [{ aggregate = undefined, traceparent = "" } = {}] = batch;
+        const trace = traceparent.slice(3, 35) || undefined;
+        options.log.error("parked", { noun: options.noun, aggregate, trace, error: reason });
         return batch;
       }
       count(options.noun, "retried", batch.length);

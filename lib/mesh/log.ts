@@ -9,11 +9,30 @@ export type Log = { readonly [L in Level]: Say };
 
 const levels: readonly Level[] = ["debug", "info", "warn", "error"];
 
-/** Lines of one message a second; more are counted and told with the next one, so that a storm cannot fill a disk. */
+/**
+ * Lines of one message a second; more are counted, and told in a line of their own when the second is over, so that a
+ * storm cannot fill a disk and nothing is held in silence.
+ */
 const linesPerSecondMax = 100;
 
-export function createLog({ name, level }: { name: string; level: Level }): Log {
+/** What is still held when the process ends is told then. */
+const holding = new Set<() => void>();
+process.once("exit", () => {
+  for (const tell of holding) tell();
+});
+
+export function createLog({
+  name,
+  level,
+  write = (line) => process.stdout.write(line),
+}: {
+  name: string;
+  level: Level;
+  write?: (line: string) => void;
+}): Log {
   const budgets = new Map<string, { second: number; said: number; held: number }>();
+  const print = (at: Level, msg: string, fields: Fields) =>
+    write(`${JSON.stringify({ time: new Date().toISOString(), level: at, name, msg, ...fields })}\n`);
   const say =
     (at: Level): Say =>
     (msg, fields) => {
@@ -23,14 +42,16 @@ export function createLog({ name, level }: { name: string; level: Level }): Log 
       const budget = budgets.get(msg) ?? { second, said: 0, held: 0 };
       budgets.set(msg, budget);
       if (budget.second !== second) Object.assign(budget, { second, said: 0 });
-      if (++budget.said > linesPerSecondMax) {
-        budget.held++;
-        return;
-      }
-      const held = budget.held === 0 ? undefined : budget.held;
-      budget.held = 0;
-      const line = { time: new Date(now).toISOString(), level: at, name, msg, held, ...plain(fields) };
-      process.stdout.write(`${JSON.stringify(line)}\n`);
+      if (++budget.said <= linesPerSecondMax) return print(at, msg, plain(fields));
+      if (++budget.held > 1) return;
+      const tell = () => {
+        clearTimeout(timer);
+        holding.delete(tell);
+        print(at, msg, { held: budget.held });
+        budget.held = 0;
+      };
+      const timer = setTimeout(tell, 1000 - (now % 1000)).unref();
+      holding.add(tell);
     };
   return { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
 }

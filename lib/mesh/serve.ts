@@ -3,7 +3,7 @@ import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@conn
 import * as grpc from "@grpc/grpc-js";
 import { SpanKind } from "@opentelemetry/api";
 import { Auth, policy } from "#gen/skein/options/v1/options_pb.ts";
-import { type Call, traceparentFrom, valuesOf } from "./call.ts";
+import { type Call, namesOf, traceparentFrom, valuesOf } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { problem, unauthenticated } from "./errors.ts";
 import type { Log } from "./log.ts";
@@ -73,7 +73,7 @@ function meetCaller(method: DescMethod, { tokens }: Options): Meet {
     const deadline = Math.min(Number(call.getDeadline()) - returnMs, Date.now() + timeoutMs);
     if (deadline <= Date.now()) throw problem(Code.DeadlineExceeded, "deadline-exceeded", "no time left to work");
     const traceparent = traceparentFrom(text(call.metadata, "traceparent"));
-    return { ...identity, deadline, traceparent, requestId: text(call.metadata, "x-request-id") ?? "" };
+    return { ...identity, deadline, traceparent, requestId: requestIdOf(call) };
   };
 }
 
@@ -107,7 +107,7 @@ function unary(
       answer(null, reply as Message, work.isKept ? keptTrailer() : undefined);
       served(caller, undefined, sinceMs);
     } catch (reason) {
-      const err = judged(reason, method, work, log);
+      const err = judged(reason, method, { work, log, caller, requestId: requestIdOf(call) });
       answer(statusOf(err, work));
       served(caller, err.code, sinceMs);
     }
@@ -138,7 +138,7 @@ function streaming(
       call.end(work.isKept ? keptTrailer() : undefined);
       served(caller, call.cancelled ? Code.Canceled : undefined, sinceMs);
     } catch (reason) {
-      const err = judged(reason, method, work, log);
+      const err = judged(reason, method, { work, log, caller, requestId: requestIdOf(call) });
       call.emit("error", statusOf(err, work));
       served(caller, err.code, sinceMs);
     }
@@ -182,7 +182,11 @@ function statusOf(err: ConnectError, work: Work): Partial<grpc.StatusObject> {
 }
 
 /** Whatever was thrown as the error to send; it ends its span, and what is our fault is logged here, once. */
-function judged(reason: unknown, method: DescMethod, work: Work, log: Log): ConnectError {
+function judged(
+  reason: unknown,
+  method: DescMethod,
+  { work, log, ...who }: { work: Work; log: Log; caller: string; requestId: string },
+): ConnectError {
   const err = ConnectError.from(reason, Code.Internal);
   work.fail(err.code);
   work.end();
@@ -190,7 +194,7 @@ function judged(reason: unknown, method: DescMethod, work: Work, log: Log): Conn
     log.error("rpc failed", {
       method: method.name,
       code: Code[err.code],
-      trace: work.traceparent.slice(3, 35),
+      ...namesOf({ traceparent: work.traceparent, ...who }),
       error: reason,
     });
   }
@@ -224,6 +228,8 @@ function abortedWith(call: ServerCall): AbortSignal {
   call.once("cancelled", () => controller.abort());
   return controller.signal;
 }
+
+const requestIdOf = ({ metadata }: ServerCall): string => text(metadata, "x-request-id") ?? "";
 
 function text(metadata: grpc.Metadata, key: string): string | undefined {
   const [value] = metadata.get(key);

@@ -5,7 +5,7 @@ import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { until } from "#lib/harness/until.ts";
 import { type Instance, startInstance } from "../../tools/launcher/instance.ts";
-import type { Replicas } from "../../tools/launcher/kinds.ts";
+import type { Extra, Replicas } from "../../tools/launcher/kinds.ts";
 import type { InstanceStatus } from "../../tools/launcher/status.ts";
 import { type Oracle, openOracle } from "../../tools/oracle.ts";
 import type { Person } from "./person.ts";
@@ -25,9 +25,10 @@ export type System = {
 export async function startSystem(
   replicas: Partial<Replicas> = {},
   more: Readonly<Record<string, string>> = {},
+  extras: readonly Extra[] = [],
 ): Promise<System> {
   const dir = mkdtempSync(path.join(tmpdir(), "skein-"));
-  const instance = await startInstance({ dir, demo: false, env: { ...env, ...more }, replicas });
+  const instance = await startInstance({ dir, demo: false, env: { ...env, ...more }, replicas, extras });
   const oracle = openOracle({ url: instance.servers.mysqlUrl, deployment: "skein" });
   return {
     instance,

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Env } from "../servers/command.ts";
-import { onceEach, type Replicas } from "./kinds.ts";
+import { type Extra, onceEach, type Replicas } from "./kinds.ts";
 import { findFreeBase, portsFrom } from "./ports.ts";
 import { type Instance, type InstanceOptions, Run } from "./run.ts";
 
@@ -16,6 +16,8 @@ export async function startInstance(options: {
   deployment?: string;
   /** How many of each process; one of each by default. */
   replicas?: Partial<Replicas>;
+  /** What runs beside it; nothing by default. */
+  extras?: readonly Extra[];
   say?: (line: string) => void;
 }): Promise<Instance> {
   const replicas = { ...onceEach, ...options.replicas };
@@ -26,6 +28,7 @@ export async function startInstance(options: {
     deployment: options.deployment ?? "skein",
     demo: options.demo ?? false,
     serversOnly: options.serversOnly ?? false,
+    extras: options.extras ?? [],
     say: options.say ?? (() => undefined),
   });
   // A test that is interrupted leaves nothing running.

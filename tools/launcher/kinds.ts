@@ -12,6 +12,19 @@ const kinds = ["mesh", ...services, "bff", "edge"] as const;
 export type Kind = (typeof kinds)[number];
 export type Replicas = Record<Kind, number>;
 
+/** What runs beside the system where it is asked for: an engineer's tools, which cost memory. */
+const extras = ["prometheus"] as const;
+export type Extra = (typeof extras)[number];
+
+/** `prometheus`: the extras to start. */
+export function readExtras(text: string): readonly Extra[] {
+  return text.split(",").map((name) => {
+    const found = extras.find((extra) => extra === name);
+    if (found === undefined) throw usage(`--with ${name}: there is ${extras.join(", ")}`);
+    return found;
+  });
+}
+
 /** Eight of each is more than one machine has use for. */
 const replicasMax = 8;
 

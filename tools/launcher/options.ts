@@ -2,12 +2,14 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Env } from "../servers/command.ts";
 import { exitCodes, LaunchFailure } from "../servers/failure.ts";
-import { type Kind, onceEach, type Replicas, readKinds, readReplicas } from "./kinds.ts";
+import { type Extra, type Kind, onceEach, type Replicas, readExtras, readKinds, readReplicas } from "./kinds.ts";
 
 export type Command = "start" | "stop" | "status" | "restart";
 export type Options = {
   command: Command;
   replicas: Readonly<Replicas>;
+  /** What to start beside the system. */
+  extras: readonly Extra[];
   /** What a restart is for. */
   restarted: readonly Kind[];
   dir: string;
@@ -33,12 +35,14 @@ const help: Record<Command, string> = {
   --port-base N    take the ports N, N+1, … instead of 8080, 9000 and 21000 …, for a second instance
   --replicas LIST  how many of each process, 1 to 8, such as feed=2,bff=2, or all=2 (default 1); processes are mesh, edge
                    (the Envoys), bff and the services
+  --with LIST      tools beside it: prometheus (metrics, and the alerts of infra/grafana)
   --servers-only   only MariaDB, Redis and NATS
   --no-demo        leave a new instance empty
   --json           say where everything is as JSON, on the last line of stdout
 
 MYSQL_URL, REDIS_URL and NATS_URL name servers to use instead of private ones; SKEIN_MARIADBD, SKEIN_REDIS_SERVER,
-SKEIN_NATS_SERVER and SKEIN_ENVOY name programs; SKEIN_CACHE names the directory for what is fetched.
+SKEIN_NATS_SERVER, SKEIN_ENVOY and SKEIN_PROMETHEUS name programs; SKEIN_CACHE names the directory for what is fetched.
+PROMETHEUS_INTERVAL_SECONDS says how often it scrapes (5), and PROMETHEUS_RULES names another file of rules.
 Ctrl-C stops everything in order.`,
   stop: `npm run stop -- [options]    stop what runs in the instance directory, in order
 
@@ -74,6 +78,7 @@ export function readOptions(args: readonly string[], env: Env): Options {
   return {
     command,
     replicas: values.replicas === undefined ? onceEach : readReplicas(values.replicas),
+    extras: values.with === undefined ? [] : readExtras(values.with),
     restarted: positionals[0] === undefined ? [] : readKinds(positionals[0]),
     dir: resolve(values.dir ?? (env.SKEIN_DIR || join(projectDir, ".skein"))),
     portBase: values["port-base"] === undefined ? undefined : portOf(values["port-base"]),
@@ -90,6 +95,7 @@ const optionTypes = {
   dir: { type: "string" },
   "port-base": { type: "string" },
   replicas: { type: "string" },
+  with: { type: "string" },
   detach: { type: "boolean" },
   "no-demo": { type: "boolean" },
   json: { type: "boolean" },

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { LaunchFailure } from "../servers/failure.ts";
-import { type Kind, onceEach, type Replicas, type Service, services } from "./kinds.ts";
+import { type Extra, type Kind, onceEach, type Replicas, type Service, services } from "./kinds.ts";
 
 /** Everything that listens, in the order in which ports are given out, and whose replicas have one each. */
 const listeners = {
@@ -21,6 +21,7 @@ const listeners = {
   ...(Object.fromEntries([...services, "bff"].map((kind) => [`${kind}Metrics`, kind])) as {
     [Name in Service | "bff" as `${Name}Metrics`]: Name;
   }),
+  prometheus: undefined,
 } as const satisfies Record<string, Kind | undefined>;
 
 export type Listener = keyof typeof listeners;
@@ -55,6 +56,18 @@ export function portsFrom(base: number | undefined, replicas: Readonly<Replicas>
   if (next > portMax) throw new LaunchFailure(`--port-base ${base} leaves no room for all ports below ${portMax}`);
   return ports;
 }
+
+/** What a whole system listens on: everything but the trace store and the extras where there are none. */
+export const systemListeners = (
+  ports: Ports,
+  { extras, stored }: { extras: readonly Extra[]; stored: unknown },
+): Listener[] => {
+  const unused = [
+    ...(stored === undefined ? ["traces", "tracesQuery"] : []),
+    ...(extras.includes("prometheus") ? [] : ["prometheus"]),
+  ];
+  return (Object.keys(ports) as Listener[]).filter((name) => !unused.includes(name));
+};
 
 /** Fails on the first port that somebody has, with the name of who it is where that can be known. */
 export async function requireFree(ports: readonly number[]): Promise<void> {

@@ -12,6 +12,7 @@ export function readyReport(
         `  front door  ${[edge, ...edges.slice(1)].join(", ")}`,
         ...doorLines(edge ?? ""),
         `  mesh        ${mesh?.replaceAll(",", ", ")}`,
+        ...processes.flatMap(({ name, address }) => (name === "prometheus" ? [`  prometheus  ${address}`] : [])),
         ...(traces === undefined ? [] : [`  traces      ${traces}`]),
       ];
   lines.push(`  data, logs  ${dir}`, "");

@@ -2,11 +2,12 @@ import { mkdir } from "node:fs/promises";
 import type { Env } from "../servers/command.ts";
 import { LaunchFailure } from "../servers/failure.ts";
 import type { ProcessSpec } from "../servers/process-spec.ts";
+import type { Program } from "../servers/program.ts";
 import { claimInstance, releaseInstance } from "./claim.ts";
 import { openKeys } from "./keys.ts";
-import { type Kind, kindOf, services } from "./kinds.ts";
+import { type Extra, type Kind, kindOf, services } from "./kinds.ts";
 import { boundLog } from "./logs.ts";
-import { type Ports, requireFree } from "./ports.ts";
+import { type Ports, requireFree, systemListeners } from "./ports.ts";
 import { markOf } from "./process-mark.ts";
 import { untilReached, viewsOf } from "./proxies.ts";
 import { deferRequests, removeRequests, serveRequests } from "./requests.ts";
@@ -20,7 +21,7 @@ import {
   serverSpecs,
   serverUrls,
 } from "./start-servers.ts";
-import { meshUrl, migrate, type SystemPlace, skeinVersion, systemSpecs } from "./start-services.ts";
+import { meshUrl, migrate, prometheusOf, type SystemPlace, skeinVersion, systemSpecs } from "./start-services.ts";
 import { openTracing } from "./start-traces.ts";
 import { type InstanceState, writeState } from "./state.ts";
 import { type InstanceStatus, statusOf } from "./status.ts";
@@ -33,6 +34,7 @@ export type InstanceOptions = {
   deployment: string;
   demo: boolean;
   serversOnly: boolean;
+  extras: readonly Extra[];
   say: (line: string) => void;
 };
 
@@ -78,6 +80,7 @@ export class Run {
 
   async start(): Promise<Instance> {
     const { dir, ports, env, deployment, serversOnly, say } = this.#options;
+    const extras = serversOnly ? [] : this.#options.extras;
     deferRequests();
     const mark = markOf(process.pid);
     if (mark === undefined)
@@ -90,12 +93,11 @@ export class Run {
 
     const given = await givenServers(env);
     const tracing = serversOnly ? undefined : await openTracing({ dir, env, ports, version: skeinVersion });
-    const wanted = serversOnly ? serverListeners(given) : (Object.keys(ports) as (keyof Ports)[]);
-    const unused = tracing?.store === undefined ? ["traces", "tracesQuery"] : [];
-    await requireFree(wanted.filter((name) => !unused.includes(name)).flatMap((name) => ports[name]));
+    const wanted = serversOnly ? serverListeners(given) : systemListeners(ports, { extras, stored: tracing?.store });
+    await requireFree(wanted.flatMap((name) => ports[name]));
     const [keys, programs] = await Promise.all([
       openKeys(dir),
-      findPrograms({ env, given, envoy: !serversOnly, say }),
+      findPrograms({ env, given, envoy: !serversOnly, extras, say }),
       mkdir(`${dir}/logs`, { recursive: true }),
     ]);
     await this.#step("servers", async () => {
@@ -111,7 +113,7 @@ export class Run {
       Object.assign(this.#state, { edge, mesh: meshUrl(ports), ...(edges.length > 1 && { edges }) });
       const urls = serverUrls(given, { keys, ports, account: "app" });
       const place = { dir, env: tracing?.env ?? env, ports, keys, deployment, urls };
-      await this.#startSystem(place, programs.envoy);
+      await this.#startSystem(place, programs.envoy, programs.prometheus);
     }
     this.#unserve = serveRequests(dir, (kinds, tell) => this.#restart(kinds, tell));
     this.#state.phase = "ready";
@@ -142,7 +144,7 @@ export class Run {
         Promise.all(
           this.#watched.filter(({ name }) => kinds.includes(kindOf(name))).map((process) => process.stop(deadlineTime)),
         );
-      for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats"], ["traces"]])
+      for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats"], ["traces", "prometheus"]])
         await stage(kinds);
       await releaseInstance(this.#options.dir);
       this.#unserve?.();
@@ -150,10 +152,11 @@ export class Run {
     return this.#stopped;
   }
 
-  async #startSystem(place: SystemPlace, envoy: Parameters<typeof systemSpecs>[1]): Promise<void> {
+  async #startSystem(place: SystemPlace, envoy: Program, prometheus: Program | undefined): Promise<void> {
     await this.#step("schemas", () => migrate(place));
     const specs = await systemSpecs(place, envoy);
-    await this.#step("services", () => this.#startAll(specs));
+    const extras = prometheus === undefined ? [] : [await prometheusOf(place, specs, prometheus)];
+    await this.#step("services", () => this.#startAll([...specs, ...extras]));
     await this.#step("proxies", () => untilReached(viewsOf(specs), this.#stopping.signal));
     if (this.#options.demo) await this.#step("demo data", () => seedDemo(place));
   }

@@ -13,7 +13,7 @@ import { redisSpec } from "../servers/redis.ts";
 import { baseEnvOf } from "../servers/server-place.ts";
 import { wheelSource } from "../servers/wheel.ts";
 import type { Keys } from "./keys.ts";
-import { services } from "./kinds.ts";
+import { type Extra, services } from "./kinds.ts";
 import type { Listener, Ports } from "./ports.ts";
 import type { InstanceState } from "./state.ts";
 
@@ -45,11 +45,13 @@ export async function findPrograms({
   env,
   given,
   envoy,
+  extras = [],
   say,
 }: {
   env: Env;
   given: Partial<ServerUrls>;
   envoy: boolean;
+  extras?: readonly Extra[];
   say: (line: string) => void;
 }): Promise<Programs> {
   const cacheDir = cacheDirOf(env);
@@ -60,6 +62,7 @@ export async function findPrograms({
     ...(given.redisUrl === undefined ? (["redis"] as const) : []),
     ...(given.natsUrl === undefined ? (["nats"] as const) : []),
     ...(envoy ? (["envoy"] as const) : []),
+    ...extras,
   ];
   // All are waited for, so that nothing still writes to the cache when the first failure is told.
   const found = await Promise.allSettled(wanted.map((name) => findProgram(programKinds[name], sources)));

@@ -8,9 +8,10 @@ import { exitCodes, LaunchFailure } from "../servers/failure.ts";
 import { httpStatus } from "../servers/probe.ts";
 import type { ProcessSpec } from "../servers/process-spec.ts";
 import type { Program } from "../servers/program.ts";
+import { prometheusSpec } from "../servers/prometheus.ts";
 import { baseEnvOf } from "../servers/server-place.ts";
 import type { Keys } from "./keys.ts";
-import { nameOf, type Service, services } from "./kinds.ts";
+import { kindOf, nameOf, type Service, services } from "./kinds.ts";
 import type { Ports } from "./ports.ts";
 import type { ServerUrls } from "./start-servers.ts";
 
@@ -96,6 +97,20 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
     ...(await Promise.all(proxies("edge"))),
   ];
 }
+
+/** Prometheus, which asks all of these. */
+export const prometheusOf = (
+  { dir, env, ports }: SystemPlace,
+  specs: readonly ProcessSpec[],
+  program: Program,
+): Promise<ProcessSpec> =>
+  prometheusSpec({
+    program,
+    place: { dir: join(dir, "prometheus"), port: ports.prometheus[0], env, baseEnv: baseEnvOf(env) },
+    targets: specs.flatMap(({ name, metricsUrl }) =>
+      metricsUrl === undefined ? [] : [{ job: kindOf(name), instance: name, url: metricsUrl }],
+    ),
+  });
 
 function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSpec {
   const { ports, keys } = place;

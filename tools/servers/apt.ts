@@ -20,7 +20,7 @@ type Apt = { dir: string; options: string[]; updateFailure: string };
 
 /** Everything else a package depends on (service scripts, Perl, user accounts) is of no use to an unpacked program. */
 const libraryPattern = /^(lib|zlib1g|gcc-\d+-base|mysql-common)/;
-const uselessPattern = /-perl$|^libperl|^libpam|^libc6$/;
+const uselessPattern = /-perl$|^libperl|^libpam|^libc6$|^libjs-/;
 
 export function aptSource({ cacheDir, env }: { cacheDir: string; env: Env }): AptSource {
   let opened: Promise<Apt> | undefined;

@@ -60,7 +60,8 @@ export async function jaegerSpec({
     file: program.file,
     // It reads JSON as it reads YAML.
     args: ["--config", configFile],
-    env: { ...baseEnv, ...program.env },
+    // Its own requests are no part of what it shows, and its tracer looks for a collector that is not there.
+    env: { ...baseEnv, ...program.env, OTEL_TRACES_SAMPLER: "always_off" },
     healthUrl: `${address}/api/services`,
     ready: async () => (await httpStatus(`${address}/api/services`)) === 200,
     readyTimeoutMs: 30_000,
@@ -89,8 +90,8 @@ function jaegerConfig({
     service: {
       extensions: ["jaeger_storage", "jaeger_query"],
       pipelines: { traces: { receivers: ["otlp"], processors: ["batch"], exporters: ["jaeger_storage_exporter"] } },
-      // Its own traces would be among ours, and its metrics would take a port.
-      telemetry: { metrics: { level: "none" }, traces: { level: "none" }, logs: { level: "warn" } },
+      // Its metrics would take a port.
+      telemetry: { metrics: { level: "none" }, logs: { level: "warn" } },
     },
     extensions: {
       jaeger_storage: { backends: { main: { badger } } },

@@ -69,4 +69,13 @@ export const programKinds = {
     },
     remedy: "put envoy 1.30 or newer on PATH, or set SKEIN_ENVOY",
   },
+  // Its package has promtool, too.
+  prometheus: {
+    title: "Prometheus",
+    variable: "SKEIN_PROMETHEUS",
+    names: ["prometheus"],
+    oldestVersion: () => "2.42",
+    package: { debian: [["prometheus"]], file: "usr/bin/prometheus" },
+    remedy: "put prometheus 2.42 or newer on PATH, or set SKEIN_PROMETHEUS, or start without it",
+  },
 } as const satisfies Record<string, ProgramKind>;

@@ -34,7 +34,7 @@ export function summaryOf({ traceId, spans }: FoundTrace): TraceSummary {
   const sorted = [...spans].sort((left, right) => Number(left.startNs - right.startNs));
   return {
     traceId,
-    name: (roots[0] ?? orphans[0])?.span.name ?? "",
+    name: labelOf((roots[0] ?? orphans[0])?.span),
     startTime: new Date(Number(startNs / 1_000_000n)).toISOString(),
     durationMs: msOf(endNs - startNs),
     spans: spans.length,
@@ -98,7 +98,7 @@ function spanLines(
   const failed = span.error === undefined ? "" : ` ✖ ${span.error}`;
   const room = screen.columns === undefined ? undefined : Math.max(20, screen.columns - times.length - barChars - 4);
   const cut = (text: string) => (room !== undefined && text.length > room ? `${text.slice(0, room - 1)}…` : text);
-  const what = cut(`${indent}${span.instance}  ${span.name}${failed}`);
+  const what = cut(`${indent}${span.instance}  ${labelOf(span)}${failed}`);
   const [who, name] = [
     what.slice(0, indent.length + span.instance.length),
     what.slice(indent.length + span.instance.length),
@@ -118,6 +118,17 @@ function spanLines(
 function waitOf({ span }: TreeNode, ends: ReadonlyMap<string, bigint>): bigint {
   const end = span.parentId === undefined ? undefined : ends.get(span.parentId);
   return end === undefined || span.startNs <= end ? 0n : span.startNs - end;
+}
+
+/** A proxy calls every request "ingress"; what was asked for is in its attributes. */
+function labelOf(span: Span | undefined): string {
+  const { "http.method": method, "http.url": url, "http.status_code": status = "" } = span?.attributes ?? {};
+  if (span?.name !== "ingress" || method === undefined || typeof url !== "string" || !URL.canParse(url)) {
+    return span?.name ?? "";
+  }
+  const path = new URL(url).pathname;
+  const [, rpc] = /^\/(?:[a-z0-9]+\.)+([A-Za-z]+\/[A-Za-z]+)$/.exec(path) ?? [];
+  return rpc ?? `${method} ${path} ${status}`.trim();
 }
 
 type Range = { readonly startNs: bigint; readonly endNs: bigint };

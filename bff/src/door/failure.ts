@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { namesOf } from "#lib/mesh/call.ts";
 import { explain, type Violation } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Work } from "#lib/mesh/trace.ts";
@@ -63,8 +64,7 @@ export function report(log: Log, { rpc, requestId, work }: Where, reason: unknow
   log.error("request failed", {
     rpc: rpc?.name,
     code: Code[ConnectError.from(reason, Code.Internal).code],
-    requestId,
-    trace: work.traceparent.slice(3, 35),
+    ...namesOf({ traceparent: work.traceparent, requestId, caller: "" }),
     error: reason,
   });
 }

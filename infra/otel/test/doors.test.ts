@@ -86,6 +86,30 @@ test("wrong queries are named, and nothing but the page is served", async (conte
   assert.equal((await fetch(`${query}/api/services`, { method: "POST" })).status, 405);
 });
 
+test("the page and all that it loads is served, under a policy that runs nothing else", async (context) => {
+  const { query } = await open(context);
+  const wanted = ["/", `/trace/${traceIdOf(1)}`];
+  const served = new Map<string, string>();
+  for (let path = wanted.pop(); path !== undefined; path = wanted.pop()) {
+    const response = await fetch(query + path);
+    const text = await response.text();
+    assert.equal(response.status, 200, path);
+    assert.match(response.headers.get("content-security-policy") ?? "", /default-src 'none'; script-src 'self';/);
+    const type = path.endsWith(".mjs") ? "text/javascript" : path.endsWith(".css") ? "text/css" : "text/html";
+    assert.ok(response.headers.get("content-type")?.startsWith(type), path);
+    served.set(path, text);
+    const named = /(?:src|href)="(\/static\/[^"]+)"|from "\.(\/[^"]+)"/g;
+    for (const [, asset, module] of text.matchAll(named)) {
+      const next = asset ?? `/static${module}`;
+      if (!served.has(next)) wanted.push(next);
+    }
+  }
+  assert.ok(served.size > 8, [...served.keys()].join(" "));
+  const html = served.get("/") ?? "";
+  assert.match(html, /<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self';/);
+  assert.doesNotMatch(html, /<script(?![^>]*src=)|<style|\son[a-z]+=|\sstyle=/);
+});
+
 async function open(context: TestContext): Promise<{ otlp: string; query: string }> {
   const dir = await mkdtemp(join(tmpdir(), "skein-traces-"));
   const store = openStore({ dir });

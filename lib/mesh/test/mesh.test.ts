@@ -12,7 +12,8 @@ import { meshTokens } from "../token.ts";
 import { grpcTransport } from "../transport.ts";
 
 const key = randomBytes(32).toString("base64url");
-const log = createLog({ name: "test", level: "error" });
+const logged: string[] = [];
+const log = createLog({ name: "test", level: "error", write: (line) => logged.push(line) });
 const transports: { close(): void }[] = [];
 let running: Running;
 let seen: ReturnType<typeof callOf>[] = [];
@@ -96,8 +97,14 @@ test("an error arrives with its code, reason and fields; what is ours alone stay
     reason: "validation",
     violations: [{ field: "user_id", rule: "must be somebody else" }],
   });
-  const broken = await failure(graph().createAccount({ userId: "1" }, as(undefined)));
+  const options = as(undefined);
+  const { traceparent } = callOf({ values: options.contextValues });
+  const broken = await failure(graph().createAccount({ userId: "1" }, options));
   assert.deepEqual([broken.code, broken.rawMessage], [Code.Internal, "internal"]);
+  assert.equal(logged.length, 1);
+  const { msg, trace, request, caller, error } = JSON.parse(logged[0] ?? "{}");
+  assert.deepEqual([msg, trace, request, caller], ["rpc failed", traceparent.slice(3, 35), "r1", "test"]);
+  assert.equal(error.message, "a secret of ours");
 });
 
 test("nobody unknown is served: no token, another key, no viewer, not the operator", async () => {

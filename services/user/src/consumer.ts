@@ -1,7 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { pause } from "#lib/events/lease.ts";
-import { callOf, onBehalfOfNobody } from "#lib/mesh/call.ts";
+import { callOf, namesOf, onBehalfOfNobody } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { finishRegistration } from "./handlers.ts";
@@ -23,7 +23,7 @@ export function sweepRegistrations({ store, graph, nudge, log }: Needs): Loop {
       for (const id of left) {
         const { contextValues: values } = onBehalfOfNobody("user", stepMs);
         if (values === undefined) break;
-        log.info("finishing a registration", { trace: callOf({ values }).traceparent });
+        log.info("finishing a registration", namesOf(callOf({ values })));
         await finishRegistration({ store, graph, nudge }, id, { values }).catch((reason) =>
           log.warn("registration not finished", { error: reason }),
         );

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { until } from "#lib/harness/until.ts";
 import { LaunchFailure } from "../../servers/failure.ts";
 import { startInstance } from "../instance.ts";
-import { kindOf, nameOf, onceEach, readKinds, readReplicas } from "../kinds.ts";
+import { kindOf, nameOf, onceEach, readExtras, readKinds, readReplicas } from "../kinds.ts";
 import { findFreeBase, portsFrom } from "../ports.ts";
 import { callersOf, viewsOf } from "../proxies.ts";
 import { readState } from "../state.ts";
@@ -29,6 +29,11 @@ test("a restart takes kinds in the order of a start, whatever the order they are
   assert.throws(() => readKinds("feed,mysql"), /no process "mysql"; there are mesh, /);
   assert.equal(kindOf(nameOf("feed", 1)), "feed");
   assert.equal(kindOf("mysql"), "mysql");
+});
+
+test("what runs beside the system is asked for by name", () => {
+  assert.deepEqual(readExtras("prometheus"), ["prometheus"]);
+  assert.throws(() => readExtras("grafana"), /--with grafana: there is prometheus/);
 });
 
 test("first replicas keep their ports, and no port is given twice", () => {
