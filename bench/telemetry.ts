@@ -133,4 +133,6 @@ function feed(url: string, token: string, agent: http.Agent): Promise<void> {
   });
 }
 
-const median = (of: readonly number[]): number => [...of].sort((a, b) => a - b)[Math.floor(of.length / 2)] ?? 0;
+function median(of: readonly number[]): number {
+  return [...of].sort((a, b) => a - b)[Math.floor(of.length / 2)] ?? 0;
+}

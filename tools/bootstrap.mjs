@@ -23,6 +23,7 @@ const commands = {
   logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
   get: ["tools/get.ts"],
+  compose: ["tools/compose.ts"],
   gen: ["tools/gen.ts"],
   check: ["tools/check.ts"],
   test: ["tools/test.ts"],

@@ -22,9 +22,12 @@ export async function migrateAll(options: { url: string; deployment: string }): 
   return new Map(applied);
 }
 
-if (import.meta.main) {
+/** The command: MYSQL_URL says where, DEPLOYMENT under which name. */
+export async function run(): Promise<void> {
   const deployment = process.env.DEPLOYMENT ?? "skein";
   for (const [noun, names] of await migrateAll({ url: need(process.env, "MYSQL_URL"), deployment })) {
     console.log(`${deployment}_${noun}: ${names.length === 0 ? "up to date" : names.join(", ")}`);
   }
 }
+
+if (import.meta.main) await run();

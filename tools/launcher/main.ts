@@ -1,4 +1,6 @@
+import { composeUp, composeWorks } from "../containers/compose.ts";
 import { exitCodes, LaunchFailure } from "../servers/failure.ts";
+import { MissingProgram } from "../servers/program.ts";
 import { type DetachMessage, detach, tellParent } from "./detach.ts";
 import { makeLauncher } from "./instance.ts";
 import { helpFor, type Options, readOptions } from "./options.ts";
@@ -60,7 +62,12 @@ async function start(options: Options): Promise<number> {
     const stopAll = () => launcher.stop().then(resolve, reject);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stopAll);
   });
-  await launcher.start();
+  try {
+    await launcher.start();
+  } catch (error) {
+    if (!(await startInContainers(error, options))) throw error;
+    return exitCodes.ok;
+  }
   say(`everything ready (${((Date.now() - startTime) / 1000).toFixed(1)} s)`);
   const report = await reportOf(options);
   if (isBackground) tellParent({ kind: "ready", report });
@@ -68,6 +75,20 @@ async function start(options: Options): Promise<number> {
   await stopped;
   say("stopped");
   return exitCodes.ok;
+}
+
+/** Where a server cannot be had and Docker can: the whole system in containers, in the background. */
+async function startInContainers(error: unknown, { serversOnly }: Options): Promise<boolean> {
+  const isMissing = [error, (error as Error).cause].some((each) => each instanceof MissingProgram);
+  if (!isMissing || serversOnly || !(await composeWorks(process.env))) return false;
+  say(`${(error as Error).message}`);
+  say("taking Docker Compose instead; npm run compose -- ps shows it, npm run compose -- down ends it");
+  if ((await composeUp(process.env)) !== 0)
+    throw new LaunchFailure("docker compose failed as well; its last lines say why");
+  const report = `in containers, at http://127.0.0.1:${process.env.EDGE_PORT || 8080}`;
+  if (isBackground) tellParent({ kind: "ready", report });
+  else console.log(report);
+  return true;
 }
 
 async function reportOf({ dir, json, serversOnly }: Options): Promise<string> {
