@@ -1,11 +1,14 @@
 import { parseArgs } from "node:util";
 import { command, type Outcome } from "./command.ts";
+import { configurationPage, isConfigurationStale } from "./configuration.ts";
 import { breaking, formatContracts, lintContracts, staleFiles } from "./contracts.ts";
 
 const help = `npm run check
 
 Everything that can be said about the code without running it: form and rules (biome), types (tsc), contracts (buf),
-a fresh gen/, dead code (knip) and the shape of the tree (tidy). Runs all of them, then names what failed.`;
+a fresh gen/ and docs/configuration.md, dead code (knip) and the shape of the tree (tidy). Runs all of them, then names what failed.`;
+
+const fine: Outcome = { code: 0, output: "" };
 
 type Check = { readonly name: string; readonly run: () => Promise<Outcome> };
 
@@ -16,6 +19,7 @@ const checks: readonly Check[] = [
   { name: "contracts: rules", run: () => lintContracts() },
   { name: "contracts: nothing broken", run: () => breaking() },
   { name: "gen/ is fresh", run: fresh },
+  { name: `${configurationPage} is fresh`, run: configurationFresh },
   { name: "knip", run: () => command(["knip"]) },
   { name: "tidy", run: () => command([process.execPath, "--test", "tools/tidy.test.ts"]) },
 ];
@@ -43,4 +47,12 @@ async function check(): Promise<number> {
 async function fresh(): Promise<Outcome> {
   const stale = await staleFiles();
   return { code: stale.length === 0 ? 0 : 1, output: `${stale.join("\n")}\nrun npm run gen` };
+}
+
+async function configurationFresh(): Promise<Outcome> {
+  try {
+    return isConfigurationStale() ? { code: 1, output: `run npm run gen, and commit ${configurationPage}` } : fine;
+  } catch (error) {
+    return { code: 1, output: (error as Error).message };
+  }
 }

@@ -1,10 +1,12 @@
 import { parseArgs } from "node:util";
 import type { Outcome } from "./command.ts";
+import { configurationPage, writeConfigurationPage } from "./configuration.ts";
 import { breaking, formatContracts, generate, lintContracts, moveBaseline } from "./contracts.ts";
 
 const help = `npm run gen [-- --release]
 
-Checks the contracts in proto/ (form, lint, nothing broken since the last release) and writes gen/ from them.
+Checks the contracts in proto/ (form, lint, nothing broken since the last release) and writes gen/ from them, and
+docs/configuration.md from every config.ts.
 Needs no network.
 
   --release   also makes these contracts the ones that no later version may break (proto/baseline.binpb)
@@ -21,6 +23,7 @@ async function gen(release: boolean): Promise<number> {
     ["lint", () => lintContracts()],
     ["nothing broken since the last release", () => breaking()],
     ["gen/", () => generate()],
+    [configurationPage, configurationWritten],
   ];
   if (release) steps.push(["proto/baseline.binpb", moveBaseline]);
   for (const [name, step] of steps) {
@@ -32,4 +35,13 @@ async function gen(release: boolean): Promise<number> {
     }
   }
   return 0;
+}
+
+async function configurationWritten(): Promise<Outcome> {
+  try {
+    writeConfigurationPage();
+    return { code: 0, output: "" };
+  } catch (error) {
+    return { code: 1, output: (error as Error).message };
+  }
 }

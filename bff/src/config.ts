@@ -5,7 +5,9 @@ import type { Budget } from "#lib/storage/rate.ts";
 /** The environment, read once. */
 export function readConfig(env: Env = process.env) {
   return Object.freeze({
+    /** Begins every schema, key and subject, so that several deployments share servers. */
     deployment: env.DEPLOYMENT ?? "skein",
+    /** This replica's name, such as feed-1: in logs, spans and leases. */
     instance: need(env, "INSTANCE"),
     /** What it listens on; 0.0.0.0 in a container, whose ports are its own. */
     host: env.HOST ?? "127.0.0.1",
@@ -19,20 +21,30 @@ export function readConfig(env: Env = process.env) {
     reflects: word(env, "REFLECTION", ["0", "1"], "0") === "1",
     /** Whether anybody may have a request traced by sending Debug-Trace, so it is for development. */
     tracesForAll: word(env, "DEBUG_TRACE", ["0", "1"], "0") === "1",
+    /** The mesh Envoys, with commas: http://host:port. */
     meshUrl: need(env, "MESH_URL"),
+    /** The server of read models and budgets: redis://:password@host:port. */
     redisUrl: need(env, "REDIS_URL"),
-    /** Requests a second for good, and at once after a rest; of credentials and passwords by address. */
+    /** Requests a second for good, and at once after a rest, by viewer or address. */
     budgets: {
+      /** Reads of one viewer: a second / at once. */
       read: budget(env, "RATE_READ", "100/2000"),
+      /** Writes of one viewer. */
       write: budget(env, "RATE_WRITE", "30/600"),
+      /** Registrations and log-ins from one address. */
       credential: budget(env, "RATE_CREDENTIAL", "1.5/100"),
+      /** Tries at one account from one address. */
       password: budget(env, "RATE_PASSWORD", "0.2/10"),
     },
+    /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url. */
     internalKey: need(env, "INTERNAL_KEY"),
+    /** What access tokens are checked with: the public Ed25519 JWK. */
     accessPublicKey: publicKey(need(env, "ACCESS_PUBLIC_KEY")),
     /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
     otlpUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    /** The least that is worth a line. */
     logLevel: word(env, "LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
+    /** Milliseconds between failing the edge's health check and refusing, so that the edge notices first. */
     drainMs: whole(env, "DRAIN_MS", 1_500),
   });
 }

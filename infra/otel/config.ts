@@ -1,6 +1,8 @@
 /** The trace store's settings. */
 export const config = {
+  /** Its name in its own log. */
   instance: process.env.INSTANCE || "traces",
+  /** What it listens on. */
   host: process.env.HOST || "127.0.0.1",
   /** Spans come in here: OTLP over HTTP. */
   otlpPort: Number(process.env.OTLP_PORT || 4318),

@@ -26,25 +26,36 @@ export function word<const W extends string>(env: Env, name: string, words: read
   return found;
 }
 
-/** The settings all services share. Addresses are URLs; keys are base64url. */
+/** The settings all services share. What each means is read from here into docs/configuration.md. */
 export function serviceConfig(env: Env) {
   return {
+    /** Begins every schema, key and subject, so that several deployments share servers. */
     deployment: env.DEPLOYMENT ?? "skein",
+    /** This replica's name, such as feed-1: in logs, spans and leases. */
     instance: need(env, "INSTANCE"),
     /** What it listens on; 0.0.0.0 in a container, whose ports are its own. */
     host: env.HOST ?? "127.0.0.1",
+    /** gRPC; 0 takes a free one. */
     port: whole(env, "PORT", 0),
     /** Prometheus asks here, at /metrics. */
     metricsPort: whole(env, "METRICS_PORT", 0),
+    /** The server of truth: mysql://user:password@host:port. Its schemas are named after the deployment. */
     mysqlUrl: need(env, "MYSQL_URL"),
+    /** The server of read models and budgets: redis://:password@host:port. */
     redisUrl: need(env, "REDIS_URL"),
+    /** The server of facts: nats://user:password@host:port, 2.12 or newer. */
     natsUrl: need(env, "NATS_URL"),
+    /** The mesh Envoys, with commas: http://host:port. */
     meshUrl: need(env, "MESH_URL"),
+    /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url. */
     internalKey: need(env, "INTERNAL_KEY"),
+    /** Signs page tokens: 32 bytes or more, base64url. */
     cursorKey: need(env, "CURSOR_KEY"),
     /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
     otlpUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    /** The least that is worth a line. */
     logLevel: word(env, "LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
+    /** Milliseconds between saying "not serving" and refusing, so that callers notice first. */
     drainMs: whole(env, "DRAIN_MS", 2_500),
   };
 }
