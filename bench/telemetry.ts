@@ -47,14 +47,17 @@ async function measure(): Promise<void> {
   const running: Running[] = [];
   try {
     for (const variant of variants) running.push(await start(variant));
-    const spent = new Map(running.map(({ name }) => [name, [] as number[]]));
+    const spent: Spent = new Map(running.map(({ name }) => [name, []]));
     for (const one of running) await read(one, reads);
     for (let round = 0; round < rounds; round++) {
       // Every other round the other way about, so that nobody is always first.
       for (const one of round % 2 === 0 ? running : running.toReversed()) {
         const before = cpuMs(one);
         await read(one, reads);
-        spent.get(one.name)?.push((cpuMs(one) - before) / reads);
+        const after = cpuMs(one);
+        spent
+          .get(one.name)
+          ?.push(new Map([...after].map(([name, ms]) => [name, (ms - (before.get(name) ?? 0)) / reads])));
       }
       console.error(`round ${round + 1} of ${rounds}`);
     }
@@ -64,19 +67,38 @@ async function measure(): Promise<void> {
   }
 }
 
-function tell(spent: ReadonlyMap<string, readonly number[]>): void {
+/** Of each system, a round's milliseconds a read, by process. */
+type Spent = Map<string, ReadonlyMap<string, number>[]>;
+
+function tell(spent: Spent): void {
   const [first = []] = spent.values();
   const rows = [...spent].map(([name, each]) => {
-    const ratio = median(each.map((ms, nth) => ms / (first[nth] ?? ms)));
-    return { name, cpuMsPerRead: Number(median(each).toFixed(3)), ratio: Number(ratio.toFixed(3)) };
+    const ratio = median(each.map((round, nth) => sum(round) / sum(first[nth] ?? round)));
+    const processes = [...(each[0]?.keys() ?? [])].map((of) => [
+      of,
+      digits(median(each.map((round) => round.get(of) ?? 0))),
+    ]);
+    return {
+      name,
+      cpuMsPerRead: digits(median(each.map(sum))),
+      ratio: digits(ratio),
+      ...Object.fromEntries(processes),
+    };
   });
   if (values.json) {
     console.log(JSON.stringify(rows));
     return;
   }
-  console.log(`CPU of a feed read of 20 posts over all processes, median of ${rounds} rounds of ${reads} reads`);
-  for (const { name, cpuMsPerRead, ratio } of rows)
-    console.log(`${name.padEnd(16)} ${cpuMsPerRead.toFixed(2)} ms  ${ratio.toFixed(3)}`);
+  console.log(`CPU of a feed read of 20 posts over all processes, ms, median of ${rounds} rounds of ${reads} reads`);
+  console.table(rows);
+}
+
+function digits(ms: number): number {
+  return Number(ms.toFixed(3));
+}
+
+function sum(round: ReadonlyMap<string, number>): number {
+  return [...round.values()].reduce((all, ms) => all + ms, 0);
 }
 
 async function start(variant: Variant): Promise<Running> {
@@ -102,15 +124,15 @@ async function stop({ checkout, dir }: Running): Promise<void> {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** User and system time of all processes of a system: fields 14 and 15 of proc_pid_stat(5). */
-function cpuMs({ status }: Running): number {
-  const ticks = status.processes.map(({ pid }) => {
+/** User and system time of each process of a system: fields 14 and 15 of proc_pid_stat(5). */
+function cpuMs({ status }: Running): ReadonlyMap<string, number> {
+  const each = status.processes.map(({ name, pid }) => {
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
       .replace(/^.*\) /, "")
       .split(" ");
-    return Number(fields[11]) + Number(fields[12]);
+    return [name, ((Number(fields[11]) + Number(fields[12])) * 1_000) / ticksPerSecond] as const;
   });
-  return (ticks.reduce((sum, each) => sum + each, 0) * 1_000) / ticksPerSecond;
+  return new Map(each);
 }
 
 async function read({ status, tokens }: Running, count: number): Promise<void> {

@@ -113,14 +113,14 @@ const firing = async (): Promise<Alert[]> => (await prometheus.alerts()).filter(
 /** Alerts, and what causes them. Causes of one line work at the same time. */
 const story: { readonly causes: readonly Cause[]; readonly expected: readonly Expected[] }[] = [
   {
-    causes: [slowClients, stutter("comment"), flushes, poison],
+    causes: [slowClients, stutter("comment"), poison],
     expected: [
       ["Shedding", { job: "bff" }],
       ["EventLoopBlocked", { instance: "comment-1" }],
-      ["CacheCold", { cache: "card" }],
       ["EventsParked", { job: "feed", stream: "post" }],
     ],
   },
+  { causes: [flushes], expected: [["CacheCold", { cache: "card" }]] },
   {
     causes: [locks],
     expected: [["PoolWaits", { job: "post" }], ["RpcSlow", { method: "post.CreatePost" }], ["PostsInvisible"]],
