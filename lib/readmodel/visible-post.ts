@@ -4,6 +4,7 @@ import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
+import { degradedTotal } from "./degraded-metrics.ts";
 
 type Needs = { readonly redis: Redis; readonly post: Client<typeof PostService> };
 type Context = Pick<HandlerContext, "values">;
@@ -14,7 +15,10 @@ type Context = Pick<HandlerContext, "values">;
  */
 export function visiblePosts({ redis, post }: Needs) {
   async function find(postId: bigint, ctx: Context): Promise<Pick<Card, "authorId"> | undefined> {
-    const bytes = await cardBytes(redis, postId).catch(() => undefined);
+    const bytes = await cardBytes(redis, postId).catch(() => {
+      degradedTotal.inc({ what: "card" });
+      return undefined;
+    });
     if (bytes) {
       const card = decodeCard(bytes);
       return card.deleted ? undefined : card;

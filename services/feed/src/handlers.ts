@@ -43,7 +43,11 @@ export function feedHandlers({ timelines, examine, pageTokens }: Needs): Service
   };
 }
 
-function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason, tokenOf: (next: bigint) => string) {
+function answerOf(
+  { items, next, fromTruth }: Page,
+  reasonOf: (authorId: bigint) => Reason,
+  tokenOf: (next: bigint) => string,
+) {
   return {
     items: items.map(({ activityId, authorId, postVersion, authorVersion, likeCount, commentCount, liked }) => ({
       activityId: String(activityId),
@@ -57,5 +61,6 @@ function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason,
       liked,
     })),
     nextPageToken: next === undefined ? "" : tokenOf(next),
+    fromTruth,
   };
 }

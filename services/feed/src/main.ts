@@ -35,4 +35,5 @@ service.consume({ noun: "post", leases, ...hearPosts({ store, fanout }) });
 
 const examine = examiner({ redis, truth, store });
 const handlers = feedHandlers({ timelines, examine, pageTokens: pageTokens(config.cursorKey) });
-await service.run([host(FeedService, handlers)], [fanout.loop]);
+// Its own database keeps fan-outs, and no page is read from there: what Redis has is answered without it.
+await service.run([host(FeedService, handlers)], [fanout.loop], async () => {});
