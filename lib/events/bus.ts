@@ -17,7 +17,8 @@ import {
 } from "nats";
 import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
-import { pause, shards } from "./lease.ts";
+import { shards } from "#lib/storage/id.ts";
+import { pause } from "./lease.ts";
 import type { Event } from "./outbox.ts";
 import { handOver } from "./spans.ts";
 

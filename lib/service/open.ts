@@ -15,6 +15,7 @@ import { meshTokens } from "#lib/mesh/token.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
 import { places } from "#lib/readmodel/places.ts";
+import { vouch } from "#lib/readmodel/trust.ts";
 import { openMysql } from "#lib/storage/mysql.ts";
 import { openRedis } from "#lib/storage/redis.ts";
 
@@ -57,7 +58,16 @@ export async function openService(noun: string, config: Config) {
     /** What tells this service's facts. */
     relay(parts: RelayParts = {}) {
       const lowest = (of: string) => places.lowest(redis, of);
-      const relay = createRelay({ noun, db, bus, leases: share("relay"), log, places: lowest, ...parts });
+      const relay = createRelay({
+        noun,
+        db,
+        bus,
+        leases: share("relay"),
+        log,
+        places: lowest,
+        ...parts,
+        ...(parts.project && { vouch: (caughtUp) => vouch(redis, noun, caughtUp) }),
+      });
       loops.push(relay.loop);
       return relay;
     },

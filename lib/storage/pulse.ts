@@ -32,7 +32,7 @@ export function createPulse({
 }: {
   readonly store: string;
   readonly ask: () => Promise<unknown>;
-  readonly away?: () => unknown;
+  readonly away?: () => void;
   readonly log: Log;
 }): Pulse {
   const waiting = new Set<(reason: unknown) => void>();

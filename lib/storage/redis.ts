@@ -21,6 +21,8 @@ export type Redis = {
   /** A key that belongs to nobody: one for the deployment. */
   soleKey(family: string): string;
   bucketOf(owner: bigint): number;
+  /** When this connection was made, ms of the server's own clock; another number after each time it was away. */
+  since(): number;
   pipeline(): ChainableCommander;
   /** Runs a pipeline; the first command that failed fails it. UNAVAILABLE where Redis does not answer. */
   run(pipeline: ChainableCommander): Promise<unknown[]>;
@@ -46,7 +48,9 @@ const commandMs = 1_000;
 
 /** Failures to reach Redis, by which a caller tells them from those of whoever it asked instead. */
 const aways = new WeakSet<object>();
-const away = (cause?: unknown): ConnectError => {
+
+/** UNAVAILABLE: this process may not use Redis now. */
+export const redisAway = (cause?: unknown): ConnectError => {
   const err = unavailable("redis", cause);
   aways.add(err);
   return err;
@@ -82,6 +86,7 @@ export function openRedis({
     lazyConnect: false,
   });
   let prefix: string | undefined;
+  let sinceMs = 0;
   client.on("error", (reason) => log.debug("redis", { error: reason })); // The pulse tells it once.
   client.on("close", () => {
     prefix = undefined;
@@ -99,8 +104,12 @@ export function openRedis({
       trusted();
       await client.ping();
     },
-    // What was sent to a server that hangs is given up with its connection; one that is being made is left to be.
-    away: () => prefix !== undefined && client.disconnect(true),
+    // What was sent to a server that hangs is given up with its connection: it would not end an orderly goodbye either. One
+    // that is being made is left to be.
+    away() {
+      if (prefix !== undefined) client.stream.destroy();
+      prefix = undefined;
+    },
     log,
   });
 
@@ -108,14 +117,15 @@ export function openRedis({
     const loading = scripts.map(async (script) => {
       script.sha = String(await client.script("LOAD", script.lua));
     });
-    const [info] = await Promise.all([client.info("server"), ...loading]);
+    const [info, [seconds, micros]] = await Promise.all([client.info("server"), client.time(), ...loading]);
     const run = /^run_id:(\w{8})/m.exec(info)?.[1];
     if (run === undefined) throw new Error("redis does not tell its run id");
+    sinceMs = Number(seconds) * 1000 + Number(micros) / 1000;
     prefix = `${deployment}:${run}`;
   }
 
   const trusted = (): string => {
-    if (prefix === undefined) throw away();
+    if (prefix === undefined) throw redisAway();
     return prefix;
   };
 
@@ -124,19 +134,23 @@ export function openRedis({
     bucketKey: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}`,
     soleKey: (family) => `${trusted()}:${family}`,
     bucketOf: (owner) => shareOf(owner, buckets),
+    since: () => {
+      trusted();
+      return sinceMs;
+    },
     pipeline: () => client.pipeline(),
     run(pipeline) {
-      const sent = () => pulse.within(() => exec(pipeline)).catch((reason) => Promise.reject(away(reason)));
+      const sent = () => pulse.within(() => exec(pipeline)).catch((reason) => Promise.reject(redisAway(reason)));
       if (!isTraced()) return sent();
       const commands = { "db.system.name": "redis", "db.operation.batch.size": pipeline.length };
       return step(`redis ×${pipeline.length}`, SpanKind.CLIENT, commands, sent);
     },
     call(pipeline, script, keys, args) {
-      if (script.sha === undefined) throw away();
+      if (script.sha === undefined) throw redisAway();
       pipeline.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
     },
     callBuffer(pipeline, script, keys, args) {
-      if (script.sha === undefined) throw away();
+      if (script.sha === undefined) throw redisAway();
       pipeline.callBuffer("EVALSHA", script.sha, keys.length, ...keys, ...args);
     },
     ping: async () => {

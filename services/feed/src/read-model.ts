@@ -1,4 +1,5 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { trusting } from "#lib/readmodel/trust.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { authorCandidates } from "./read-model/author.ts";
 import { aboveAll, degradedReads } from "./read-model/degraded.ts";
@@ -29,7 +30,7 @@ export type Timelines = ReturnType<typeof feedReadModel>;
 export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) {
   const homeOf = homeCandidates({ redis, truth });
   const authorOf = authorCandidates({ redis, truth });
-  const { either } = degradedReads();
+  const { either } = degradedReads(trusting(redis, ["graph", "post", "like", "comment"]));
 
   const deciding = (looker: Looker, options: CallOptions) => ({
     usual: (entries: Candidates["entries"]) => visibleOf({ redis, truth }, entries, looker, options),

@@ -8,6 +8,9 @@ export type FollowSets = ReturnType<typeof graphReadModel>;
 
 export function graphReadModel(redis: Redis, store: GraphStore, log: Log) {
   return {
+    /** Refuses a change that readers could not be told of, before it is made: another replica may reach them. */
+    mustReachReaders: (): void => void redis.since(),
+
     /** Readers obey a change once this answers. A set that is behind (its writer died) is dropped. */
     async apply(
       followerId: bigint,

@@ -15,7 +15,7 @@ export const aboveAll: TimelineEntry["activityId"] = 2n ** 63n - 1n;
  * Answers from truth while Redis is away, bounded, so that the databases carry it: one read at a time for the same page of
  * the same viewer, and so many in all. Beyond that UNAVAILABLE, `overloaded`.
  */
-export function degradedReads() {
+export function degradedReads(trusted: () => Promise<void>) {
   const flights = new Map<string, Promise<unknown>>();
   const atOnce = turnstile(readsMax, waitingMax);
 
@@ -33,7 +33,7 @@ export function degradedReads() {
   }
 
   return {
-    /** What `usual` reads with Redis, or what `truth` does without. `page` names what is read, and for whom. */
+    /** What `usual` reads with Redis, or what `truth` does without one that may be trusted. `page` names what is read, and for whom. */
     async either<T>(
       what: "home" | "author",
       page: string,
@@ -41,6 +41,7 @@ export function degradedReads() {
       truth: () => Promise<T>,
     ): Promise<T & { readonly fromTruth: boolean }> {
       try {
+        await trusted();
         return { ...(await usual()), fromTruth: false };
       } catch (reason) {
         if (!isRedisAway(reason)) throw reason;
