@@ -56,16 +56,16 @@ async function cast(edge: string, count: number): Promise<Person[]> {
 
 type Away = (name: string, meanwhile: () => Promise<void>) => Promise<void>;
 
-const ways = ({ instance }: System): readonly (readonly [string, Away])[] => [
-  ["ended", instance.without],
-  [
-    "stopped",
-    async (name, meanwhile) => {
-      instance.kill(name, "SIGSTOP");
-      await meanwhile().finally(() => instance.kill(name, "SIGCONT"));
-    },
-  ],
-];
+function ways({ instance }: System): readonly (readonly [string, Away])[] {
+  const stopped: Away = async (name, meanwhile) => {
+    instance.kill(name, "SIGSTOP");
+    await meanwhile().finally(() => instance.kill(name, "SIGCONT"));
+  };
+  return [
+    ["ended", instance.without],
+    ["stopped", stopped],
+  ];
+}
 
 async function reading({ edge }: System, people: readonly Person[]) {
   const times: number[] = [];
