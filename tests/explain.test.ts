@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import mysql from "mysql2/promise";
-import { ExplanationKind as Kind } from "#gen/skein/feed/v1/feed_pb.ts";
+import { ExplanationKind as Kind, TimelineState } from "#gen/skein/feed/v1/feed_pb.ts";
+import { until } from "#lib/harness/until.ts";
 import { newId } from "#lib/storage/id.ts";
 import { command } from "../tools/command.ts";
 import { findSystem, insist, type Operator, openOperator } from "../tools/operator.ts";
@@ -158,7 +159,10 @@ test("an account that is closed behind the back of Redis is a bug on the side of
   await change(viewer, author, true);
   await post(author);
   const { id } = posts.at(-1) as RecordedPost;
-  await home(viewer);
+  await until("the viewer's set stands in Redis", async () => {
+    await home(viewer);
+    return (await explain(viewer, id)).facts?.timeline?.state === TimelineState.FRESH;
+  });
   const graph = await mysql.createConnection({ uri: system.instance.servers.mysqlUrl, database: "skein_graph" });
   await graph.query("UPDATE account SET state = 3 WHERE user_id = ?", [author]);
   await graph.end();

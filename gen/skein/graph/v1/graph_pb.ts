@@ -644,7 +644,8 @@ export const GraphService: GenService<{
     output: typeof BatchGetAccountsResponseSchema;
   },
   /**
-   * GetFollowSet answers everyone a user follows with the version of that set, and leaves both in the read model.
+   * GetFollowSet answers everyone a user follows whose account is active, with the version of that set, and leaves both
+   * in the read model.
    *
    * @generated from rpc skein.graph.v1.GraphService.GetFollowSet
    */
