@@ -22,6 +22,7 @@ const commands = {
   explain: ["tools/explain.ts"],
   logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
+  chaos: ["tools/chaos.ts"],
   get: ["tools/get.ts"],
   compose: ["tools/compose.ts"],
   gen: ["tools/gen.ts"],
