@@ -34,6 +34,7 @@ export async function openWorld(env: Readonly<Record<string, string | undefined>
     authorTruth: seen.authorTruth,
     timeline: seen.timeline,
     system,
+    deployment: place.deployment,
     feed,
     as,
     flush: system.flush,
