@@ -38,6 +38,7 @@ export async function openWorld(
     authorTruth: seen.authorTruth,
     timeline: seen.timeline,
     system,
+    deployment: place.deployment,
     feed,
     as,
     flush: system.flush,
