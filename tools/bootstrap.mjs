@@ -20,6 +20,7 @@ const commands = {
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
   explain: ["tools/explain.ts"],
+  audit: ["tools/audit.ts"],
   parked: ["tools/parked.ts"],
   logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
