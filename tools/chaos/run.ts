@@ -40,6 +40,7 @@ export type Options = {
 
 export type Run = Verdict & {
   readonly windows: readonly Window[];
+  /** Without those of the warm-up. */
   readonly requests: readonly Request[];
   readonly journal: readonly Entry[];
   readonly retries: number;
@@ -55,15 +56,18 @@ export async function runChaos(options: Options): Promise<Run> {
   const random = randomOf(seed, "load");
   const people = await openPeople({ edge: target.edges[0] ?? "", count: options.people, journal, random });
   const edges = openEdges(target.edges, { answerMs, connectionsMax, stays: true });
-  const retries = countRetries(target);
   const load = drive({ people, edges, journal, random, rate });
   const seconds = faults.length * (faultSeconds + settleMs / 1_000) + warmUpMs / 1_000;
   const telling = setInterval(() => tell(load, rate * seconds, progress), tickMs);
   let windows: Window[];
   let memoryBefore: number;
+  let countedTime: number;
+  let retries: ReturnType<typeof countRetries> | undefined;
   try {
     await sleep(warmUpMs);
     memoryBefore = memoryOf(target);
+    countedTime = Date.now();
+    retries = countRetries(target);
     windows = await strikeAll(faults, people, options);
   } finally {
     await load.stop().finally(() => clearInterval(telling));
@@ -75,9 +79,9 @@ export async function runChaos(options: Options): Promise<Run> {
   return {
     ...verdict,
     windows,
-    requests: load.requests,
+    requests: load.requests.filter(({ dueTime }) => dueTime >= countedTime),
     journal: readJournal(journalFile),
-    retries: await retries.stop(),
+    retries: (await retries?.stop()) ?? 0,
     memoryRatio: memoryOf(target) / memoryBefore,
     people: people.all,
   };
