@@ -42,7 +42,7 @@ test("a round of faults loses, doubles and reorders nothing, and everything beco
   timeout: 240_000,
 }, async () => {
   const progress = createProgress({ stream: quiet });
-  const sizes = { rounds: 1, rate, seed: "1", people: 4, freezeMs: 2_000, settleMs: 500 };
+  const sizes = { rounds: 1, rate, seed: "1", people: 4, freezeMs: 2_000, settleMs: 500, warmUpMs: 500 };
   run = await runChaos({ ...sizes, target, journalFile, progress, faults });
   const result = resultOf(run, { rounds: 1, seed: "1" });
   assert.ok(isPassed(result), reportOf(run, result));

@@ -47,7 +47,8 @@ const optionTypes = {
 } as const;
 
 /** Between faults: who just started has cold code, and a fault is measured by itself. */
-const settleMs = 4_000;
+const settleMs = 3_000;
+const warmUpMs = 20_000;
 
 process.exitCode = await exitCodeOf("chaos", main);
 process.exit();
@@ -66,7 +67,8 @@ async function main(): Promise<number> {
   try {
     const journalFile = join(mkdtempSync(join(tmpdir(), "skein-journal-")), "journal.jsonl");
     say(`seed ${seed}, journal ${journalFile}`);
-    const run = await runChaos({ target, rounds, rate, seed, people, freezeMs, settleMs, journalFile, progress });
+    const sizes = { rounds, rate, seed, people, freezeMs, settleMs, warmUpMs };
+    const run = await runChaos({ ...sizes, target, journalFile, progress });
     const result = resultOf(run, { rounds, seed });
     passed = isPassed(result);
     say(reportOf(run, result));

@@ -17,7 +17,7 @@ export type Fault = {
   readonly victim: string;
   /** How: the weather, or what is lost. */
   readonly how: string;
-  /** Nobody stands in for the victim. */
+  /** Nobody stands in for the victim: while it is away, slow or empty, some requests have nobody to answer them. */
   readonly isOnlyCopy: boolean;
 };
 
@@ -36,9 +36,7 @@ export function planFaults({ rounds, random, target }: { rounds: number; random:
   const replicated = readKinds("all").flatMap((kind) => names.filter((name) => kindOf(name) === kind));
   const isAlone = (name: string) => !names.some((other) => other !== name && kindOf(other) === kindOf(name));
   const processes = [...replicated, ...stores].map((victim) => ({ victim, how: "", isOnlyCopy: isAlone(victim) }));
-  const ways = stores.flatMap((victim) =>
-    weathers.map((how) => ({ victim, how: how as string, isOnlyCopy: how !== "latency" })),
-  );
+  const ways = stores.flatMap((victim) => weathers.map((how) => ({ victim, how: how as string, isOnlyCopy: true })));
   const losses = [
     { victim: "redis", how: "flushed", isOnlyCopy: true },
     { victim: "nats", how: "deleted", isOnlyCopy: true },
@@ -87,12 +85,18 @@ async function kill(target: Target, victim: string, meanwhile = () => {}): Promi
 
 async function freeze(target: Target, victim: string, freezeMs: number): Promise<void> {
   const pid = pidOf(target, victim);
+  const thaw = () => {
+    try {
+      process.kill(pid, "SIGCONT");
+    } catch {
+      // Somebody ended it meanwhile.
+    }
+  };
+  process.once("exit", thaw); // A run that is interrupted leaves nothing frozen.
   process.kill(pid, "SIGSTOP");
-  try {
-    await sleep(freezeMs);
-  } finally {
-    process.kill(pid, "SIGCONT");
-  }
+  await sleep(freezeMs);
+  thaw();
+  process.off("exit", thaw);
   await untilBack(target, victim, () => true);
 }
 

@@ -13,7 +13,7 @@ export type Result = {
   readonly orderBreaks: number;
   /** From the last answer to the first look that found everything equal; null where that never came. */
   readonly convergedSeconds: number | null;
-  /** Outside the windows in which an only copy was stopped. */
+  /** Outside the windows in which an only copy was away, slow or emptied. */
   readonly readsFailedShare: number | null;
   /** While one of several replicas was dead or frozen. */
   readonly readsFailedOneReplicaShare: number | null;

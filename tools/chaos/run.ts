@@ -7,7 +7,8 @@ import { type Fault, planFaults, strike } from "./faults.ts";
 import { type Entry, openJournal, readJournal } from "./journal.ts";
 import { drive, type Load, type Request } from "./load.ts";
 import { countRetries, memoryOf } from "./meters.ts";
-import { openPeople } from "./people.ts";
+import { openPeople, type People } from "./people.ts";
+import { untilServed } from "./served.ts";
 import type { Target } from "./target.ts";
 import type { Window } from "./windows.ts";
 
@@ -27,8 +28,10 @@ export type Options = {
   readonly seed: string;
   readonly people: number;
   readonly freezeMs: number;
-  /** Before the first fault, and after each. */
+  /** After each fault. */
   readonly settleMs: number;
+  /** Before the first one: memory grows until the code is hot. */
+  readonly warmUpMs: number;
   readonly journalFile: string;
   readonly progress: Progress;
   /** Instead of the faults of chance. */
@@ -37,31 +40,35 @@ export type Options = {
 
 export type Run = Verdict & {
   readonly windows: readonly Window[];
+  /** Without those of the warm-up. */
   readonly requests: readonly Request[];
   readonly journal: readonly Entry[];
   readonly retries: number;
   readonly memoryRatio: number;
-  readonly people: Awaited<ReturnType<typeof openPeople>>["all"];
+  readonly people: People["all"];
 };
 
 /** Drives people while faults come one after the other, then waits until everything is equal to the truth. */
 export async function runChaos(options: Options): Promise<Run> {
-  const { target, rounds, rate, seed, settleMs, journalFile, progress } = options;
+  const { target, rounds, rate, seed, settleMs, warmUpMs, journalFile, progress } = options;
   const faults = options.faults ?? planFaults({ rounds, random: randomOf(seed, "faults"), target });
   const journal = openJournal(journalFile);
   const random = randomOf(seed, "load");
   const people = await openPeople({ edge: target.edges[0] ?? "", count: options.people, journal, random });
   const edges = openEdges(target.edges, { answerMs, connectionsMax, stays: true });
-  const retries = countRetries(target);
   const load = drive({ people, edges, journal, random, rate });
-  const seconds = faults.length * (faultSeconds + settleMs / 1_000) + settleMs / 1_000;
+  const seconds = faults.length * (faultSeconds + settleMs / 1_000) + warmUpMs / 1_000;
   const telling = setInterval(() => tell(load, rate * seconds, progress), tickMs);
   let windows: Window[];
   let memoryBefore: number;
+  let countedTime: number;
+  let retries: ReturnType<typeof countRetries> | undefined;
   try {
-    await sleep(settleMs);
+    await sleep(warmUpMs);
     memoryBefore = memoryOf(target);
-    windows = await strikeAll(faults, options);
+    countedTime = Date.now();
+    retries = countRetries(target);
+    windows = await strikeAll(faults, people, options);
   } finally {
     await load.stop().finally(() => clearInterval(telling));
     edges.close();
@@ -72,9 +79,9 @@ export async function runChaos(options: Options): Promise<Run> {
   return {
     ...verdict,
     windows,
-    requests: load.requests,
+    requests: load.requests.filter(({ dueTime }) => dueTime >= countedTime),
     journal: readJournal(journalFile),
-    retries: await retries.stop(),
+    retries: (await retries?.stop()) ?? 0,
     memoryRatio: memoryOf(target) / memoryBefore,
     people: people.all,
   };
@@ -89,6 +96,7 @@ function tell({ requests }: Load, total: number, progress: Progress): void {
 
 async function strikeAll(
   faults: readonly Fault[],
+  people: People,
   { target, freezeMs, settleMs, progress }: Options,
 ): Promise<Window[]> {
   const windows: Window[] = [];
@@ -96,6 +104,7 @@ async function strikeAll(
     const startTime = Date.now();
     progress.say(`${nth + 1} of ${faults.length}: ${fault.kind} ${fault.victim} ${fault.how}`.trimEnd());
     await strike(fault, target, freezeMs);
+    if (fault.isOnlyCopy) await untilServed(target, people);
     windows.push({ ...fault, startTime, endTime: Date.now() });
     await sleep(settleMs);
   }

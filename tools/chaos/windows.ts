@@ -2,7 +2,7 @@ import { kindOf } from "../launcher/kinds.ts";
 import type { Fault } from "./faults.ts";
 import type { Request } from "./load.ts";
 
-/** From the fault to the moment its victim was well again. */
+/** From the fault to the moment its victim was well again; where it is an only copy, to the moment everything was served again. */
 export type Window = Fault & { readonly startTime: number; readonly endTime: number };
 
 /** Requests of one kind, and how many of them failed. */
