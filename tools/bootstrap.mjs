@@ -21,6 +21,7 @@ const commands = {
   import: ["tools/import.ts"],
   explain: ["tools/explain.ts"],
   parked: ["tools/parked.ts"],
+  rebuild: ["tools/rebuild.ts"],
   logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
   get: ["tools/get.ts"],
