@@ -22,6 +22,7 @@ const commands = {
   explain: ["tools/explain.ts"],
   audit: ["tools/audit.ts"],
   parked: ["tools/parked.ts"],
+  rebuild: ["tools/rebuild.ts"],
   logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
   chaos: ["tools/chaos.ts"],
