@@ -50,7 +50,11 @@ export function feedHandlers({ timelines, auditor, examine, pageTokens }: Needs)
   };
 }
 
-function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason, tokenOf: (next: bigint) => string) {
+function answerOf(
+  { items, next, fromTruth }: Page,
+  reasonOf: (authorId: bigint) => Reason,
+  tokenOf: (next: bigint) => string,
+) {
   return {
     items: items.map(({ activityId, authorId, postVersion, authorVersion, likeCount, commentCount, liked }) => ({
       activityId: String(activityId),
@@ -64,5 +68,6 @@ function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason,
       liked,
     })),
     nextPageToken: next === undefined ? "" : tokenOf(next),
+    fromTruth,
   };
 }

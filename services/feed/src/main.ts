@@ -42,4 +42,5 @@ const handlers = feedHandlers({
   examine,
   pageTokens: pageTokens(config.cursorKey),
 });
-await service.run([host(FeedService, handlers)], [fanout.loop, auditor.loop]);
+// Its own database keeps fan-outs, and no page is read from there: what Redis has is answered without it.
+await service.run([host(FeedService, handlers)], [fanout.loop, auditor.loop], async () => {});
