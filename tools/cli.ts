@@ -22,3 +22,20 @@ export async function exitCodeOf(name: string, command: () => Promise<number>): 
 
 export const usage = (message: string): LaunchFailure =>
   new LaunchFailure(`${message}; --help lists the options`, { exitCode: exitCodes.usage });
+
+const unitMs: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 24 * 3600e3 };
+
+/** The moment that --since names, in epoch milliseconds: 90s, 5m, 2h, 1d ago, or a time such as 2026-11-22T09:45. */
+export function momentOf(since: string): number {
+  const [, count, unit = ""] = /^(\d+)([smhd])$/.exec(since) ?? [];
+  const time = count === undefined ? Date.parse(since) : Date.now() - Number(count) * (unitMs[unit] ?? 1);
+  if (Number.isNaN(time)) throw usage(`--since ${since} is neither such as 5m nor a time`);
+  return time;
+}
+
+/** A whole number from 1 to `max` that an option names. */
+export function countOf(option: string, text: string, max: number): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > max) throw usage(`--${option} is a number from 1 to ${max}`);
+  return count;
+}

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { exitCodeOf, instanceDir, usage } from "./cli.ts";
+import { countOf, exitCodeOf, instanceDir, momentOf, usage } from "./cli.ts";
 import { kindOf } from "./launcher/kinds.ts";
 import { type Entry, levels } from "./logs/entry.ts";
 import { openReader, processesIn, type Reader } from "./logs/files.ts";
@@ -31,7 +31,6 @@ const linesDefault = 200;
 const linesMax = 100_000;
 /** Where only the last lines are wanted, this much of each log has them. */
 const tailBytes = 1024 * 1024;
-const unitMs: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 24 * 3600e3 };
 
 // Whoever reads may stop reading, as `head` does.
 process.stdout.on("error", () => process.exit(exitCodes.ok));
@@ -64,7 +63,8 @@ async function main(): Promise<number> {
     const entries = [...readers.values()].flatMap((reader) => reader.read()).filter(fits);
     return entries.sort((left, right) => left.time - right.time);
   };
-  const lines = values.lines === undefined ? (isAll ? linesMax : linesDefault) : numberOf(values.lines);
+  const lines =
+    values.lines === undefined ? (isAll ? linesMax : linesDefault) : countOf("lines", values.lines, linesMax);
   for (const entry of read(isAll ? Number.POSITIVE_INFINITY : tailBytes).slice(-lines)) print(entry);
   while (values.follow) {
     await sleep(pollMs);
@@ -96,24 +96,11 @@ function filterOf({ level, trace, since }: ReturnType<typeof parse>["values"]): 
   if (least < 0) throw usage(`--level ${level} is none of ${levels.join(", ")}`);
   if (trace !== undefined && !/^[0-9a-f]{8,32}$/i.test(trace)) throw usage("--trace wants 8 to 32 hex digits");
   const prefix = trace?.toLowerCase();
-  const from = since === undefined ? 0 : timeOf(since);
+  const from = since === undefined ? 0 : momentOf(since);
   return (entry) =>
     levels.indexOf(entry.level) >= least &&
     entry.time >= from &&
     (prefix === undefined || String(entry.fields.trace ?? "").startsWith(prefix));
-}
-
-function timeOf(since: string): number {
-  const [, count, unit = ""] = /^(\d+)([smhd])$/.exec(since) ?? [];
-  const time = count === undefined ? Date.parse(since) : Date.now() - Number(count) * (unitMs[unit] ?? 1);
-  if (Number.isNaN(time)) throw usage(`--since ${since} is neither such as 5m nor a time`);
-  return time;
-}
-
-function numberOf(lines: string): number {
-  const count = Number(lines);
-  if (!Number.isInteger(count) || count < 1 || count > linesMax) throw usage(`--lines is a number up to ${linesMax}`);
-  return count;
 }
 
 function lineOf(entry: Entry, isJson: boolean, names: readonly string[]): string {

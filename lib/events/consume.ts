@@ -1,10 +1,11 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
 import { events as eventsTotal, watchParked } from "./backlog.ts";
 import type { Bus, Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
+import { park, parkedAmong, replayParked } from "./parked.ts";
+import { isPassing, UndecodableError } from "./poison.ts";
 import { together } from "./spans.ts";
 
 type Options = {
@@ -19,7 +20,7 @@ type Options = {
    * crash, a retry or a new incarnation, so every effect is idempotent by itself.
    */
   readonly apply: (tx: Sql, events: readonly Delivered[]) => Promise<void>;
-  /** Work that may begin once the facts are applied. */
+  /** Work that may begin once the facts are applied; it hears of none that is parked. */
   readonly applied: (events: readonly Delivered[]) => void;
   /** Tells everyone how far this consumer is, so that a relay knows where to begin a new incarnation. */
   readonly tell: (noun: string, places: ReadonlyMap<number, bigint>) => Promise<void>;
@@ -29,7 +30,7 @@ type Place = { incarnation: number; sequence: bigint; position: bigint };
 
 /** Facts applied in one transaction. */
 const batchMax = 256;
-/** A fact that fails this often, within about two seconds, is poison. */
+/** A fact that fails this often, within about two seconds, is poison; one that cannot be decoded is so at once. */
 const triesMax = 5;
 const againMs = 300;
 /** A relay that was asked to tell facts again gets this long before it is asked once more. */
@@ -39,7 +40,7 @@ const keepMs = 2_000;
 /**
  * One in-order consumer of the held shards of one stream. It begins at the lowest place of those, or at the start of a
  * stream that began a new incarnation. A dependency that is away is waited for; a fact that cannot be applied is parked
- * with everything later of its aggregate, and the others go on.
+ * with everything later of its aggregate, and the others go on. Parked ones are replayed where somebody asked for it.
  */
 export function createConsumer(options: Options): { readonly loop: Loop } {
   const { noun, db, bus, leases, log, tell } = options;
@@ -105,6 +106,7 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
         () => void keepUp().catch((reason) => log.warn("place", { noun, error: reason })),
         keepMs,
       );
+      const replaying = replayParked(options)(signal);
       while (!signal.aborted) {
         turn = new AbortController();
         await follow(leases.held(), AbortSignal.any([signal, turn.signal])).catch((reason) => {
@@ -114,6 +116,7 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
         turn.abort();
       }
       clearInterval(keeping);
+      await replaying;
     },
   };
 }
@@ -157,7 +160,7 @@ async function settle(
   for (let tried = 1; !signal.aborted; tried++) {
     try {
       const heard = await together("hear", batch, (events) => applyAll(options, events));
-      count(options.noun, "applied", heard.events.length - heard.laterCount);
+      count(options.noun, "applied", heard.events.length);
       count(options.noun, "parked", heard.laterCount);
       return heard.events;
     } catch (reason) {
@@ -167,7 +170,7 @@ async function settle(
         for (const event of batch) settled.push(...(await settle(options, [event], signal)));
         return settled;
       }
-      if (!isPassing(reason) && tried >= triesMax) {
+      if (reason instanceof UndecodableError || (!isPassing(reason) && tried >= triesMax)) {
         await options.db.tx(async (tx) => {
           await park(tx, options.noun, batch, reason instanceof Error ? reason.message : String(reason));
           await save(tx, options.noun, batch);
@@ -176,7 +179,7 @@ async function settle(
         const [{ aggregate = undefined, traceparent = "" } = {}] = batch;
         const trace = traceparent.slice(3, 35) || undefined;
         options.log.error("parked", { noun: options.noun, aggregate, trace, error: reason });
-        return batch;
+        return [];
       }
       count(options.noun, "retried", batch.length);
       await pause(againMs, signal);
@@ -188,31 +191,23 @@ async function settle(
 type Heard = { readonly events: readonly Delivered[]; readonly laterCount: number };
 
 /**
- * Everything a batch does, in one transaction. Answers the facts as they went on, below the spans in which they were heard,
- * and how many of them were left for later with their aggregates.
+ * Everything a batch does, in one transaction. Answers the facts that were applied as they went on, below the spans in
+ * which they were heard, and how many were left for later with their aggregates.
  */
 function applyAll({ noun, db, apply }: Options, batch: readonly Delivered[]): Promise<Heard> {
   return db.tx(async (tx) => {
     const parked = await parkedAmong(tx, noun, batch);
-    const isParked = ({ aggregate }: Delivered) => parked.has(aggregate);
-    await apply(
-      tx,
-      batch.filter((event) => !isParked(event)),
-    );
-    const later = batch.filter(isParked);
+    const now = batch.filter(({ aggregate }) => !parked.has(aggregate));
+    const later = batch.filter(({ aggregate }) => parked.has(aggregate));
+    await apply(tx, now);
     await park(tx, noun, later, "its aggregate is parked");
     await save(tx, noun, batch);
-    return { events: batch, laterCount: later.length };
+    return { events: now, laterCount: later.length };
   });
 }
 
 const count = (stream: string, result: "applied" | "retried" | "parked", facts: number): void =>
   eventsTotal.inc({ stream, result }, facts);
-
-/** Whether waiting helps: something this depends on is away. */
-const isPassing = (reason: unknown): boolean =>
-  reason instanceof ConnectError &&
-  [Code.Unavailable, Code.DeadlineExceeded, Code.ResourceExhausted, Code.Canceled, Code.Aborted].includes(reason.code);
 
 async function load(db: Db, noun: string, held: ReadonlySet<number>): Promise<Map<number, Place>> {
   const rows = await db.query(
@@ -240,31 +235,6 @@ async function save(tx: Sql, noun: string, batch: readonly (Place & { shard: num
     "INSERT INTO place (stream, shard, incarnation, sequence, position) VALUES ? ON DUPLICATE KEY UPDATE incarnation = VALUES(incarnation), sequence = VALUES(sequence), position = VALUES(position)",
     [rows],
   );
-}
-
-async function parkedAmong(tx: Sql, noun: string, batch: readonly Delivered[]): Promise<ReadonlySet<string>> {
-  const rows = await tx.query("SELECT DISTINCT aggregate FROM parked WHERE stream = ? AND aggregate IN (?)", [
-    noun,
-    batch.map(({ aggregate }) => aggregate),
-  ]);
-  return new Set(rows.map((row) => String(row.aggregate)));
-}
-
-async function park(tx: Sql, noun: string, events: readonly Delivered[], reason: string): Promise<void> {
-  if (events.length === 0) return;
-  const rows: Param[][] = events.map(({ aggregate, id, shard, version, type, payload }) => [
-    noun,
-    aggregate,
-    id,
-    shard,
-    version,
-    type,
-    Buffer.from(payload),
-    reason.slice(0, 500),
-  ]);
-  await tx.exec("INSERT IGNORE INTO parked (stream, aggregate, id, shard, version, type, payload, reason) VALUES ?", [
-    rows,
-  ]);
 }
 
 /** What has come by now, together: the pace is the consumer's own. */

@@ -52,7 +52,7 @@ const entriesOf = (counts: ReadonlyMap<bigint, Count>) =>
   [...counts].map(([id, count]) => ({ id, value: encodeCount(count) }));
 
 /** A count beyond four bytes stays at the greatest. */
-function encodeCount({ version, value }: Count): Buffer {
+export function encodeCount({ version, value }: Count): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeUInt32BE(version, 0);
   bytes.writeUInt32BE(Math.min(Math.max(0, value), valueMax), 4);

@@ -14,7 +14,7 @@ export type Slice = { readonly entries: readonly TimelineEntry[]; readonly seal:
 /** Entries kept; below them the database goes on. */
 export const entriesMax = 800;
 /** Trimming waits until this many more have come, so that most pushes do not trim. */
-const slack = 64;
+export const slack = 64;
 /** A timeline nobody read for a fortnight is made again at the next visit. */
 const lifeSeconds = 14 * 86_400;
 /** A build that takes longer has failed; its key runs out. */
@@ -129,6 +129,10 @@ export const decodeEntry = (bytes: Buffer): TimelineEntry => ({
   activityId: bytes.readBigUInt64BE(0),
   authorId: bytes.readBigUInt64BE(8),
 });
+
+export function encodeSeal({ lowWatermark, version, timeMs }: Seal): Buffer {
+  return Buffer.concat([Buffer.from("S"), encodeId(lowWatermark), encodeId(version), encodeId(BigInt(timeMs))]);
+}
 
 const decodeSeal = (bytes: Buffer): Seal => ({
   lowWatermark: bytes.readBigUInt64BE(1),

@@ -13,7 +13,7 @@ const made: Readonly<Record<string, readonly string[]>> = {
   metrics: ["prometheus"],
   logs: ["logs"],
   keys: ["keys.json"],
-  rest: ["envoy", "state.json", "state.json.new", "keys.json.new", "launcher.lock"],
+  rest: ["envoy", "state.json", "state.json.new", "keys.json.new", "rebuild", "launcher.lock"],
 };
 const requests = /^restart-[0-9a-f-]+\.(request|request\.new|answers)$/;
 const word = "reset";

@@ -1,6 +1,6 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import { PostCreatedSchema } from "#gen/skein/post/v1/events_pb.ts";
 import type { Event } from "#lib/events/outbox.ts";
+import { decode } from "#lib/events/poison.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import type { Sql } from "#lib/storage/mysql.ts";
 import type { Fanout } from "./consumer/fanout.ts";
@@ -17,9 +17,10 @@ export function hearPosts({ store, fanout }: { store: FeedStore; fanout: Fanout 
   };
 }
 
-function tasksOf({ id, type, payload, traceparent }: Event): FanoutTask[] {
+function tasksOf(event: Event): FanoutTask[] {
+  const { id, type, traceparent } = event;
   if (type !== PostCreatedSchema.name) return [];
-  const { activityId, authorId } = fromBinary(PostCreatedSchema, payload);
+  const { activityId, authorId } = decode(PostCreatedSchema, event);
   const activity = { activityId: BigInt(activityId), authorId: BigInt(authorId) };
   return [{ ...newTask(activity), traceparent, publicMs: timeOf(id) }];
 }
