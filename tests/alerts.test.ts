@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { until } from "#lib/harness/until.ts";
-import { type Cause, flushes, hanging, locks, poison, slowClients, stutter } from "./support/causes.ts";
+import { type Cause, flushes, hanging, locks, losses, poison, slowClients, stutter } from "./support/causes.ts";
 import { type Person, register } from "./support/person.ts";
 import { type Alert, metricsIn, metricsOf, panels, prometheusAt, shortRules } from "./support/prometheus.ts";
 import { type System, startSystem } from "./support/system.ts";
@@ -21,7 +21,7 @@ let prometheus: ReturnType<typeof prometheusAt>;
 before(async () => {
   const rules = path.join(scratch, "rules.yml");
   writeFileSync(rules, shortRules());
-  const env = { PROMETHEUS_RULES: rules, PROMETHEUS_INTERVAL_SECONDS: "1" };
+  const env = { PROMETHEUS_RULES: rules, PROMETHEUS_INTERVAL_SECONDS: "1", AUDIT_MS: "200" };
   system = await startSystem({}, env, ["prometheus"]);
   const { processes } = await system.instance.status();
   prometheus = prometheusAt(processes.find(({ name }) => name === "prometheus")?.address ?? "");
@@ -120,6 +120,7 @@ const story: { readonly causes: readonly Cause[]; readonly expected: readonly Ex
       ["EventsParked", { job: "feed", stream: "post" }],
     ],
   },
+  { causes: [losses], expected: [["FeedsWrong", { result: "missing" }]] },
   { causes: [flushes], expected: [["CacheCold", { cache: "card" }]] },
   {
     causes: [locks],

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { caughtUp } from "./support/faults.ts";
+import { promisify } from "node:util";
+import { caughtUp, redisCommand } from "./support/faults.ts";
 import { ask, type Person, register, type ShownComment, type ShownPost } from "./support/person.ts";
 import { assertCounts, assertFeeds, type System, startSystem } from "./support/system.ts";
 
 let system: System;
 before(async () => {
-  system = await startSystem();
+  // The auditor would mend what the audit is to find.
+  system = await startSystem({}, { AUDIT_MS: "0" });
 });
 after(() => system.stop());
 
@@ -223,4 +226,39 @@ test("a page token works for its viewer alone", async () => {
     (await other.call<Problem>("GET", `/v1/feed?pageToken=${nextPageToken}`)).body.type,
     "/problems/invalid-cursor",
   );
+});
+
+/** `npm run audit` on the story's system, and what its sums are. */
+async function audit(...more: string[]): Promise<{ code: number; sums: Record<string, number> }> {
+  const args = ["tools/audit.ts", "--dir", system.dir, "--json", ...more];
+  return promisify(execFile)(process.execPath, args).then(
+    ({ stdout }) => ({ code: 0, sums: JSON.parse(stdout) }),
+    ({ code, stdout }) => ({ code, sums: JSON.parse(stdout) }),
+  );
+}
+
+test("the audit finds what is shown wrong, of everyone, and has it made anew", async () => {
+  const [author, reader] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  await reader.follow(author);
+  const [, post] = [await author.post("one"), await author.post("two")];
+  await reader.like(post.id);
+  await caughtUp(system.instance.servers);
+  await assertCounts(system.oracle, [author, reader]);
+  const right = await audit();
+  assert.deepEqual([right.code, right.sums.right], [0, right.sums.users], JSON.stringify(right.sums));
+
+  const { redisUrl } = system.instance.servers;
+  const keyOf = async (family: string, id: string) =>
+    ((await redisCommand(redisUrl, "KEYS", `*:${family}:${id}`)) as string[])[0] as string;
+  await redisCommand(redisUrl, "LPOP", await keyOf("tl", reader.id));
+  await redisCommand(redisUrl, "SET", await keyOf("cnt.like", post.id), "\0\0\0\x63\0\0\0\x63");
+  const wrong = await audit();
+  assert.deepEqual(
+    [wrong.code, wrong.sums.users, wrong.sums.right],
+    [1, right.sums.users, Number(right.sums.users) - 2],
+  );
+  assert.deepEqual([wrong.sums.missing, wrong.sums.extra, wrong.sums.reactions], [1, 0, 1]);
+
+  await audit("--repair");
+  assert.equal((await audit()).code, 0);
 });

@@ -17,7 +17,8 @@ import {
 } from "nats";
 import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
-import { pause, shards } from "./lease.ts";
+import { shards } from "#lib/storage/id.ts";
+import { pause } from "./lease.ts";
 import type { Event } from "./outbox.ts";
 import { handOver } from "./spans.ts";
 
@@ -38,13 +39,81 @@ const publishMs = 5_000;
 const closeMs = 1_000;
 const oldestServer = [2, 12];
 
-export type Bus = Awaited<ReturnType<typeof openBus>>;
+export type Bus = ReturnType<typeof openBus>;
+
+/** What there is to speak with, once there is a server. */
+type Link = { readonly connection: NatsConnection; readonly js: JetStreamClient; readonly jsm: JetStreamManager };
+/** UNAVAILABLE before the first connect. */
+type Linked = () => Link;
 
 /**
  * The one place that speaks NATS. Subjects are `<deployment>.skein.<noun>.v1.<Event>.<shard>`, one stream a noun. The
- * connection is made in the background and for ever: who needs it while it is away gets UNAVAILABLE.
+ * connection is made in the background and for ever: who needs it while it is away gets UNAVAILABLE. A server that is too
+ * old ends the process.
  */
-export async function openBus({ url, deployment, log }: { url: string; deployment: string; log: Log }) {
+export function openBus({ url, deployment, log }: { url: string; deployment: string; log: Log }) {
+  let link: Link | undefined;
+  let up = false;
+  let closed = false;
+  const listeners: (() => void)[] = [];
+  /** Done with each first connection: before it there is nobody to subscribe at. */
+  const begun: ((connection: NatsConnection) => void)[] = [];
+  const change = (state: boolean) => {
+    up = state;
+    if (up) for (const tell of listeners) tell();
+  };
+  const linked: Linked = () => {
+    if (link === undefined) throw unavailable("nats");
+    return link;
+  };
+
+  const connecting = linkTo(url, deployment).then((made) => {
+    if (closed) return void made.connection.close();
+    link = made;
+    void watch(made.connection, log, change);
+    for (const begin of begun) begin(made.connection);
+    change(true);
+  });
+  // With a server that will not do there is nothing to go on with: the process ends by it, as by any bug.
+  connecting.catch((reason) => closed || setImmediate(() => Promise.reject(reason)));
+
+  const base = (noun: string) => `${deployment}.skein.${noun}.v1`;
+  const name = (noun: string) => `${deployment}_${noun}`.toUpperCase();
+
+  return {
+    ...publishing(linked, base),
+    ...streams(linked, name, base),
+    ...reading(linked, name, base),
+    up: () => up,
+    onReconnect: (tell: () => void) => void listeners.push(tell),
+    /** Asks the owner of a stream to tell a shard's facts before a position again: this life of it lacks some. */
+    askReplay: (noun: string, shard: number, before: bigint, incarnation: number) =>
+      linked().connection.publish(`${base(noun)}-replay`, `${shard} ${before} ${incarnation}`),
+    onReplay(noun: string, tell: (shard: number, before: bigint, incarnation: number) => void) {
+      const begin = (connection: NatsConnection) =>
+        connection.subscribe(`${base(noun)}-replay`, {
+          callback: (err, msg) => {
+            const [, shard, before, incarnation] = (err === null && /^(\d+) (\d+) (\d+)$/.exec(msg.string())) || [];
+            if (before !== undefined) tell(Number(shard), BigInt(before), Number(incarnation));
+          },
+        });
+      if (link === undefined) begun.push(begin);
+      else begin(link.connection);
+    },
+    ping: async () => linked().connection.rtt(),
+    async close(): Promise<void> {
+      closed = true;
+      if (link === undefined) return;
+      const { connection } = link;
+      const said = connection.drain().catch((reason) => log.warn("nats not drained", { error: reason }));
+      await Promise.race([said, pause(closeMs, AbortSignal.timeout(closeMs))]);
+      void connection.close();
+    },
+  };
+}
+
+/** Waits for a server for as long as it takes. */
+async function linkTo(url: string, deployment: string): Promise<Link> {
   const { username, password, host } = new URL(url);
   const connection = await connect({
     servers: host,
@@ -61,43 +130,10 @@ export async function openBus({ url, deployment, log }: { url: string; deploymen
   assertVersion(connection);
   const js = connection.jetstream({ timeout: publishMs });
   const jsm = await connection.jetstreamManager({ checkAPI: false, timeout: publishMs });
-  let up = true;
-  const listeners: (() => void)[] = [];
-  void watch(connection, log, (state) => {
-    up = state;
-    if (up) for (const tell of listeners) tell();
-  });
-
-  const base = (noun: string) => `${deployment}.skein.${noun}.v1`;
-  const name = (noun: string) => `${deployment}_${noun}`.toUpperCase();
-
-  return {
-    ...publishing(js, base),
-    ...streams(jsm, name, base),
-    ...reading(js, jsm, name, base),
-    up: () => up,
-    onReconnect: (tell: () => void) => void listeners.push(tell),
-    /** Asks the owner of a stream to tell a shard's facts before a position again: this life of it lacks some. */
-    askReplay: (noun: string, shard: number, before: bigint, incarnation: number) =>
-      connection.publish(`${base(noun)}-replay`, `${shard} ${before} ${incarnation}`),
-    onReplay(noun: string, tell: (shard: number, before: bigint, incarnation: number) => void) {
-      connection.subscribe(`${base(noun)}-replay`, {
-        callback: (err, msg) => {
-          const [, shard, before, incarnation] = (err === null && /^(\d+) (\d+) (\d+)$/.exec(msg.string())) || [];
-          if (before !== undefined) tell(Number(shard), BigInt(before), Number(incarnation));
-        },
-      });
-    },
-    ping: () => connection.rtt(),
-    async close(): Promise<void> {
-      const said = connection.drain().catch((reason) => log.warn("nats not drained", { error: reason }));
-      await Promise.race([said, pause(closeMs, AbortSignal.timeout(closeMs))]);
-      void connection.close();
-    },
-  };
+  return { connection, js, jsm };
 }
 
-function publishing(js: JetStreamClient, base: (noun: string) => string) {
+function publishing(linked: Linked, base: (noun: string) => string) {
   return {
     /** Publishes one fact and waits until the stream has it. The id makes a repeat within two minutes harmless. */
     publish: (noun: string, told: Event, incarnation: number) =>
@@ -110,8 +146,8 @@ function publishing(js: JetStreamClient, base: (noun: string) => string) {
         about.set("Skein-Incarnation", String(incarnation));
         about.set("traceparent", event.traceparent);
         const subject = `${base(noun)}.${event.type}.${event.shard}`;
-        const ack = await js
-          .publish(subject, event.payload, { msgID: `${event.id}.${incarnation}`, headers: about })
+        const ack = await linked()
+          .js.publish(subject, event.payload, { msgID: `${event.id}.${incarnation}`, headers: about })
           .catch((reason) => {
             throw unavailable("nats", reason);
           });
@@ -120,19 +156,19 @@ function publishing(js: JetStreamClient, base: (noun: string) => string) {
   };
 }
 
-function streams(jsm: JetStreamManager, name: (noun: string) => string, base: (noun: string) => string) {
+function streams(linked: Linked, name: (noun: string) => string, base: (noun: string) => string) {
   return {
     /** The stream as it is now, or undefined where there is none. */
     async state(noun: string): Promise<StreamState | undefined> {
       try {
-        return stateOf(await jsm.streams.info(name(noun)));
+        return stateOf(await linked().jsm.streams.info(name(noun)));
       } catch (reason) {
         if (reason instanceof NatsError && reason.api_error?.err_code === 10059) return undefined;
         throw unavailable("nats", reason);
       }
     },
     async createStream(noun: string, incarnation: number): Promise<StreamState> {
-      const info = await jsm.streams.add({
+      const info = await linked().jsm.streams.add({
         name: name(noun),
         subjects: [`${base(noun)}.>`],
         retention: RetentionPolicy.Limits,
@@ -148,8 +184,8 @@ function streams(jsm: JetStreamManager, name: (noun: string) => string, base: (n
     },
     /** Begins a new life of a stream that lost something: empty, under a new number. */
     async renewStream(noun: string, incarnation: number): Promise<StreamState> {
-      await jsm.streams.purge(name(noun));
-      return stateOf(await jsm.streams.update(name(noun), { metadata: { incarnation: String(incarnation) } }));
+      await linked().jsm.streams.purge(name(noun));
+      return stateOf(await linked().jsm.streams.update(name(noun), { metadata: { incarnation: String(incarnation) } }));
     },
   };
 }
@@ -160,12 +196,7 @@ const stateOf = ({ created, state, config }: StreamInfo): StreamState => ({
   incarnation: Number(config.metadata?.incarnation ?? 0),
 });
 
-function reading(
-  js: JetStreamClient,
-  jsm: JetStreamManager,
-  name: (noun: string) => string,
-  base: (noun: string) => string,
-) {
+function reading(linked: Linked, name: (noun: string) => string, base: (noun: string) => string) {
   return {
     /**
      * Events of some shards from a sequence on, in order, as they come: one ephemeral consumer without acks, since the
@@ -177,6 +208,7 @@ function reading(
       from: bigint,
       signal: AbortSignal,
     ): AsyncGenerator<Delivered> {
+      const { js, jsm } = linked();
       const filters =
         wanted.size === shards ? [`${base(noun)}.>`] : [...wanted].map((shard) => `${base(noun)}.*.${shard}`);
       const { name: consumerName } = await jsm.consumers.add(name(noun), {

@@ -1,9 +1,7 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
+import { shards } from "#lib/storage/id.ts";
 import type { Db, Sql } from "#lib/storage/mysql.ts";
-
-/** Partitions of every stream, for good: the number is part of subjects and of each row's shard. */
-export const shards = 64;
 
 /** A holder that was not heard of for this long has lost its shares. */
 const lifeSeconds = 5;

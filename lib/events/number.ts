@@ -24,6 +24,7 @@ export function numberNew(
     const granted = await leases.fenced(tx);
     if (granted.length === 0) return [];
     const batch = inVersionOrder(await unnumbered(tx, granted));
+    if (batch.length === 0) return []; // They are in shards that went to another process meanwhile.
     const last = await lastPositions(tx, [...new Set(batch.map(({ shard }) => shard))]);
     const events = batch.map((event) => {
       const position = (last.get(event.shard) ?? 0n) + 1n;

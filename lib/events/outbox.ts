@@ -1,8 +1,7 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { callOf } from "#lib/mesh/call.ts";
-import { newId, shareOf } from "#lib/storage/id.ts";
+import { newId, shards, shareOf } from "#lib/storage/id.ts";
 import { bigintOf, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
-import { shards } from "./lease.ts";
 
 /** Who did something, under which trace. */
 export type Origin = { readonly actor: bigint; readonly traceparent: string };

@@ -8,6 +8,7 @@ import { batchMax, numberNew } from "./number.ts";
 import { type Event, eventColumns, eventOf } from "./outbox.ts";
 import { together } from "./spans.ts";
 import { type Places, streamLife } from "./stream-life.ts";
+import { keepVouching, type Vouch } from "./vouch.ts";
 
 type Options = {
   readonly noun: string;
@@ -23,6 +24,8 @@ type Options = {
    * hears of the fact, for the writer that died in between.
    */
   readonly project?: (events: readonly Event[]) => Promise<void>;
+  /** Repeated for as long as the relay runs. */
+  readonly vouch?: Vouch;
 };
 
 /** Facts whose writer died before it could nudge are found by looking. */
@@ -36,7 +39,7 @@ const againMs = 300;
  * is harmless to repeat. After the transactional outbox, https://microservices.io/patterns/data/transactional-outbox.html.
  */
 export function createRelay(options: Options) {
-  const { noun, db, bus, leases, log, fold, project } = options;
+  const { noun, db, bus, leases, log, fold, project, vouch } = options;
   const life = streamLife(options);
   const published = eventsTotal.labels(noun, "published");
   watchOutbox(options);
@@ -97,6 +100,7 @@ export function createRelay(options: Options) {
   }
 
   const loop: Loop = async (signal) => {
+    const vouched = vouch && keepVouching(options, vouch, (held) => unprojected(db, held, projected), signal);
     bus.onReconnect(() => life.suspect());
     bus.onReplay(noun, (shard, before, incarnation) => {
       life.replay(shard, before, incarnation).catch((reason) => log.warn("relay", { noun, error: reason }));
@@ -112,6 +116,7 @@ export function createRelay(options: Options) {
       if (!more && !nudged) await sleep(signal);
     }
     await pass().catch((reason) => log.warn("relay left facts for the next one", { noun, error: reason }));
+    await vouched;
   };
 
   async function sleep(signal: AbortSignal): Promise<void> {

@@ -10,6 +10,7 @@ import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
+import { shards } from "#lib/storage/id.ts";
 import type { Db } from "#lib/storage/mysql.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Address, meshConfig } from "../../infra/envoy/config.ts";
@@ -106,6 +107,7 @@ export async function boot<const N extends Noun>(
       const envoy = await startEnvoy(config, admin);
       closing.unshift(() => envoy[Symbol.asyncDispose]());
       for (const noun of nouns) await reached(noun, listen);
+      if (nouns.some((noun) => noun === "feed")) await vouchedFor(redis, nouns);
     }
   } catch (reason) {
     await stop();
@@ -199,6 +201,19 @@ async function reached(noun: Noun, mesh: Address): Promise<void> {
     ),
   );
   transport.close();
+}
+
+/** Waits until feed believes Redis: each owner has vouched since feed connected. From then on pages are made the usual way. */
+async function vouchedFor(redis: Redis, nouns: readonly Noun[]): Promise<void> {
+  const [time] = (await redis.run(redis.pipeline().time())) as [[string, string]];
+  const sinceMs = Number(time[0]) * 1000 + Number(time[1]) / 1000;
+  const owners = nouns.filter((noun) => noun !== "feed" && noun !== "user");
+  await until("Redis is vouched for", async () => {
+    const pipeline = redis.pipeline();
+    for (const owner of owners) pipeline.hvals(redis.soleKey(`vouch.${owner}`));
+    const vouched = (await redis.run(pipeline)) as string[][];
+    return vouched.every((times) => times.length === shards && times.every((ms) => Number(ms) > sinceMs));
+  });
 }
 
 const flushLua = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end return 1";

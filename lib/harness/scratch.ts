@@ -8,6 +8,7 @@ import { migrate } from "#lib/storage/migrate.ts";
 import { type Db, openMysql } from "#lib/storage/mysql.ts";
 import { rateScripts } from "#lib/storage/rate.ts";
 import { openRedis, type Redis } from "#lib/storage/redis.ts";
+import { until } from "./until.ts";
 
 /** What one test file has to itself on the real servers: a deployment name, and what is opened under it. */
 export type Scratch = {
@@ -69,8 +70,9 @@ export function scratch(env: Readonly<Record<string, string | undefined>>): Scra
       return redis;
     },
     async openBus() {
-      const bus = await openBus({ url: natsUrl, deployment, log });
+      const bus = openBus({ url: natsUrl, deployment, log });
       closing.push(bus.close);
+      await until("NATS is there", bus.up);
       return bus;
     },
     async close() {

@@ -4,6 +4,8 @@ import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
+import { degradedTotal } from "./degraded-metrics.ts";
+import { trusting } from "./trust.ts";
 
 type Needs = { readonly redis: Redis; readonly post: Client<typeof PostService> };
 type Context = Pick<HandlerContext, "values">;
@@ -13,8 +15,19 @@ type Context = Pick<HandlerContext, "values">;
  * it (one round trip), the post service where not. NOT_FOUND for what never was, is gone, or is not for this viewer.
  */
 export function visiblePosts({ redis, post }: Needs) {
+  const trusted = trusting(redis, ["post"]);
+
+  async function cardBytes(postId: bigint): Promise<Buffer | null> {
+    await trusted();
+    const [bytes] = await redis.run(redis.pipeline().getBuffer(cards.keyOf(redis, postId)));
+    return bytes as Buffer | null;
+  }
+
   async function find(postId: bigint, ctx: Context): Promise<Pick<Card, "authorId"> | undefined> {
-    const bytes = await cardBytes(redis, postId).catch(() => undefined);
+    const bytes = await cardBytes(postId).catch(() => {
+      degradedTotal.inc({ what: "card" });
+      return undefined;
+    });
     if (bytes) {
       const card = decodeCard(bytes);
       return card.deleted ? undefined : card;
@@ -35,8 +48,3 @@ export function visiblePosts({ redis, post }: Needs) {
 }
 
 export type VisiblePosts = ReturnType<typeof visiblePosts>;
-
-async function cardBytes(redis: Redis, postId: bigint): Promise<Buffer | null> {
-  const [bytes] = await redis.run(redis.pipeline().getBuffer(cards.keyOf(redis, postId)));
-  return bytes as Buffer | null;
-}

@@ -15,6 +15,7 @@ import { meshTokens } from "#lib/mesh/token.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
 import { places } from "#lib/readmodel/places.ts";
+import { vouch } from "#lib/readmodel/trust.ts";
 import { openMysql } from "#lib/storage/mysql.ts";
 import { openRedis } from "#lib/storage/redis.ts";
 
@@ -24,16 +25,16 @@ type ConsumerParts = Pick<Parameters<typeof createConsumer>[0], "noun" | "leases
 
 /**
  * What every service stands on, opened from its settings: stores, bus, the way into the mesh, telemetry. What `relay`,
- * `consume` and `leases` set up runs from `run` on, and ends with it, in order. Waits for NATS; other servers may come later.
+ * `consume` and `leases` set up runs from `run` on, and ends with it, in order. Waits for no server.
  */
 export async function openService(noun: string, config: Config) {
   const { deployment, instance } = config;
   const log = createLog({ name: instance, level: config.logLevel });
   const telemetry = await startTelemetry({ name: instance, otlpUrl: config.otlpUrl });
   const metrics = await serveMetrics({ host: config.host, port: config.metricsPort });
-  const db = openMysql({ url: config.mysqlUrl, database: `${deployment}_${noun}` });
+  const db = openMysql({ url: config.mysqlUrl, database: `${deployment}_${noun}`, log });
   const redis = openRedis({ url: config.redisUrl, deployment, scripts: readModelScripts, log });
-  const bus = await openBus({ url: config.natsUrl, deployment, log });
+  const bus = openBus({ url: config.natsUrl, deployment, log });
   watchDependencies({ mysql: db.ping, redis: redis.ping, nats: bus.ping });
   const mesh = grpcTransport({ address: config.meshUrl, caller: noun, key: config.internalKey });
   const loops: Loop[] = [];
@@ -57,7 +58,16 @@ export async function openService(noun: string, config: Config) {
     /** What tells this service's facts. */
     relay(parts: RelayParts = {}) {
       const lowest = (of: string) => places.lowest(redis, of);
-      const relay = createRelay({ noun, db, bus, leases: share("relay"), log, places: lowest, ...parts });
+      const relay = createRelay({
+        noun,
+        db,
+        bus,
+        leases: share("relay"),
+        log,
+        places: lowest,
+        ...parts,
+        ...(parts.project && { vouch: (caughtUp) => vouch(redis, noun, caughtUp) }),
+      });
       loops.push(relay.loop);
       return relay;
     },
@@ -69,8 +79,11 @@ export async function openService(noun: string, config: Config) {
       loops.push(createConsumer({ db, bus, log, tell, ...parts }).loop);
     },
 
-    /** Serves until SIGTERM. `more` are loops of the service's own. */
-    async run(services: readonly Hosted[], more: readonly Loop[] = []): Promise<void> {
+    /**
+     * Serves until SIGTERM. `more` are loops of the service's own; `ready` rejects while nothing at all can be answered: for
+     * most, without their database.
+     */
+    async run(services: readonly Hosted[], more: readonly Loop[] = [], ready = (): Promise<void> => db.ping()) {
       const running = await run({
         log,
         tokens: meshTokens(config.internalKey),
@@ -79,7 +92,7 @@ export async function openService(noun: string, config: Config) {
         drainMs: config.drainMs,
         services,
         loops: [...loops, ...more],
-        ready: () => db.ping(),
+        ready,
         close: [mesh.close, bus.close, redis.close, db.close, metrics.close, telemetry.close],
       });
       untilSignalled(running, log);

@@ -42,5 +42,8 @@ export function idOf(text: string, field: string): bigint {
   return id;
 }
 
+/** Partitions of every stream, for good: the number is part of subjects and of each row's shard. */
+export const shards = 64;
+
 /** The share of work an id belongs to; `of` is a power of two. The lowest bits are chance, so shares are even. */
 export const shareOf = (id: bigint, of: number): number => Number(id & BigInt(of - 1));

@@ -2,8 +2,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { SpanKind } from "@opentelemetry/api";
 import mysql from "mysql2/promise";
 import { problem, unavailable } from "#lib/mesh/errors.ts";
+import type { Log } from "#lib/mesh/log.ts";
 import { gauge, histogram } from "#lib/mesh/metrics.ts";
 import { isTraced, step } from "#lib/mesh/trace.ts";
+import { createPulse, type Pulse } from "./pulse.ts";
 import { statementOf } from "./statement.ts";
 
 /** What may be bound. Arrays expand: `IN (?)` takes a list, `VALUES ?` a list of rows. Objects are never bound. */
@@ -28,7 +30,7 @@ export type Db = Sql & {
   close(): Promise<void>;
 };
 
-/** Connections of one process; the launcher's MariaDB takes as many of each. */
+/** Connections of one process beside the one that asks whether the server lives. */
 const connectionsMax = 10;
 /** Statements that wait for a connection; one more is refused at once. */
 const waitingMax = 500;
@@ -36,6 +38,7 @@ const waitingMax = 500;
 const freeMs = 1_000;
 /** A statement that takes longer is given up, and its connection with it. A lock is waited for half as long. */
 const statementMs = 2_000;
+const connectMs = 1_000;
 const triesMax = 3;
 
 /** All pools of this process; a service has one. */
@@ -58,8 +61,16 @@ const waitSeconds = histogram({
 const lost = { deadlock: 1213, lockWait: 1205, snapshot: 1020 } as const;
 const duplicateKey = 1062;
 
-/** Opens one schema of the server. `url` is mysql://user:password@host:port; TLS and the like go into its query. */
-export function openMysql({ url, database }: { url: string; database: string }): Db {
+/** Who serves does not wait for a server that hangs; a command of ours does, for as long as its statements may. */
+const unwatched: Pulse = { within: (work) => work(), close: () => {} };
+
+/**
+ * Opens one schema of the server. `url` is mysql://user:password@host:port; TLS and the like go into its query. With a
+ * `log` the server is watched: while it is away or hangs, statements are UNAVAILABLE at once.
+ */
+export function openMysql({ url, database, log }: { url: string; database: string; log?: Log }): Db {
+  const beat = beatOf(url);
+  const pulse = log === undefined ? unwatched : createPulse({ store: "mysql", ask: beat.ask, log });
   const pool = mysql.createPool({
     uri: url,
     database,
@@ -69,7 +80,7 @@ export function openMysql({ url, database }: { url: string; database: string }):
     bigNumberStrings: true,
     charset: "utf8mb4_bin",
     timezone: "Z",
-    connectTimeout: 2_000,
+    connectTimeout: connectMs,
     stringifyObjects: true,
     multipleStatements: false,
   });
@@ -87,9 +98,9 @@ export function openMysql({ url, database }: { url: string; database: string }):
     exec: async (sql, params = []) => ((await run(sql, params)) as mysql.ResultSetHeader).affectedRows,
   });
   const alone = async (sql: string, params: readonly Param[]): Promise<unknown> => {
-    const connection = await freeOf(pool);
+    const connection = await freeOf(pool, pulse);
     try {
-      return await ask(connection, sql, params);
+      return await ask(connection, pulse, sql, params);
     } finally {
       pools.used--;
       connection.release();
@@ -101,7 +112,9 @@ export function openMysql({ url, database }: { url: string; database: string }):
     async tx(work) {
       for (let tried = 1; ; tried++) {
         try {
-          return await transaction(pool, (connection) => work(on((sql, params) => ask(connection, sql, params))));
+          return await transaction(pool, pulse, (connection) =>
+            work(on((sql, params) => ask(connection, pulse, sql, params))),
+          );
         } catch (reason) {
           if (!hasNumber(reason, Object.values(lost))) throw reason;
           if (tried === triesMax) throw outrun(reason);
@@ -110,25 +123,57 @@ export function openMysql({ url, database }: { url: string; database: string }):
       }
     },
     ping: async () => void (await alone("SELECT 1", [])),
-    close: () => pool.end(),
+    async close() {
+      pulse.close();
+      beat.close();
+      await pool.end();
+    },
   };
 }
 
 /** Whether a statement failed because the row was there already. */
 export const isDuplicate = (reason: unknown): boolean => hasNumber(reason, [duplicateKey]);
 
-async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolConnection) => Promise<T>): Promise<T> {
-  const connection = await freeOf(pool);
+/** Asks the server by a connection of its own, which no statement keeps busy and no full pool keeps away. */
+function beatOf(uri: string) {
+  let own: mysql.Connection | undefined;
+  const drop = () => {
+    own?.destroy();
+    own = undefined;
+  };
+  return {
+    async ask(): Promise<void> {
+      try {
+        if (own === undefined) {
+          own = await mysql.createConnection({ uri, connectTimeout: connectMs });
+          own.on("error", drop);
+        }
+        await own.query({ sql: "SELECT 1", timeout: connectMs });
+      } catch (reason) {
+        drop();
+        throw reason;
+      }
+    },
+    close: drop,
+  };
+}
+
+async function transaction<T>(
+  pool: mysql.Pool,
+  pulse: Pulse,
+  work: (connection: mysql.PoolConnection) => Promise<T>,
+): Promise<T> {
+  const connection = await freeOf(pool, pulse);
   let settled = false;
   try {
-    await ask(connection, "START TRANSACTION", []);
+    await ask(connection, pulse, "START TRANSACTION", []);
     const result = await work(connection);
-    await ask(connection, "COMMIT", []);
+    await ask(connection, pulse, "COMMIT", []);
     settled = true;
     return result;
   } catch (reason) {
     // 1205 rolls back its statement only, so the rest is always rolled back here.
-    settled = await ask(connection, "ROLLBACK", []).then(
+    settled = await ask(connection, pulse, "ROLLBACK", []).then(
       () => true,
       () => false,
     );
@@ -141,7 +186,7 @@ async function transaction<T>(pool: mysql.Pool, work: (connection: mysql.PoolCon
 }
 
 /** A connection of the pool. One that comes free too late goes back to it. */
-async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
+async function freeOf(pool: mysql.Pool, pulse: Pulse): Promise<mysql.PoolConnection> {
   const sinceMs = performance.now();
   pools.waiting++;
   const coming = pool.getConnection();
@@ -150,7 +195,7 @@ async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
     timer = setTimeout(() => fail(new Error(`no connection came free within ${freeMs} ms`)), freeMs);
   });
   try {
-    const connection = await Promise.race([coming, late]);
+    const connection = await pulse.within(() => Promise.race([coming, late]));
     pools.used++;
     return connection;
   } catch (reason) {
@@ -167,23 +212,26 @@ async function freeOf(pool: mysql.Pool): Promise<mysql.PoolConnection> {
 }
 
 /** Runs one statement; in a trace it is a step, which tells its verb and table and none of its values. */
-function ask(connection: mysql.PoolConnection, sql: string, params: readonly Param[]): Promise<unknown> {
-  if (!isTraced()) return send(connection, sql, params);
+function ask(connection: mysql.PoolConnection, pulse: Pulse, sql: string, params: readonly Param[]): Promise<unknown> {
+  if (!isTraced()) return send(connection, pulse, sql, params);
   const { name, attributes } = statementOf(sql);
-  return step(name, SpanKind.CLIENT, attributes, () => send(connection, sql, params));
+  return step(name, SpanKind.CLIENT, attributes, () => send(connection, pulse, sql, params));
 }
 
-/** Where a statement takes too long its connection goes: an answer that comes later would block the next. */
-async function send(connection: mysql.PoolConnection, sql: string, params: readonly Param[]): Promise<unknown> {
+/** Where a statement is given up its connection goes: an answer that comes later would block the next. */
+async function send(
+  connection: mysql.PoolConnection,
+  pulse: Pulse,
+  sql: string,
+  params: readonly Param[],
+): Promise<unknown> {
+  const statement = { sql, values: params as unknown[], timeout: statementMs };
   try {
-    const [result] = await connection.query<mysql.RowDataPacket[]>({
-      sql,
-      values: params as unknown[],
-      timeout: statementMs,
-    });
+    const [result] = await pulse.within(() => connection.query<mysql.RowDataPacket[]>(statement));
     return result;
   } catch (reason) {
-    if ((reason as { code?: string }).code === "PROTOCOL_SEQUENCE_TIMEOUT") connection.destroy();
+    const isGivenUp = reason instanceof ConnectError; // The server does not answer.
+    if (isGivenUp || (reason as { code?: string }).code === "PROTOCOL_SEQUENCE_TIMEOUT") connection.destroy();
     throw judged(reason);
   }
 }

@@ -1,9 +1,11 @@
+import { ConnectError } from "@connectrpc/connect";
 import { SpanKind } from "@opentelemetry/api";
 import { type ChainableCommander, Redis as Client } from "ioredis";
 import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { isTraced, step } from "#lib/mesh/trace.ts";
 import { shareOf } from "./id.ts";
+import { createPulse } from "./pulse.ts";
 
 /** Keys of one bucket share a slot under Redis Cluster, so that scripts may touch several. 1,024 in a cluster. */
 const buckets = 16;
@@ -19,6 +21,8 @@ export type Redis = {
   /** A key that belongs to nobody: one for the deployment. */
   soleKey(family: string): string;
   bucketOf(owner: bigint): number;
+  /** When this connection was made, ms of the server's own clock; another number after each time it was away. */
+  since(): number;
   pipeline(): ChainableCommander;
   /** Runs a pipeline; the first command that failed fails it. UNAVAILABLE where Redis does not answer. */
   run(pipeline: ChainableCommander): Promise<unknown[]>;
@@ -39,13 +43,27 @@ export type Redis = {
   close(): void;
 };
 
-/** A command that takes longer has failed: truth answers instead. */
+/** A command that takes longer has failed, though the server answers others. */
 const commandMs = 1_000;
+
+/** Failures to reach Redis, by which a caller tells them from those of whoever it asked instead. */
+const aways = new WeakSet<object>();
+
+/** UNAVAILABLE: this process may not use Redis now. */
+export const redisAway = (cause?: unknown): ConnectError => {
+  const err = unavailable("redis", cause);
+  aways.add(err);
+  return err;
+};
+
+/** Whether something failed because this process could not use Redis: truth may be asked instead. */
+export const isRedisAway = (reason: unknown): boolean => reason instanceof ConnectError && aways.has(reason);
 
 /**
  * Opens the read-model server. Read models are trusted only from the server instance they were written to: its run id
  * is part of every key, so one that restarted with old data, or a replica that took over, is simply empty, and missing
- * means rebuild. Nothing queues while Redis is away.
+ * means rebuild. Nothing queues while Redis is away, and nothing waits for one that hangs: it is asked all the time whether
+ * it answers, and while it does not, calls fail at once.
  */
 export function openRedis({
   url,
@@ -68,7 +86,8 @@ export function openRedis({
     lazyConnect: false,
   });
   let prefix: string | undefined;
-  client.on("error", (reason) => log.warn("redis", { error: reason }));
+  let sinceMs = 0;
+  client.on("error", (reason) => log.debug("redis", { error: reason })); // The pulse tells it once.
   client.on("close", () => {
     prefix = undefined;
   });
@@ -79,19 +98,34 @@ export function openRedis({
     });
   });
 
+  const pulse = createPulse({
+    store: "redis",
+    ask: async () => {
+      trusted();
+      await client.ping();
+    },
+    // What was sent to a server that hangs is given up with its connection: it would not end an orderly goodbye either. One
+    // that is being made is left to be.
+    away() {
+      if (prefix !== undefined) client.stream.destroy();
+      prefix = undefined;
+    },
+    log,
+  });
+
   async function trust(): Promise<void> {
     const loading = scripts.map(async (script) => {
       script.sha = String(await client.script("LOAD", script.lua));
     });
-    const info = await client.info("server");
-    await Promise.all(loading);
+    const [info, [seconds, micros]] = await Promise.all([client.info("server"), client.time(), ...loading]);
     const run = /^run_id:(\w{8})/m.exec(info)?.[1];
     if (run === undefined) throw new Error("redis does not tell its run id");
+    sinceMs = Number(seconds) * 1000 + Number(micros) / 1000;
     prefix = `${deployment}:${run}`;
   }
 
   const trusted = (): string => {
-    if (prefix === undefined) throw unavailable("redis");
+    if (prefix === undefined) throw redisAway();
     return prefix;
   };
 
@@ -100,32 +134,40 @@ export function openRedis({
     bucketKey: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}`,
     soleKey: (family) => `${trusted()}:${family}`,
     bucketOf: (owner) => shareOf(owner, buckets),
+    since: () => {
+      trusted();
+      return sinceMs;
+    },
     pipeline: () => client.pipeline(),
     run(pipeline) {
-      if (!isTraced()) return exec(pipeline);
+      const sent = () => pulse.within(() => exec(pipeline)).catch((reason) => Promise.reject(redisAway(reason)));
+      if (!isTraced()) return sent();
       const commands = { "db.system.name": "redis", "db.operation.batch.size": pipeline.length };
-      return step(`redis ×${pipeline.length}`, SpanKind.CLIENT, commands, () => exec(pipeline));
+      return step(`redis ×${pipeline.length}`, SpanKind.CLIENT, commands, sent);
     },
     call(pipeline, script, keys, args) {
-      if (script.sha === undefined) throw unavailable("redis");
+      if (script.sha === undefined) throw redisAway();
       pipeline.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
     },
     callBuffer(pipeline, script, keys, args) {
-      if (script.sha === undefined) throw unavailable("redis");
+      if (script.sha === undefined) throw redisAway();
       pipeline.callBuffer("EVALSHA", script.sha, keys.length, ...keys, ...args);
     },
     ping: async () => {
       trusted();
       await client.ping();
     },
-    close: () => client.disconnect(),
+    close() {
+      pulse.close();
+      client.disconnect();
+    },
   };
 }
 
 async function exec(pipeline: ChainableCommander): Promise<unknown[]> {
-  const results = await pipeline.exec().catch((reason) => Promise.reject(unavailable("redis", reason)));
+  const results = await pipeline.exec();
   return (results ?? []).map(([err, result]) => {
-    if (err !== null) throw unavailable("redis", err);
+    if (err !== null) throw err;
     return result;
   });
 }

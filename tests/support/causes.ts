@@ -51,6 +51,16 @@ export const flushes: Cause = async ({ instance }, people, signal) => {
   }
 };
 
+/** Timelines that lose their newest post, and people who read them. */
+export const losses: Cause = async ({ instance }, people, signal) => {
+  const lose = "for _, key in ipairs(redis.call('KEYS', '*:tl:*')) do redis.call('LPOP', key) end";
+  while (!signal.aborted) {
+    await redisCommand(instance.servers.redisUrl, "EVAL", lose, "0");
+    await Promise.all(people.map((person) => person.feedPage(20)));
+    await pause(2_000, signal);
+  }
+};
+
 /** A fact that nobody can read, as the next one of a shard in which nobody here writes. */
 export const poison: Cause = async ({ instance }, people, signal) => {
   const used = new Set(people.map(({ id }) => Number(BigInt(id) % 64n)));

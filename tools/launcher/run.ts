@@ -50,6 +50,8 @@ export type Instance = {
   status(): Promise<InstanceStatus>;
   /** Sends a signal to a process by name (`feed` means `feed-1`). The launcher starts it again if it ends. */
   kill(name: string, signal?: NodeJS.Signals): void;
+  /** Ends a process, does something while nobody listens at its address, and starts it again. */
+  without(name: string, meanwhile: () => Promise<void>): Promise<void>;
   /** Restarts these replica by replica; `say` hears of each step. */
   restart(kinds: readonly Kind[], say?: (line: string) => void): Promise<Rolled[]>;
   stop(): Promise<void>;
@@ -125,7 +127,8 @@ export class Run {
       edges,
       servers,
       status: () => statusOf(dir),
-      kill: (name, signal = "SIGKILL") => this.#kill(name, signal),
+      kill: (name, signal = "SIGKILL") => void this.#named(name).signal(signal),
+      without: (name, meanwhile) => this.#named(name).roll(meanwhile),
       restart: (kinds, tell = say) => this.#restart(kinds, tell),
       stop: () => this.stop(),
     };
@@ -185,10 +188,10 @@ export class Run {
     if (done !== false) this.#options.say(`${title} ready (${((Date.now() - startTime) / 1000).toFixed(1)} s)`);
   }
 
-  #kill(name: string, signal: NodeJS.Signals): void {
+  #named(name: string): Supervised {
     const found = this.#watched.find((process) => process.name === name || process.name === `${name}-1`);
     if (found === undefined) throw new Error(`no process ${name}; there are ${this.#watched.map((each) => each.name)}`);
-    found.signal(signal);
+    return found;
   }
 
   #write(): void {

@@ -23,8 +23,8 @@ export type Supervised = {
   start(): Promise<void>;
   healthy(): Promise<boolean>;
   signal(signal: NodeJS.Signals): boolean;
-  /** Ends it as `stop` does, tells so, and starts it again; resolves when it serves. Not counted as a restart. */
-  roll(ended: () => void): Promise<void>;
+  /** Ends it as `stop` does, does something meanwhile, and starts it again; resolves when it serves. Not counted as a restart. */
+  roll(ended: () => void | Promise<void>): Promise<void>;
   /** Asks it to end, and kills it when its own limit or the caller's time is over. */
   stop(deadlineTime: number): Promise<void>;
 };
@@ -153,9 +153,12 @@ export function supervise(
       rolling = (async () => {
         await end(Number.POSITIVE_INFINITY);
         if (stopping.signal.aborted) return;
-        told();
-        spawnOnce();
-        await untilReady();
+        try {
+          await told();
+        } finally {
+          spawnOnce();
+          await untilReady();
+        }
       })();
       await rolling.finally(() => {
         rolling = undefined;

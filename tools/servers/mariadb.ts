@@ -14,7 +14,7 @@ import type { ServerPlace } from "./server-place.ts";
 const socketPathMaxChars = 100;
 const defaultBufferPool = "128M";
 /** What one process may hold (lib/storage/mysql.ts), and what is left for tests, tools and people. */
-const connectionsPerClient = 10;
+const connectionsPerClient = 11;
 const connectionsSpare = 60;
 /** For one of each service, and tests beside them. */
 const connectionsMin = 200;

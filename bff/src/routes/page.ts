@@ -1,4 +1,4 @@
-import { Code } from "@connectrpc/connect";
+import { Code, type HandlerContext } from "@connectrpc/connect";
 import { invalid, problem } from "#lib/mesh/errors.ts";
 
 const pageSizeDefault = 20;
@@ -17,4 +17,9 @@ export function pageOf({ pageSize = pageSizeDefault, pageToken }: Asked): { page
     throw problem(Code.InvalidArgument, "invalid-cursor", "not a page token of ours", [violation]);
   }
   return { pageSize, pageToken: pageToken ?? "" };
+}
+
+/** Marks a page that was made without Redis: as right as any, and dearer. */
+export function tellDegraded(fromTruth: boolean, ctx: Pick<HandlerContext, "responseHeader">): void {
+  if (fromTruth) ctx.responseHeader.set("Skein-Degraded", "redis");
 }

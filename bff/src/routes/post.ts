@@ -7,7 +7,7 @@ import type { Pieces } from "../compose/pieces.ts";
 import { fillAuthorItems, noReactions, onePost, reactionsTo, withAuthor } from "../compose/posts.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import { isId, postIdOf, userNamed } from "./ids.ts";
-import { pageOf } from "./page.ts";
+import { pageOf, tellDegraded } from "./page.ts";
 
 export function postRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof PostService> {
   return {
@@ -36,7 +36,8 @@ export function postRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof
       // An id is enough to begin with; a name has to be found first.
       const [{ user: author }, early] = await Promise.all([finding, isId(request.user) && list(request.user)]);
       if (author === undefined) throw notFound("user");
-      const { items, nextPageToken } = early || (await list(author.id));
+      const { items, nextPageToken, fromTruth } = early || (await list(author.id));
+      tellDegraded(fromTruth, ctx);
       const shown = await fillAuthorItems(items, author, pieces, ctx);
       return { posts: shown.map(({ post }) => post), nextPageToken };
     },

@@ -7,6 +7,7 @@ import type { Db, Sql } from "#lib/storage/mysql.ts";
 import type { Bus, Delivered } from "../bus.ts";
 import { createConsumer } from "../consume.ts";
 import { type Leases, leases } from "../lease.ts";
+import { numberNew } from "../number.ts";
 import { append, type Event, fact } from "../outbox.ts";
 import { createRelay } from "../relay.ts";
 import type { Places } from "../stream-life.ts";
@@ -151,6 +152,21 @@ test("a consumer hears each fact once in its partition's order; poison is parked
     assert.equal(position, (last.get(shard) ?? position - 1n) + 1n);
     last.set(shard, position);
   }
+});
+
+test("facts in a shard that another process has just taken are left to it", { timeout: 30_000 }, async () => {
+  const team = leases({ db, team: "taken", holder: "a", log: place.log });
+  let left: readonly Event[] | undefined;
+  await during([team.loop], async () => {
+    if (team.held().size < 64) return false;
+    await db.exec("UPDATE lease SET holder = 'b' WHERE name = ?", ["taken/7"]);
+    await db.tx((tx) => append(tx, [told(7, 1)]));
+    left = await numberNew(db, team);
+    return true;
+  });
+  assert.deepEqual(left, []);
+  assert.equal(await count("aggregate = 'post:7' AND position IS NULL"), 1);
+  await db.exec("DELETE FROM outbox WHERE aggregate = 'post:7'");
 });
 
 test("two holders share the shards, and one that left gives its shards back", { timeout: 60_000 }, async () => {

@@ -3,13 +3,19 @@ import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { idOf } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { Auditor } from "./consumer/audit.ts";
 import type { examiner } from "./read-model/explain.ts";
 import { factsOf, reasonsOf } from "./read-model/reasons.ts";
 import type { Page, Timelines } from "./read-model.ts";
 
-type Needs = { timelines: Timelines; examine: ReturnType<typeof examiner>; pageTokens: PageTokens };
+type Needs = {
+  timelines: Timelines;
+  auditor: Pick<Auditor, "saw">;
+  examine: ReturnType<typeof examiner>;
+  pageTokens: PageTokens;
+};
 
-export function feedHandlers({ timelines, examine, pageTokens }: Needs): ServiceImpl<typeof FeedService> {
+export function feedHandlers({ timelines, auditor, examine, pageTokens }: Needs): ServiceImpl<typeof FeedService> {
   return {
     async listHomeFeed(req, ctx) {
       const viewer = viewerOf(ctx);
@@ -17,6 +23,7 @@ export function feedHandlers({ timelines, examine, pageTokens }: Needs): Service
       const size = pageSizeOf(req.pageSize);
       const before = pageTokens.decode(req.pageToken, "home", viewer);
       const page = await timelines.home(viewerId, before, size, within(ctx));
+      auditor.saw(viewerId);
       const reasonOf = (authorId: bigint) => (authorId === viewerId ? Reason.OWN : Reason.FOLLOWING);
       return answerOf(page, reasonOf, (next) => pageTokens.encode(next, "home", viewer));
     },
@@ -43,7 +50,11 @@ export function feedHandlers({ timelines, examine, pageTokens }: Needs): Service
   };
 }
 
-function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason, tokenOf: (next: bigint) => string) {
+function answerOf(
+  { items, next, fromTruth }: Page,
+  reasonOf: (authorId: bigint) => Reason,
+  tokenOf: (next: bigint) => string,
+) {
   return {
     items: items.map(({ activityId, authorId, postVersion, authorVersion, likeCount, commentCount, liked }) => ({
       activityId: String(activityId),
@@ -57,5 +68,6 @@ function answerOf({ items, next }: Page, reasonOf: (authorId: bigint) => Reason,
       liked,
     })),
     nextPageToken: next === undefined ? "" : tokenOf(next),
+    fromTruth,
   };
 }

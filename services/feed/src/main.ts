@@ -8,6 +8,7 @@ import { host } from "#lib/mesh/serve.ts";
 import { openService } from "#lib/service/open.ts";
 import { pageTokens } from "#lib/storage/page.ts";
 import { config } from "./config.ts";
+import { createAuditor } from "./consumer/audit.ts";
 import { createFanout } from "./consumer/fanout.ts";
 import { hearPosts } from "./consumer.ts";
 import { feedHandlers } from "./handlers.ts";
@@ -34,5 +35,12 @@ const fanout = createFanout({ redis, store, graph, leases, log, sql: db });
 service.consume({ noun: "post", leases, ...hearPosts({ store, fanout }) });
 
 const examine = examiner({ redis, truth, store });
-const handlers = feedHandlers({ timelines, examine, pageTokens: pageTokens(config.cursorKey) });
-await service.run([host(FeedService, handlers)], [fanout.loop]);
+const auditor = createAuditor({ timelines, truth, redis, log, everyMs: config.auditMs });
+const handlers = feedHandlers({
+  auditor,
+  timelines,
+  examine,
+  pageTokens: pageTokens(config.cursorKey),
+});
+// Its own database keeps fan-outs, and no page is read from there: what Redis has is answered without it.
+await service.run([host(FeedService, handlers)], [fanout.loop, auditor.loop], async () => {});

@@ -1,61 +1,96 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { trusting } from "#lib/readmodel/trust.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { authorCandidates } from "./read-model/author.ts";
-import { type Candidates, homeCandidates } from "./read-model/home.ts";
+import { aboveAll, degradedReads } from "./read-model/degraded.ts";
+import { type Candidates, homeCandidates, olderThan } from "./read-model/home.ts";
 import type { Truth } from "./read-model/truth.ts";
-import { type Looker, type Visible, visibleOf } from "./read-model/visible.ts";
+import { type Looker, type Visible, visibleByTruth, visibleOf } from "./read-model/visible.ts";
 
-/** A page: what the viewer may see, and the place to go on below; undefined at the end. */
-export type Page = { readonly items: readonly Visible[]; readonly next: bigint | undefined };
+/** Part of a feed: what the viewer may see, and the place to go on below; undefined at the end. */
+type Part = { readonly items: readonly Visible[]; readonly next: bigint | undefined };
+
+/** A page; `fromTruth` where Redis was away. */
+export type Page = Part & { readonly fromTruth: boolean };
 
 /** Read beyond the page, so that a few hidden entries do not cost another round. */
 const slack = 8;
 /** Rounds that refill a page from which much was hidden; then it is answered short, and goes on. */
 const roundsMax = 5;
 
-type Candidate = (
-  ownerId: bigint,
-  before: bigint | undefined,
-  count: number,
-  options: CallOptions,
-) => Promise<Candidates>;
+/** Where entries come from, and who says which of them are shown. */
+type Way = {
+  readonly propose: (before: bigint | undefined, count: number) => Promise<Candidates>;
+  readonly decide: (entries: Candidates["entries"]) => Promise<Visible[]>;
+};
 
 /** Pages of timelines, as their viewer may see them now. */
 export type Timelines = ReturnType<typeof feedReadModel>;
 
 export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) {
-  const home = homeCandidates({ redis, truth });
-  const author = authorCandidates({ redis, truth });
+  const homeOf = homeCandidates({ redis, truth });
+  const authorOf = authorCandidates({ redis, truth });
+  const { either } = degradedReads(trusting(redis, ["graph", "post", "like", "comment"]));
 
-  async function page(
-    candidates: Candidate,
-    ownerId: bigint,
-    looker: Looker,
-    before: bigint | undefined,
-    size: number,
-    options: CallOptions,
-  ): Promise<Page> {
-    const items: Visible[] = [];
-    let from = before;
-    for (let round = 0; round < roundsMax; round++) {
-      const { entries, ended } = await candidates(ownerId, from, size - items.length + slack, options);
-      items.push(...(await visibleOf({ redis, truth }, entries, looker, options)));
-      if (items.length > size) return { items: items.slice(0, size), next: items[size - 1]?.activityId };
-      if (ended) return { items, next: undefined };
-      from = entries.at(-1)?.activityId ?? from;
-    }
-    return { items, next: from };
-  }
+  const deciding = (looker: Looker, options: CallOptions) => ({
+    usual: (entries: Candidates["entries"]) => visibleOf({ redis, truth }, entries, looker, options),
+    byTruth: (entries: Candidates["entries"]) => visibleByTruth(truth, entries, looker, options),
+  });
 
   return {
-    home: (viewerId: bigint, before: bigint | undefined, size: number, options: CallOptions): Promise<Page> =>
-      page(home, viewerId, { viewerId, byFollows: true }, before, size, options),
-    author: (
+    home(viewerId: bigint, before: bigint | undefined, size: number, options: CallOptions): Promise<Page> {
+      const { usual, byTruth } = deciding({ viewerId, byFollows: true }, options);
+      const propose: Way["propose"] = (from, count) => homeOf(viewerId, from, count, options);
+      const older: Way["propose"] = async (from = aboveAll, count) =>
+        proposed(await olderThan(truth, viewerId, from, count, options), count);
+      return either(
+        "home",
+        `${viewerId} ${before} ${size}`,
+        () => fill({ propose, decide: usual }, before, size),
+        () => fill({ propose: older, decide: byTruth }, before, size),
+      );
+    },
+
+    author(
       authorId: bigint,
       viewerId: bigint | undefined,
       before: bigint | undefined,
       size: number,
       options: CallOptions,
-    ): Promise<Page> => page(author, authorId, { viewerId, byFollows: false }, before, size, options),
+    ): Promise<Page> {
+      const { usual, byTruth } = deciding({ viewerId, byFollows: false }, options);
+      const propose: Way["propose"] = (from, count) => authorOf(authorId, from, count, options);
+      const older: Way["propose"] = async (from = aboveAll, count) => {
+        const [list] = await truth.activities([authorId], from, count, options);
+        return proposed(
+          (list?.ids ?? []).map((activityId) => ({ activityId, authorId })),
+          count,
+        );
+      };
+      return either(
+        "author",
+        `${authorId} ${viewerId} ${before} ${size}`,
+        () => fill({ propose, decide: usual }, before, size),
+        () => fill({ propose: older, decide: byTruth }, before, size),
+      );
+    },
   };
+}
+
+const proposed = (entries: Candidates["entries"], count: number): Candidates => ({
+  entries,
+  ended: entries.length < count,
+});
+
+async function fill({ propose, decide }: Way, before: bigint | undefined, size: number): Promise<Part> {
+  const items: Visible[] = [];
+  let from = before;
+  for (let round = 0; round < roundsMax; round++) {
+    const { entries, ended } = await propose(from, size - items.length + slack);
+    items.push(...(await decide(entries)));
+    if (items.length > size) return { items: items.slice(0, size), next: items[size - 1]?.activityId };
+    if (ended) return { items, next: undefined };
+    from = entries.at(-1)?.activityId ?? from;
+  }
+  return { items, next: from };
 }

@@ -1,5 +1,4 @@
-import { shards } from "#lib/events/lease.ts";
-import { shareOf } from "#lib/storage/id.ts";
+import { shards, shareOf } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
 
 /** A fan-out and how far it is: followers up to `afterId` have the activity. */

@@ -16,9 +16,13 @@ const pagesMax = 1_000;
 /** As many as were asked for; the first ones by name. */
 type People = [string, string, string, string, ...string[]];
 
-export async function openWorld(env: Readonly<Record<string, string | undefined>>) {
+export async function openWorld(
+  env: Readonly<Record<string, string | undefined>>,
+  told: Readonly<Record<string, string>> = {},
+) {
   const place = scratch(env);
-  const system = await boot(place, ["graph", "user", "post", "like", "comment", "feed"]).catch(async (reason) => {
+  const nouns = ["graph", "user", "post", "like", "comment", "feed"] as const;
+  const system = await boot(place, nouns, { env: told }).catch(async (reason) => {
     await place.close();
     throw reason;
   });

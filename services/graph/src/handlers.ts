@@ -23,17 +23,8 @@ const noAccount = 0;
 
 type Needs = { db: Db; store: GraphStore; followSets: FollowSets; pageTokens: PageTokens; nudge: () => void };
 
-export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Needs): ServiceImpl<typeof GraphService> {
-  async function setFollowing(userId: string, following: boolean, ctx: HandlerContext) {
-    const viewerId = BigInt(viewerOf(ctx));
-    const followeeId = idOf(userId, "user_id");
-    if (followeeId === viewerId) throw invalid("user_id", "must be somebody else");
-    const followed = await store.setFollowing(viewerId, followeeId, following, originOf(ctx), () => mustBeWanted(ctx));
-    nudge();
-    await followSets.apply(viewerId, followeeId, following, followed);
-    const { followers } = await store.relations(viewerId, [followeeId]);
-    return { relationship: { following, followedBy: followers.has(followeeId) } };
-  }
+export function graphHandlers(needs: Needs): ServiceImpl<typeof GraphService> {
+  const { db, store, followSets, pageTokens, nudge } = needs;
 
   async function list(kind: "followers" | "following", req: { userId: string; pageSize: number; pageToken: string }) {
     const userId = idOf(req.userId, "user_id");
@@ -52,8 +43,8 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
       nudge();
       return {};
     },
-    followUser: (req, ctx) => setFollowing(req.userId, true, ctx),
-    unfollowUser: (req, ctx) => setFollowing(req.userId, false, ctx),
+    followUser: (req, ctx) => setFollowing(needs, req.userId, true, ctx),
+    unfollowUser: (req, ctx) => setFollowing(needs, req.userId, false, ctx),
     listFollowers: (req) => list("followers", req),
     listFollowing: (req) => list("following", req),
 
@@ -113,6 +104,23 @@ export function graphHandlers({ db, store, followSets, pageTokens, nudge }: Need
       return { createdCount: BigInt(created), overLimitCount: BigInt(overLimit) };
     },
   };
+}
+
+async function setFollowing(
+  { store, followSets, nudge }: Needs,
+  userId: string,
+  following: boolean,
+  ctx: HandlerContext,
+) {
+  const viewerId = BigInt(viewerOf(ctx));
+  const followeeId = idOf(userId, "user_id");
+  if (followeeId === viewerId) throw invalid("user_id", "must be somebody else");
+  followSets.mustReachReaders();
+  const followed = await store.setFollowing(viewerId, followeeId, following, originOf(ctx), () => mustBeWanted(ctx));
+  nudge();
+  await followSets.apply(viewerId, followeeId, following, followed);
+  const { followers } = await store.relations(viewerId, [followeeId]);
+  return { relationship: { following, followedBy: followers.has(followeeId) } };
 }
 
 async function followOf(store: GraphStore, req: { followerId: string; followeeId: string }) {

@@ -1,3 +1,4 @@
+import type { Log } from "#lib/mesh/log.ts";
 import { followSets } from "#lib/readmodel/families.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Followed, GraphStore } from "./store.ts";
@@ -5,8 +6,11 @@ import type { Followed, GraphStore } from "./store.ts";
 /** Follow sets as readers see them. Every function here is called after the commit and before the answer. */
 export type FollowSets = ReturnType<typeof graphReadModel>;
 
-export function graphReadModel(redis: Redis, store: GraphStore) {
+export function graphReadModel(redis: Redis, store: GraphStore, log: Log) {
   return {
+    /** Refuses a change that readers could not be told of, before it is made: another replica may reach them. */
+    mustReachReaders: (): void => void redis.since(),
+
     /** Readers obey a change once this answers. A set that is behind (its writer died) is dropped. */
     async apply(
       followerId: bigint,
@@ -32,11 +36,12 @@ export function graphReadModel(redis: Redis, store: GraphStore) {
 
     drop: (followerIds: readonly bigint[]): Promise<void> => followSets.drop(redis, followerIds),
 
-    /** The set from truth, left in the read model unless it changed meanwhile. */
+    /** The set from truth, left in the read model unless it changed meanwhile. Without Redis the answer is the same. */
     async load(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
-      const keep = await followSets.rebuild(redis, userId);
+      const keep = await followSets.rebuild(redis, userId).catch(() => undefined);
       const set = await store.followSet(userId);
-      await keep({ version: set.version, lowWatermark: 0n }, set.followeeIds);
+      const state = { version: set.version, lowWatermark: 0n };
+      await keep?.(state, set.followeeIds).catch((reason) => log.warn("follow set not kept", { error: reason }));
       return set;
     },
   };

@@ -28,7 +28,7 @@ test("a follow whose writer died before Redis heard of it drops the old set, and
   timeout: 30_000,
 }, async () => {
   const store = graphStore(db);
-  const sets = graphReadModel(redis, store);
+  const sets = graphReadModel(redis, store, place.log);
   const [known, building, other] = [newId(), newId(), newId()];
   for (const id of [known, building, other]) await store.createAccount(id, origin);
   await sets.load(known);

@@ -59,6 +59,7 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
     async deletePost(req, ctx) {
       const postId = parseId(req.postId);
       if (postId === undefined) throw notFound("post");
+      readModel.mustReachReaders();
       const change = await store.delete(postId, BigInt(viewerOf(ctx)), originOf(ctx));
       nudge();
       await readModel.apply([change]);

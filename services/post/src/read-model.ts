@@ -50,6 +50,9 @@ export function postReadModel(redis: Redis, store: PostStore, log: Log) {
     );
 
   return {
+    /** Refuses a delete that readers could not be told of, before it is made: another replica may reach them. */
+    mustReachReaders: (): void => void redis.since(),
+
     apply,
 
     /**

@@ -109,8 +109,8 @@ async function buildOnce(needs: Needs, viewerId: bigint, options: CallOptions): 
   return merged;
 }
 
-/** What the database has below the kept part: one index range an author. */
-async function olderThan(
+/** What the database has below a place: one index range an author. */
+export async function olderThan(
   truth: Truth,
   viewerId: bigint,
   before: bigint,

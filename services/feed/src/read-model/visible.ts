@@ -52,16 +52,59 @@ export async function visibleOf(
     versionsOf(needs, authorIds, values.slice(postIds.length), options),
     followsOf === undefined ? undefined : followedOf(needs, followsOf, authorIds, follows, options),
   ]);
-  const visible = entries.flatMap((entry) => {
+  const visible = allowed(entries, { known, versions, followed }, followsOf);
+  const shown = new Set(visible.map(({ activityId }) => activityId));
+  const reactions = await reactionsOf(needs, postIds, shown, rest as unknown as Asked, viewerId, options);
+  return visible.map((entry) => ({ ...entry, ...(reactions.get(entry.activityId) as Reactions) }));
+}
+
+/** The same from truth alone, for a process that Redis does not answer: a call to each owner. */
+export async function visibleByTruth(
+  truth: Truth,
+  entries: readonly TimelineEntry[],
+  { viewerId, byFollows }: Looker,
+  options: CallOptions,
+): Promise<Visible[]> {
+  if (entries.length === 0) return [];
+  const followsOf = byFollows ? viewerId : undefined;
+  const postIds = entries.map(({ activityId }) => activityId);
+  const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
+  const [known, versions, followed, likes, comments] = await Promise.all([
+    truth.cards(postIds, options),
+    truth.authorVersions(authorIds, options),
+    followsOf === undefined ? undefined : truth.followSet(followsOf, options),
+    truth.likes(postIds, options),
+    truth.commentCounts(postIds, options),
+  ]);
+  const follows = followed && new Set(followed.followeeIds);
+  return allowed(entries, { known, versions, followed: follows }, followsOf).map((entry) => ({
+    ...entry,
+    likeCount: likes.get(entry.activityId)?.count ?? 0,
+    commentCount: comments.get(entry.activityId) ?? 0,
+    liked: likes.get(entry.activityId)?.liked ?? false,
+  }));
+}
+
+type Known = {
+  readonly known: ReadonlyMap<bigint, Card>;
+  readonly versions: ReadonlyMap<bigint, number>;
+  /** Undefined where it does not matter. */
+  readonly followed: ReadonlySet<bigint> | undefined;
+};
+
+/** The rule itself: standing posts of authors who are there and, in a home feed, followed. */
+function allowed(
+  entries: readonly TimelineEntry[],
+  { known, versions, followed }: Known,
+  followsOf: bigint | undefined,
+): Omit<Visible, keyof Reactions>[] {
+  return entries.flatMap((entry) => {
     const card = known.get(entry.activityId);
     const authorVersion = versions.get(entry.authorId);
     if (card === undefined || card.deleted || authorVersion === undefined) return [];
     if (followed !== undefined && entry.authorId !== followsOf && !followed.has(entry.authorId)) return [];
     return [{ ...entry, postVersion: card.version, authorVersion }];
   });
-  const shown = new Set(visible.map(({ activityId }) => activityId));
-  const reactions = await reactionsOf(needs, postIds, shown, rest as unknown as Asked, viewerId, options);
-  return visible.map((entry) => ({ ...entry, ...(reactions.get(entry.activityId) as Reactions) }));
 }
 
 async function cardsOf(

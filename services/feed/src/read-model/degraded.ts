@@ -1,0 +1,74 @@
+import { Code } from "@connectrpc/connect";
+import { problem } from "#lib/mesh/errors.ts";
+import { degradedTotal } from "#lib/readmodel/degraded-metrics.ts";
+import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
+import { isRedisAway } from "#lib/storage/redis.ts";
+
+/** Reads from truth at once: each is up to six calls, some of them long. More wait, and beyond those they are refused. */
+const readsMax = 16;
+const waitingMax = 64;
+
+/** A candidate place that every activity is below: the database is asked for exactly what a page needs. */
+export const aboveAll: TimelineEntry["activityId"] = 2n ** 63n - 1n;
+
+/**
+ * Answers from truth while Redis is away, bounded, so that the databases carry it: one read at a time for the same page of
+ * the same viewer, and so many in all. Beyond that UNAVAILABLE, `overloaded`.
+ */
+export function degradedReads(trusted: () => Promise<void>) {
+  const flights = new Map<string, Promise<unknown>>();
+  const atOnce = turnstile(readsMax, waitingMax);
+
+  async function fromTruth<T>(what: "home" | "author", page: string, read: () => Promise<T>): Promise<T> {
+    const name = `${what} ${page}`;
+    const under = flights.get(name);
+    // It may have read truth before what this read must see; one that begins from here on may be shared.
+    if (under !== undefined) await under.catch(() => {});
+    const begun = flights.get(name) as Promise<T> | undefined;
+    const flight = begun ?? atOnce(read).finally(() => flights.delete(name));
+    flights.set(name, flight);
+    const found = await flight;
+    degradedTotal.inc({ what });
+    return found;
+  }
+
+  return {
+    /** What `usual` reads with Redis, or what `truth` does without one that may be trusted. `page` names what is read, and for whom. */
+    async either<T>(
+      what: "home" | "author",
+      page: string,
+      usual: () => Promise<T>,
+      truth: () => Promise<T>,
+    ): Promise<T & { readonly fromTruth: boolean }> {
+      try {
+        await trusted();
+        return { ...(await usual()), fromTruth: false };
+      } catch (reason) {
+        if (!isRedisAway(reason)) throw reason;
+        return { ...(await fromTruth(what, page, truth)), fromTruth: true };
+      }
+    },
+  };
+}
+
+/** Lets so many in at once; more wait their turn. */
+function turnstile(insideMax: number, outsideMax: number) {
+  const outside: (() => void)[] = [];
+  let inside = 0;
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (inside >= insideMax) {
+      if (outside.length >= outsideMax) {
+        degradedTotal.inc({ what: "refused" });
+        throw problem(Code.Unavailable, "overloaded", `without redis ${insideMax} feeds are read at once`);
+      }
+      await new Promise<void>((enter) => outside.push(enter));
+    } else inside++;
+    try {
+      return await work();
+    } finally {
+      const next = outside.shift();
+      if (next === undefined) inside--;
+      else next();
+    }
+  };
+}

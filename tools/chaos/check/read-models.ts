@@ -1,0 +1,134 @@
+import { isDeepStrictEqual } from "node:util";
+import { createLog } from "#lib/mesh/log.ts";
+import { cards, decodeCard } from "#lib/readmodel/card.ts";
+import { commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
+import { bigintOf } from "#lib/storage/mysql.ts";
+import { openRedis, type Redis } from "#lib/storage/redis.ts";
+import type { Person } from "../../../tests/support/person.ts";
+import type { Oracle } from "../../oracle.ts";
+import type { Finding, Truth } from "./truth.ts";
+
+/** Keys of one round trip. */
+const keysMax = 1_000;
+/** The whole feed is read in pages of the greatest size. */
+const pageSize = 100;
+/** A client of Redis is trusted a moment after it is connected. */
+const reachMs = 10_000;
+const againMs = 50;
+
+type World = {
+  readonly truth: Truth;
+  readonly oracle: Oracle;
+  readonly redis: Redis;
+  readonly people: readonly Person[];
+};
+
+/** Redis as the services see it, ready to be read. */
+export async function openReadModels({ url, deployment }: { url: string; deployment: string }): Promise<Redis> {
+  const log = createLog({ name: "chaos", level: "error", write: () => undefined });
+  const redis = openRedis({ url, deployment, scripts: [], log });
+  for (const deadline = Date.now() + reachMs; ; await new Promise((again) => setTimeout(again, againMs))) {
+    try {
+      await redis.ping();
+      return redis;
+    } catch (reason) {
+      if (Date.now() < deadline) continue;
+      redis.close();
+      throw reason;
+    }
+  }
+}
+
+/** Holds what people are shown, and what Redis has of it, to the oracle. A key that is missing is not stale. */
+export async function checkReadModels(world: World): Promise<Finding[]> {
+  const found = [...(await checkCards(world)), ...(await checkCounts(world))];
+  for (const person of world.people) found.push(...(await checkPerson(world, person)));
+  return found.map((text) => ({ kind: "stale", text }));
+}
+
+async function checkCards({ truth, redis }: World): Promise<string[]> {
+  const rows = await truth.post.query("SELECT id, version, author_id, deleted FROM post");
+  const kept = await valuesOf(
+    redis,
+    rows.map((row) => cards.keyOf(redis, bigintOf(row.id))),
+  );
+  return rows.flatMap((row, nth) => {
+    const bytes = kept[nth];
+    if (bytes === null || bytes === undefined) return [];
+    const card = decodeCard(bytes);
+    const right = {
+      version: Number(row.version),
+      authorId: bigintOf(row.author_id),
+      deleted: Number(row.deleted) === 1,
+    };
+    if (isDeepStrictEqual(card, right)) return [];
+    const said = ({ version, deleted }: typeof right) => `version ${version}${deleted ? ", deleted" : ""}`;
+    return [`the card of post ${row.id} says ${said(card)}; it is ${said(right)}`];
+  });
+}
+
+async function checkCounts({ truth, oracle, redis }: World): Promise<string[]> {
+  const rows = await truth.post.query("SELECT id FROM post WHERE deleted = 0");
+  const ids = rows.map((row) => bigintOf(row.id));
+  const right = await oracle.counts(ids);
+  const families = [
+    { name: "likes", family: likeCounts, of: (nth: number) => right[nth]?.[1] },
+    { name: "comments", family: commentCounts, of: (nth: number) => right[nth]?.[2] },
+  ];
+  const found = families.map(async ({ name, family, of }) => {
+    const kept = await valuesOf(
+      redis,
+      ids.map((id) => family.keyOf(redis, id)),
+    );
+    return kept.flatMap((bytes, nth) => {
+      const value = bytes ? decodeCount(bytes).value : of(nth);
+      return value === of(nth) ? [] : [`the ${name} of post ${ids[nth]} are kept as ${value}; they are ${of(nth)}`];
+    });
+  });
+  return (await Promise.all(found)).flat();
+}
+
+async function valuesOf(redis: Redis, keys: readonly string[]): Promise<(Buffer | null)[]> {
+  const values: (Buffer | null)[] = [];
+  for (let at = 0; at < keys.length; at += keysMax) {
+    const pipeline = redis.pipeline();
+    for (const key of keys.slice(at, at + keysMax)) pipeline.getBuffer(key);
+    values.push(...((await redis.run(pipeline)) as (Buffer | null)[]));
+  }
+  return values;
+}
+
+/** The whole feed with counts and the viewer's own likes, and the counts of the profile, all through the front door. */
+async function checkPerson({ oracle }: World, person: Person): Promise<string[]> {
+  const id = BigInt(person.id);
+  const items = await person.feedItems(pageSize);
+  const [ids, liked, followers, following] = await Promise.all([
+    oracle.home(id),
+    oracle.liked(id),
+    oracle.followers(id),
+    oracle.following(id),
+  ]);
+  const counts = new Map((await oracle.counts(ids.map(BigInt))).map(([post, ...of]) => [post, of]));
+  const shown = items.map(({ activityId }) => activityId);
+  const whose = `the feed of ${person.username}`;
+  const found = isDeepStrictEqual(shown, ids) ? [] : [`${whose} ${differenceOf(shown, ids)}`];
+  for (const { activityId, post } of items) {
+    const own = [post.viewer?.liked, post.likeCount, post.commentCount];
+    const right = [liked.has(activityId), ...(counts.get(activityId) ?? [])];
+    if (ids.includes(activityId) && !isDeepStrictEqual(own, right))
+      found.push(`${whose} shows post ${activityId} with (liked, likes, comments) ${own}; it is ${right}`);
+  }
+  const { body } = await person.call<{ followerCount: number; followingCount: number }>("GET", `/v1/users/${id}`);
+  if (body.followerCount !== followers || body.followingCount !== following)
+    found.push(
+      `${person.username} has ${body.followerCount} followers, follows ${body.followingCount}; it is ${followers}, ${following}`,
+    );
+  return found;
+}
+
+function differenceOf(shown: readonly string[], right: readonly string[]): string {
+  const lacking = right.filter((id) => !shown.includes(id));
+  const extra = shown.filter((id) => !right.includes(id));
+  if (lacking.length + extra.length === 0) return "is in another order, or repeats itself";
+  return `lacks ${lacking.length} (${lacking[0] ?? "none"} …) and has ${extra.length} too many (${extra[0] ?? "none"} …)`;
+}

@@ -1,0 +1,75 @@
+import { type Person, register } from "../../tests/support/person.ts";
+import type { Random } from "../seed/random.ts";
+import type { Journal } from "./journal.ts";
+
+/** A post whose create was acknowledged. */
+export type Post = { readonly id: string; readonly author: Person; isLeaving: boolean };
+
+/** A follow or a like that somebody sets and takes back. */
+type Switch = {
+  readonly what: "follow" | "like";
+  readonly who: Person;
+  /** An account or a post. */
+  readonly whom: string;
+  isOn: boolean;
+  /** Under way, or left as it is: whoever does not know what became of a request sends no other after it. */
+  isBusy: boolean;
+};
+
+/** Who writes and reads in a run, and what they made so far. */
+export type People = Awaited<ReturnType<typeof openPeople>>;
+
+/** Each follows the next for good, and the others now and then. A post of each stays, to be liked and commented on. */
+export async function openPeople({
+  edge,
+  count,
+  journal,
+  random,
+}: {
+  edge: string;
+  count: number;
+  journal: Journal;
+  random: Random;
+}) {
+  const all: Person[] = [];
+  for (let nth = 0; nth < count; nth++) all.push(await register(edge));
+  const next = (person: Person) => all[(all.indexOf(person) + 1) % count] as Person;
+  const told = { isOn: true, isAcknowledged: true };
+  const anchors: string[] = [];
+  for (const person of all) {
+    await person.follow(next(person));
+    await journal.record({ what: "follow", who: person.id, whom: next(person).id, ...told });
+    const key = crypto.randomUUID();
+    const { id } = await person.post(key, key);
+    await journal.record({ what: "post", id, author: person.id, key });
+    anchors.push(id);
+  }
+  const off = { isOn: false, isBusy: false };
+  const switches: Switch[] = all.flatMap((who) => [
+    ...all
+      .filter((whom) => whom !== who && whom !== next(who))
+      .map(({ id }) => ({ what: "follow" as const, who, whom: id, ...off })),
+    ...anchors.map((id) => ({ what: "like" as const, who, whom: id, ...off })),
+  ]);
+  const posts: Post[] = [];
+  const latest = new Map<Person, Post>();
+  let standing = 0;
+  const anyOf = <T>(some: readonly T[]): T | undefined => some[random.below(some.length)];
+
+  return {
+    all,
+    anyone: () => anyOf(all) as Person,
+    followedBy: next,
+    /** A post that nobody deletes. */
+    anchor: () => anyOf(anchors) as string,
+    freeSwitch: () => anyOf(switches.filter(({ isBusy }) => !isBusy)),
+    latestOf: (author: Person) => latest.get(author),
+    created(post: Post): void {
+      posts.push(post);
+      const known = latest.get(post.author);
+      if (known === undefined || BigInt(post.id) > BigInt(known.id)) latest.set(post.author, post);
+    },
+    /** The oldest that nobody deleted yet; the newest stay, since they are what readers look for. */
+    oldestStanding: () => (standing < posts.length - 2 * count ? posts[standing++] : undefined),
+  };
+}
