@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { switchList } from "#lib/readmodel/generation.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import { encodeEntry, encodeSeal, entriesMax, type Seal, slack, sliceOf } from "#lib/readmodel/timeline.ts";
+import { timeOf } from "#lib/storage/id.ts";
 import { bigintOf, type Db } from "#lib/storage/mysql.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { againMs, looksMax, sum, type Tally, triesMax } from "./tally.ts";
@@ -22,6 +23,9 @@ const groupMax = 16;
 const groupsAtOnce = 3;
 /** As long as a timeline gets before it is trimmed. */
 const keptMax = entriesMax + slack;
+
+/** A post this old was pushed, or will not be: what is missing of younger ones is looked at again before it is told. */
+const comingMs = 10_000;
 
 /** Entries by their 16 bytes as latin1 text, which compares as the numbers do. */
 type Entries = readonly string[];
@@ -99,9 +103,8 @@ async function look(needs: Needs, ownerIds: readonly bigint[], mayWait: boolean)
     } else if (!isSame) outcomes.push({ ownerId, again: true, tally: {} });
     else {
       const made = await secondOf(needs.post, first, first.seal, truth, by, late);
-      const isWrong = made.tally.missing + made.tally.extra + made.tally.outOfOrder > 0;
       if (made.after === undefined) outcomes.push({ ownerId, again: false, tally: { ...made.tally, right: 1 } });
-      else if (isWrong && mayWait) outcomes.push({ ownerId, again: true, tally: {} });
+      else if (made.mayCome && mayWait) outcomes.push({ ownerId, again: true, tally: {} });
       else {
         const entries = made.after.map((bytes) => Buffer.from(bytes, "latin1"));
         const low = entries.length > keptMax ? entries[entriesMax - 1]?.readBigUInt64BE(0) : undefined;
@@ -146,6 +149,8 @@ async function truthOf(post: Db, authors: Authors | undefined, seal: Seal | unde
 }
 
 type Second = {
+  /** What is missing is so new that its writer may be about to push it. */
+  readonly mayCome: boolean;
   readonly after: Entries | undefined;
   readonly tally: Pick<Tally, "entries" | "missing" | "extra" | "outOfOrder" | "hidden">;
 };
@@ -165,18 +170,24 @@ async function secondOf(
   const due = truth.filter((entry) => entry >= low);
   const outOfOrder = first.filter((entry, nth) => nth > 0 && entry >= (first[nth - 1] as string)).length;
   if (outOfOrder === 0 && first.length === due.length && first.every((entry, nth) => entry === due[nth])) {
-    return { after: undefined, tally: { entries: due.length, missing: 0, extra: 0, outOfOrder, hidden: 0 } };
+    return {
+      mayCome: false,
+      after: undefined,
+      tally: { entries: due.length, missing: 0, extra: 0, outOfOrder, hidden: 0 },
+    };
   }
   const [has, wanted] = [new Set(first), new Set(due)];
   const isCut = due.length > keptMax;
   const last = due.at(-1) ?? "";
-  const missing = due.filter((entry) => !has.has(entry) && !late.has(entry)).length;
+  const missing = due.filter((entry) => !has.has(entry) && !late.has(entry));
+  const mayCome = missing.some((entry) => timeOf(idOf(entry)) > Date.now() - comingMs);
   const beyond = [...has].filter((entry) => !wanted.has(entry) && !(isCut && entry < last));
   const { fresh, hidden } = await judged(post, beyond, authors);
   const after = [...wanted, ...fresh].sort().reverse();
   const extra = beyond.length - fresh.length - hidden;
-  const isRight = missing + extra + outOfOrder + hidden === 0 && !isCut;
-  return { after: isRight ? undefined : after, tally: { entries: after.length, missing, extra, outOfOrder, hidden } };
+  const isRight = missing.length + extra + outOfOrder + hidden === 0 && !isCut;
+  const tally = { entries: after.length, missing: missing.length, extra, outOfOrder, hidden };
+  return { mayCome, after: isRight ? undefined : after, tally };
 }
 
 /**
@@ -185,7 +196,7 @@ async function secondOf(
  */
 async function judged(post: Db, entries: Entries, authors: Authors): Promise<{ fresh: Entries; hidden: number }> {
   if (entries.length === 0) return { fresh: [], hidden: 0 };
-  const ids = entries.map((entry) => Buffer.from(entry, "latin1").readBigUInt64BE(0));
+  const ids = entries.map(idOf);
   const rows = await post.query("SELECT id, author_id, deleted FROM post WHERE id IN (?)", [ids]); // PRIMARY
   const known = new Map(
     rows.map((row) => {
@@ -197,3 +208,5 @@ async function judged(post: Db, entries: Entries, authors: Authors): Promise<{ f
   const fresh = entries.filter((entry) => known.get(entry) === true);
   return { fresh, hidden: entries.filter((entry) => known.get(entry) === false).length };
 }
+
+const idOf = (entry: string): bigint => Buffer.from(entry, "latin1").readBigUInt64BE(0);
