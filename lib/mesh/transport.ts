@@ -44,6 +44,9 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     "grpc.initial_reconnect_backoff_ms": 100,
     // Soon, because until then only the other proxy is left, and it may be the next to go.
     "grpc.max_reconnect_backoff_ms": 300,
+    // A proxy that hangs says nothing: without pings every call whose turn it is waits for its deadline.
+    "grpc.keepalive_time_ms": 1_000,
+    "grpc.keepalive_timeout_ms": 2_000,
   });
   const tokens = meshTokens(key);
   const outgoing: Outgoing = (values) => {
