@@ -68,10 +68,14 @@ test("planted faults of timelines, sets and values are told and put right", { ti
   await world.remove(author, ids[0] ?? "");
   await world.fannedOut();
   await visit(fan);
-  await world.author(author);
+  const { redis } = world.system;
+  const authors = authorTimelines.keyOf(redis, BigInt(author));
+  await until("the author's timeline stands", async () => {
+    await world.author(author);
+    return (await redis.run(redis.pipeline().exists(authors)))[0] === 1;
+  });
   for (const name of ["tl", "tla", "rel", "card"] as const) assert.deepEqual(found(await rebuild(name)), right, name);
 
-  const { redis } = world.system;
   const entryOf = (id = "", authorId = other) => encodeEntry({ activityId: BigInt(id), authorId: BigInt(authorId) });
   const home = homeTimelines.keyOf(redis, BigInt(fan));
   const [first, second] = [entryOf(ids[5]), entryOf(ids[4], author)];
@@ -80,7 +84,7 @@ test("planted faults of timelines, sets and values are told and put right", { ti
   plant.lrem(home, 0, entryOf(ids[3])); // missing
   plant.lpush(home, ghost); // extra
   plant.lset(home, 1, second).lset(home, 2, first); // out of order
-  plant.lrem(authorTimelines.keyOf(redis, BigInt(author)), 0, second);
+  plant.lrem(authors, 0, second);
   plant.srem(followSets.setKey(redis, BigInt(fan)), other).sadd(followSets.setKey(redis, BigInt(fan)), "77");
   plant.set(cards.keyOf(redis, BigInt(ids[0] ?? "")), encodeCard({ version: 9, authorId: 1n, deleted: false }));
   await redis.run(plant);
