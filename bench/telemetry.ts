@@ -73,7 +73,7 @@ type Spent = Map<string, ReadonlyMap<string, number>[]>;
 function tell(spent: Spent): void {
   const [first = []] = spent.values();
   const rows = [...spent].map(([name, each]) => {
-    const ratio = median(each.map((round, nth) => sum(round) / sum(first[nth] ?? round)));
+    const ratio = median(each.map(sum)) / median(first.map(sum));
     const processes = [...(each[0]?.keys() ?? [])].map((of) => [
       of,
       digits(median(each.map((round) => round.get(of) ?? 0))),
