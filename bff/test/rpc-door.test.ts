@@ -4,6 +4,7 @@ import { type TestContext, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { register } from "prom-client";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import { until } from "#lib/harness/until.ts";
@@ -39,6 +40,21 @@ function atEach(what: string, given: Partial<ServiceImpl<typeof PostService>>, r
     });
   }
 }
+
+/** How often a call of these doors was counted, by code. */
+async function counted(code: string): Promise<number> {
+  const { values = [] } = (await register.getSingleMetric("skein_http_total")?.get()) ?? {};
+  const own = values.filter(({ labels }) => labels.code === code && labels.door !== "json");
+  return own.reduce((sum, { value }) => sum + value, 0);
+}
+
+atEach("each answer is counted, and each refusal", {}, async ({ posts }) => {
+  const [fine, refused] = [await counted("OK"), await counted("Unauthenticated")];
+  await posts.createPost({ text: "hello" }, await signedIn({ "idempotency-key": "counted" }));
+  await assert.rejects(posts.createPost({ text: "hello" }));
+  await until("both are counted", async () => (await counted("Unauthenticated")) === refused + 1);
+  assert.equal(await counted("OK"), fine + 1);
+});
 
 type Refusal = { code: string; reason: string | undefined; fields: string[]; message: string };
 

@@ -8,7 +8,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { UniversalHandlerFn, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { valuesOf } from "#lib/mesh/call.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
@@ -20,6 +20,7 @@ import { checkMessage, compressions } from "./message.ts";
 import { admit, type Gate, perform, requirePolicy } from "./policy.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Exchange, RpcHandler } from "./rpc-door.ts";
+import { writeResponse } from "./write.ts";
 
 /** A page of a hundred of the longest posts fits twice; the mesh sends no more either. */
 const answerBytesMax = 4 * 1024 * 1024;
@@ -108,7 +109,7 @@ async function exchanged(handler: UniversalHandlerFn, asked: Asked, parts: Parts
     res.setHeader("Grpc-Accept-Encoding", compressions.map(({ name }) => name).join(","));
   }
   if (response.status === 405) res.setHeader("Allow", "POST");
-  await universalResponseToNodeResponse(response, res);
+  await writeResponse(response, res);
 }
 
 const isError = ({ status }: UniversalServerResponse, trailer: Headers | undefined): boolean =>

@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, createConnectRouter } from "@connectrpc/connect";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -17,6 +17,7 @@ import {
 } from "#gen/grpc/reflection/v1/reflection_pb.ts";
 import { routerOptions } from "./connect.ts";
 import type { RpcHandler } from "./rpc-door.ts";
+import { writeResponse } from "./write.ts";
 
 type Response = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
@@ -39,7 +40,7 @@ export function reflectionHandlers(services: readonly DescService[]): Map<string
     handler.requestPath,
     async ({ req, res }) => {
       const request = universalRequestFromNodeRequest(req, res, undefined, undefined);
-      await universalResponseToNodeResponse(await handler(request), res);
+      await writeResponse(await handler(request), res);
     },
   ]);
   return new Map(handlers);
