@@ -1,9 +1,8 @@
-import { parseArgs } from "node:util";
 import { openMysql } from "#lib/storage/mysql.ts";
 import { lookAt, type Wrong } from "./audit/look.ts";
 import { openMender } from "./audit/mend.ts";
-import { countOf, exitCodeOf } from "./cli.ts";
-import { createLanes, findSystem, openOperator, usage } from "./operator.ts";
+import { countOf, exitCodeOf, parsed } from "./cli.ts";
+import { createLanes, findSystem, openOperator } from "./operator.ts";
 import { openOracle } from "./oracle.ts";
 import { createProgress } from "./progress.ts";
 import { exitCodes } from "./servers/failure.ts";
@@ -143,15 +142,10 @@ function readOptions() {
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   } as const;
-  try {
-    const { values } = parseArgs({ options, strict: true });
-    return {
-      ...values,
-      users: values.users === undefined ? undefined : countOf("users", values.users, usersMax),
-      atOnce: countOf("at-once", values["at-once"], atOnceMax),
-    };
-  } catch (error) {
-    if (error instanceof Error && "exitCode" in error) throw error;
-    throw usage(error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error));
-  }
+  const { values } = parsed({ options });
+  return {
+    ...values,
+    users: values.users === undefined ? undefined : countOf("users", values.users, usersMax),
+    atOnce: countOf("at-once", values["at-once"], atOnceMax),
+  };
 }

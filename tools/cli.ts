@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { exitCodes, LaunchFailure } from "./servers/failure.ts";
 
 const projectDir = join(import.meta.dirname, "..");
@@ -22,6 +23,15 @@ export async function exitCodeOf(name: string, command: () => Promise<number>): 
 
 export const usage = (message: string): LaunchFailure =>
   new LaunchFailure(`${message}; --help lists the options`, { exitCode: exitCodes.usage });
+
+/** What a command was told; an option that is none, or lacks its value, is wrong usage and named. */
+export function parsed<const T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
+  try {
+    return parseArgs(config);
+  } catch (reason) {
+    throw usage(reason instanceof Error ? (reason.message.split(". ")[0] ?? "") : String(reason));
+  }
+}
 
 const unitMs: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 24 * 3600e3 };
 

@@ -1,8 +1,8 @@
-import { parseArgs } from "node:util";
 import { toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ExplainPostResponseSchema } from "#gen/skein/feed/v1/feed_pb.ts";
 import { parseId } from "#lib/storage/id.ts";
+import { parsed } from "./cli.ts";
 import { sentencesOf } from "./explain/sentences.ts";
 import { exitCodeOf, findSystem, insist, type Operator, openOperator, usage } from "./operator.ts";
 import { LaunchFailure } from "./servers/failure.ts";
@@ -72,7 +72,7 @@ async function namesOf(operator: Operator, viewerId: string, authorId = "") {
 }
 
 function readOptions() {
-  const { values, positionals } = parsed();
+  const { values, positionals } = given();
   const [what, user = "", post = "", more] = positionals;
   if (values.help) return { ...values, user, post };
   if (what !== "feed" || user === "" || post === "" || more !== undefined)
@@ -81,10 +81,6 @@ function readOptions() {
   return { ...values, user, post };
 }
 
-function parsed() {
-  try {
-    return parseArgs({ options: optionTypes, allowPositionals: true });
-  } catch (reason) {
-    throw usage(reason instanceof Error ? (reason.message.split(". ")[0] ?? "") : String(reason));
-  }
+function given() {
+  return parsed({ options: optionTypes, allowPositionals: true });
 }

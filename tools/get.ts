@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { exitCodeOf, usage } from "./cli.ts";
+import { exitCodeOf, parsed, usage } from "./cli.ts";
 import { buildJaeger } from "./get/jaeger.ts";
 import { cacheDirOf } from "./servers/cache.ts";
 import { exitCodes } from "./servers/failure.ts";
@@ -41,9 +40,5 @@ async function main(): Promise<number> {
 
 function parse() {
   const options = { json: { type: "boolean" }, help: { type: "boolean", short: "h" } } as const;
-  try {
-    return parseArgs({ options, allowPositionals: true });
-  } catch (error) {
-    throw usage(error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error));
-  }
+  return parsed({ options, allowPositionals: true });
 }

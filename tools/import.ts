@@ -1,6 +1,6 @@
 import { createReadStream, statSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
+import { parsed } from "./cli.ts";
 import { createEdgeReader } from "./import/edges.ts";
 import { createFollowImport } from "./import/follows.ts";
 import { exitCodeOf, findSystem, openOperator, usage } from "./operator.ts";
@@ -99,7 +99,7 @@ function summary({ users, follows, created, selfLoops, repeats, overLimit, bad, 
 }
 
 function readOptions() {
-  const { values, positionals } = parsed();
+  const { values, positionals } = given();
   const { undirected = false, prefix = "n", password = "", strict = false, json = false, help = false, dir } = values;
   const [file = "", second] = positionals;
   if (!help && file === "") throw usage("which file? npm run import -- edges.txt");
@@ -108,12 +108,8 @@ function readOptions() {
   return { file, undirected, prefix, password, strict, json, help, dir };
 }
 
-function parsed() {
-  try {
-    return parseArgs({ options: optionTypes, allowPositionals: true });
-  } catch (reason) {
-    throw usage(reason instanceof Error ? (reason.message.split(". ")[0] ?? "") : String(reason));
-  }
+function given() {
+  return parsed({ options: optionTypes, allowPositionals: true });
 }
 
 /** Undefined where nobody knows it before the end. */

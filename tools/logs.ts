@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { countOf, exitCodeOf, instanceDir, momentOf, usage } from "./cli.ts";
+import { countOf, exitCodeOf, instanceDir, momentOf, parsed, usage } from "./cli.ts";
 import { kindOf } from "./launcher/kinds.ts";
 import { type Entry, levels } from "./logs/entry.ts";
 import { openReader, processesIn, type Reader } from "./logs/files.ts";
@@ -84,11 +83,7 @@ function parse() {
     json: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   } as const;
-  try {
-    return parseArgs({ options, allowPositionals: true });
-  } catch (error) {
-    throw usage(error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error));
-  }
+  return parsed({ options, allowPositionals: true });
 }
 
 function filterOf({ level, trace, since }: ReturnType<typeof parse>["values"]): (entry: Entry) => boolean {

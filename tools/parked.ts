@@ -1,8 +1,7 @@
 import { hostname, userInfo } from "node:os";
 import { createInterface } from "node:readline/promises";
-import { parseArgs } from "node:util";
 import { parseId } from "#lib/storage/id.ts";
-import { countOf, exitCodeOf, momentOf, usage } from "./cli.ts";
+import { countOf, exitCodeOf, momentOf, parsed, usage } from "./cli.ts";
 import { services } from "./launcher/kinds.ts";
 import { contentsOf } from "./parked/contents.ts";
 import { asJson, countLines, eventLines, eventTable } from "./parked/render.ts";
@@ -141,7 +140,7 @@ async function ask(question: string): Promise<void> {
 }
 
 function readOptions() {
-  const { values, positionals } = parsed();
+  const { values, positionals } = given();
   const [name = "", event, more] = positionals;
   const verb = verbs.find((known) => known === name) ?? "list";
   const { service, stream, aggregate, type, since } = values;
@@ -169,10 +168,6 @@ function readOptions() {
   return read;
 }
 
-function parsed() {
-  try {
-    return parseArgs({ options: optionTypes, allowPositionals: true });
-  } catch (reason) {
-    throw usage(reason instanceof Error ? (reason.message.split(". ")[0] ?? "") : String(reason));
-  }
+function given() {
+  return parsed({ options: optionTypes, allowPositionals: true });
 }

@@ -1,6 +1,5 @@
-import { parseArgs } from "node:util";
 import { parseId } from "#lib/storage/id.ts";
-import { countOf, exitCodeOf, usage } from "./cli.ts";
+import { countOf, exitCodeOf, parsed, usage } from "./cli.ts";
 import { createProgress, duration, whole } from "./progress.ts";
 import { type Family, type FamilyName, familyNames, openFamilies } from "./rebuild/families.ts";
 import { beginning, type Place, placeOf } from "./rebuild/place.ts";
@@ -98,7 +97,7 @@ function reportOf(tally: Tally, seconds: number): string {
 type Asked = ReturnType<typeof readOptions>;
 
 function readOptions() {
-  const { values, positionals } = parsed();
+  const { values, positionals } = given();
   const [name, more] = positionals;
   const family = familyNames.find((known) => known === name);
   const userId = values.user === undefined ? undefined : parseId(values.user);
@@ -111,10 +110,6 @@ function readOptions() {
   return read;
 }
 
-function parsed() {
-  try {
-    return parseArgs({ options: optionTypes, allowPositionals: true });
-  } catch (reason) {
-    throw usage(reason instanceof Error ? (reason.message.split(". ")[0] ?? "") : String(reason));
-  }
+function given() {
+  return parsed({ options: optionTypes, allowPositionals: true });
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { parsed } from "./cli.ts";
 import { exitCodeOf, findSystem, instanceDir, openOperator, usage } from "./operator.ts";
 import { createProgress, duration, whole } from "./progress.ts";
 import { demoNetwork } from "./seed/demo.ts";
@@ -108,7 +108,7 @@ function demoFile(dir: string | undefined): string {
 }
 
 function readOptions() {
-  const { users, seed, posts, ...others } = parsed();
+  const { users, seed, posts, ...others } = given();
   return {
     ...others,
     users: number("users", users, 1, usersMax),
@@ -117,12 +117,8 @@ function readOptions() {
   };
 }
 
-function parsed() {
-  try {
-    return parseArgs({ options: optionTypes }).values;
-  } catch (reason) {
-    throw usage(reason instanceof Error ? (reason.message.split(". ")[0] ?? "") : String(reason));
-  }
+function given() {
+  return parsed({ options: optionTypes }).values;
 }
 
 function number(name: string, text: string, min: number, max: number): number {

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { signDebugTrace } from "../bff/src/debug-trace.ts";
 import { treesOf } from "../infra/otel/tree.ts";
-import { exitCodeOf, instanceDir, usage } from "./cli.ts";
+import { exitCodeOf, instanceDir, parsed, usage } from "./cli.ts";
 import { holderOf } from "./launcher/claim.ts";
 import { readState } from "./launcher/state.ts";
 import { exitCodes, LaunchFailure } from "./servers/failure.ts";
@@ -73,11 +72,7 @@ function parse() {
     json: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   } as const;
-  try {
-    return parseArgs({ options, allowPositionals: true });
-  } catch (error) {
-    throw usage(error instanceof Error ? (error.message.split(". ")[0] ?? "") : String(error));
-  }
+  return parsed({ options, allowPositionals: true });
 }
 
 async function sign(text: string, dir: string | undefined): Promise<number> {

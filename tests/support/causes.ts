@@ -85,7 +85,7 @@ export const locks: Cause = async ({ instance }, [person], signal) => {
   while (!signal.aborted) {
     await connection.query("LOCK TABLES skein_post.post WRITE");
     for (let nth = 0; nth < 14; nth++) creating.push((person as Person).post(`late ${nth}`).catch(() => {}));
-    await sleep(1_500);
+    await pause(1_500, signal);
     await connection.query("UNLOCK TABLES");
     await pause(1_000, signal);
   }
