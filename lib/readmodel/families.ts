@@ -1,4 +1,5 @@
 import { memberSetFamily, memberSetScripts } from "./member-set.ts";
+import { tieScripts } from "./tie.ts";
 import { timelineFamily, timelineScripts } from "./timeline.ts";
 import { versionedScripts } from "./versioned.ts";
 
@@ -18,6 +19,13 @@ export const authorTimelines = timelineFamily("tla");
 export const followSets = memberSetFamily("rel", 5_000);
 
 /**
+ * `ties:<viewer>`: whom a viewer blocks and mutes, who blocks the viewer and who counts the viewer among their close
+ * friends, as `tieMember` writes them. Owner: graph, which applies each change after its commit and before its answer.
+ * Bound: 20,000; who has more has no set, and graph.BatchGetStandings answers page by page. Missing: that builds it.
+ */
+export const tieSets = memberSetFamily("ties", 20_000);
+
+/**
  * `mine:<viewer>`: the newest posts a viewer likes, by post id, down to the set's low watermark. Owner: like, which
  * applies each change after its commit and before its answer. Bound: 4,000; a build takes the newest 2,000. Missing:
  * like.GetLikedSet builds it; below the watermark like.BatchGetLikes answers.
@@ -25,4 +33,4 @@ export const followSets = memberSetFamily("rel", 5_000);
 export const likedSets = memberSetFamily("mine", 4_000);
 
 /** Every script of the read models; each process loads them all. */
-export const readModelScripts = [...versionedScripts, ...memberSetScripts, ...timelineScripts];
+export const readModelScripts = [...versionedScripts, ...memberSetScripts, ...tieScripts, ...timelineScripts];

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { Redis, Script } from "#lib/storage/redis.ts";
 
+/** An id, or an id with a word about it. */
+export type Member = bigint | string;
+
 /** One change of an owner's set; versions of an owner are dense, so a jump means that something is still missing. */
 export type MemberChange = {
   readonly ownerId: bigint;
-  readonly memberId: bigint;
+  readonly memberId: Member;
   readonly isMember: boolean;
   readonly version: bigint;
 };
@@ -88,6 +91,8 @@ export function memberSetFamily(family: string, membersMax: number) {
 
   return {
     setKey: (redis: Redis, ownerId: bigint): string => redis.key(family, ownerId),
+    /** For scripts that read a set together with its state. */
+    readKeys: (redis: Redis, ownerId: bigint): string[] => keysOf(redis, ownerId).slice(0, 2),
     stateKey: (redis: Redis, ownerId: bigint): string => redis.key(`${family}.v`, ownerId),
 
     /** Asks which of some members, one or more, are in a set; `membersIn` reads the answer. */
@@ -123,7 +128,7 @@ export function memberSetFamily(family: string, membersMax: number) {
     async rebuild(
       redis: Redis,
       ownerId: bigint,
-    ): Promise<(state: SetState, memberIds: readonly bigint[]) => Promise<void>> {
+    ): Promise<(state: SetState, memberIds: readonly Member[]) => Promise<void>> {
       const token = randomBytes(9).toString("base64url");
       const keys = keysOf(redis, ownerId);
       await redis.run(redis.pipeline().set(keys[2] as string, token, "EX", buildSeconds));

@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Post } from "./resources_pb.ts";
+import type { Audience, Post } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/post.proto.
  */
 export const file_skein_api_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxIiEKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkiNgoSQ3JlYXRlUG9zdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCIeCg5HZXRQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIjMKD0dldFBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiIQoRRGVsZXRlUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIUChJEZWxldGVQb3N0UmVzcG9uc2UicgoUTGlzdFVzZXJQb3N0c1JlcXVlc3QSDAoEdXNlchgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJTChVMaXN0VXNlclBvc3RzUmVzcG9uc2USIQoFcG9zdHMYASADKAsyEi5za2Vpbi5hcGkudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyjAQKC1Bvc3RTZXJ2aWNlEnwKCkNyZWF0ZVBvc3QSHy5za2Vpbi5hcGkudjEuQ3JlYXRlUG9zdFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIiuquxgNCAIQAhgDIAIoAjC4F4LT5JMCFDoBKmIEcG9zdCIJL3YxL3Bvc3RzEncKB0dldFBvc3QSHC5za2Vpbi5hcGkudjEuR2V0UG9zdFJlcXVlc3QaHS5za2Vpbi5hcGkudjEuR2V0UG9zdFJlc3BvbnNlIi+quxgNCAEQARgBIAIoAzC4F4LT5JMCGGIEcG9zdBIQL3YxL3Bvc3RzL3twb3N0fRJ6CgpEZWxldGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkRlbGV0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkRlbGV0ZVBvc3RSZXNwb25zZSIpqrsYDQgCEAIYAiACKAIwuBeC0+STAhIqEC92MS9wb3N0cy97cG9zdH0SiQEKDUxpc3RVc2VyUG9zdHMSIi5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1Jlc3BvbnNlIi+quxgNCAEQARgBIAIoAzC4F4LT5JMCGBIWL3YxL3VzZXJzL3t1c2VyfS9wb3N0c2IGcHJvdG8z", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxImcKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSKAoIYXVkaWVuY2UYAiABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAMgAygJIjYKEkNyZWF0ZVBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiHgoOR2V0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIzCg9HZXRQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0IiEKEURlbGV0ZVBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlInIKFExpc3RVc2VyUG9zdHNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUwoVTGlzdFVzZXJQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMowECgtQb3N0U2VydmljZRJ8CgpDcmVhdGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIrqrsYDQgCEAIYAyACKAIwuBeC0+STAhQ6ASpiBHBvc3QiCS92MS9wb3N0cxJ3CgdHZXRQb3N0Ehwuc2tlaW4uYXBpLnYxLkdldFBvc3RSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLkdldFBvc3RSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhhiBHBvc3QSEC92MS9wb3N0cy97cG9zdH0SegoKRGVsZXRlUG9zdBIfLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVxdWVzdBogLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVzcG9uc2UiKaq7GA0IAhACGAIgAigCMLgXgtPkkwISKhAvdjEvcG9zdHMve3Bvc3R9EokBCg1MaXN0VXNlclBvc3RzEiIuc2tlaW4uYXBpLnYxLkxpc3RVc2VyUG9zdHNSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkxpc3RVc2VyUG9zdHNSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhgSFi92MS91c2Vycy97dXNlcn0vcG9zdHNiBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.CreatePostRequest
@@ -26,6 +26,20 @@ export type CreatePostRequest = Message<"skein.api.v1.CreatePostRequest"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * Public where absent.
+   *
+   * @generated from field: skein.api.v1.Audience audience = 2;
+   */
+  audience: Audience;
+
+  /**
+   * Ids of those whom the post names: at most 50, none twice. With AUDIENCE_MENTIONED they are who may see it.
+   *
+   * @generated from field: repeated string mentioned_user_ids = 3;
+   */
+  mentionedUserIds: string[];
 };
 
 /**

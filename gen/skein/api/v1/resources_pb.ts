@@ -4,17 +4,17 @@
 
 // What clients see. One tree behind every door: JSON, Connect, gRPC-web and gRPC.
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi2AEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiOQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCCI8CgZBdXRob3ISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIuIBCgRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaWtlX2NvdW50GAYgASgNEhUKDWNvbW1lbnRfY291bnQYByABKA0SLQoGdmlld2VyGAggASgLMh0uc2tlaW4uYXBpLnYxLlBvc3RWaWV3ZXJTdGF0ZSItCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIIs4BCgdDb21tZW50EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDwoHcG9zdF9pZBgDIAEoCRIkCgZhdXRob3IYBCABKAsyFC5za2Vpbi5hcGkudjEuQXV0aG9yEgwKBHRleHQYBSABKAkSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKBnZpZXdlchgHIAEoCzIgLnNrZWluLmFwaS52MS5Db21tZW50Vmlld2VyU3RhdGUiIQoSQ29tbWVudFZpZXdlclN0YXRlEgsKA293bhgBIAEoCGIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKMAgoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2UiLQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCCLOAQoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlIiEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgiOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqmwEKDEFjY291bnRTdGF0ZRIdChlBQ0NPVU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUQUNDT1VOVF9TVEFURV9BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRFX0RFQUNUSVZBVEVEEAISGwoXQUNDT1VOVF9TVEFURV9TVVNQRU5ERUQQAxIWChJBQ0NPVU5UX1NUQVRFX0dPTkUQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -65,6 +65,13 @@ export type User = Message<"skein.api.v1.User"> & {
    * @generated from field: skein.api.v1.UserViewerState viewer = 8;
    */
   viewer?: UserViewerState | undefined;
+
+  /**
+   * Only followers see posts and lists, and who would follow asks.
+   *
+   * @generated from field: bool private = 9;
+   */
+  private: boolean;
 };
 
 /**
@@ -89,6 +96,37 @@ export type UserViewerState = Message<"skein.api.v1.UserViewerState"> & {
    * @generated from field: bool followed_by = 2;
    */
   followedBy: boolean;
+
+  /**
+   * The viewer asked to follow a private account and was not answered yet.
+   *
+   * @generated from field: bool requested = 3;
+   */
+  requested: boolean;
+
+  /**
+   * The user asked to follow the viewer.
+   *
+   * @generated from field: bool requested_by = 4;
+   */
+  requestedBy: boolean;
+
+  /**
+   * @generated from field: bool blocking = 5;
+   */
+  blocking: boolean;
+
+  /**
+   * @generated from field: bool muting = 6;
+   */
+  muting: boolean;
+
+  /**
+   * The user is among the viewer's close friends. Whose close friend the viewer is, nobody is told.
+   *
+   * @generated from field: bool close_friend = 7;
+   */
+  closeFriend: boolean;
 };
 
 /**
@@ -174,6 +212,11 @@ export type Post = Message<"skein.api.v1.Post"> & {
    * @generated from field: skein.api.v1.PostViewerState viewer = 8;
    */
   viewer?: PostViewerState | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.Audience audience = 9;
+   */
+  audience: Audience;
 };
 
 /**
@@ -282,4 +325,165 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 6);
+
+/**
+ * A list of people. Its owner alone sees it.
+ *
+ * @generated from message skein.api.v1.UserList
+ */
+export type UserList = Message<"skein.api.v1.UserList"> & {
+  /**
+   * An id, or close-friends, which everybody has.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Empty for close friends.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 member_count = 3;
+   */
+  memberCount: number;
+};
+
+/**
+ * Describes the message skein.api.v1.UserList.
+ * Use `create(UserListSchema)` to create a new message.
+ */
+export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 7);
+
+/**
+ * The viewer's own account.
+ *
+ * @generated from message skein.api.v1.Account
+ */
+export type Account = Message<"skein.api.v1.Account"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: skein.api.v1.AccountState state = 2;
+   */
+  state: AccountState;
+
+  /**
+   * @generated from field: bool private = 3;
+   */
+  private: boolean;
+};
+
+/**
+ * Describes the message skein.api.v1.Account.
+ * Use `create(AccountSchema)` to create a new message.
+ */
+export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 8);
+
+/**
+ * For whom a post is. A private account's public posts are for its followers.
+ *
+ * @generated from enum skein.api.v1.Audience
+ */
+export const Audience = {
+  /**
+   * As AUDIENCE_PUBLIC.
+   *
+   * @generated from enum value: AUDIENCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: AUDIENCE_PUBLIC = 1;
+   */
+  PUBLIC: 1,
+
+  /**
+   * @generated from enum value: AUDIENCE_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * @generated from enum value: AUDIENCE_CLOSE_FRIENDS = 3;
+   */
+  CLOSE_FRIENDS: 3,
+
+  /**
+   * Those the post names, follower or not.
+   *
+   * @generated from enum value: AUDIENCE_MENTIONED = 4;
+   */
+  MENTIONED: 4,
+
+  /**
+   * @generated from enum value: AUDIENCE_ONLY_ME = 5;
+   */
+  ONLY_ME: 5,
+} as const;
+
+/**
+ * For whom a post is. A private account's public posts are for its followers.
+ *
+ * @generated from enum skein.api.v1.Audience
+ */
+export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.Audience.
+ */
+export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 0);
+
+/**
+ * The state of an account.
+ *
+ * @generated from enum skein.api.v1.AccountState
+ */
+export const AccountState = {
+  /**
+   * @generated from enum value: ACCOUNT_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: ACCOUNT_STATE_ACTIVE = 1;
+   */
+  ACTIVE: 1,
+
+  /**
+   * @generated from enum value: ACCOUNT_STATE_DEACTIVATED = 2;
+   */
+  DEACTIVATED: 2,
+
+  /**
+   * @generated from enum value: ACCOUNT_STATE_SUSPENDED = 3;
+   */
+  SUSPENDED: 3,
+
+  /**
+   * @generated from enum value: ACCOUNT_STATE_GONE = 4;
+   */
+  GONE: 4,
+} as const;
+
+/**
+ * The state of an account.
+ *
+ * @generated from enum skein.api.v1.AccountState
+ */
+export type AccountState = (typeof AccountState)[keyof typeof AccountState] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.AccountState.
+ */
+export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 1);
 

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/graph/v1/events.proto.
  */
 export const file_skein_graph_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chtza2Vpbi9ncmFwaC92MS9ldmVudHMucHJvdG8SDnNrZWluLmdyYXBoLnYxIkEKDkFjY291bnRDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDQoFc3RhdGUYAiABKAUSDwoHdmVyc2lvbhgDIAEoBCJdCg1Gb2xsb3dDaGFuZ2VkEhMKC2ZvbGxvd2VyX2lkGAEgASgJEhMKC2ZvbGxvd2VlX2lkGAIgASgJEhEKCWZvbGxvd2luZxgDIAEoCBIPCgd2ZXJzaW9uGAQgASgEIjwKD0ZvbGxvd3NJbXBvcnRlZBITCgtmb2xsb3dlcl9pZBgBIAEoCRIUCgxmb2xsb3dlZV9pZHMYAiADKAYiaAoTRm9sbG93Q291bnRzQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEhYKDmZvbGxvd2VyX2NvdW50GAIgASgDEhcKD2ZvbGxvd2luZ19jb3VudBgDIAEoAxIPCgd2ZXJzaW9uGAQgASgEYgZwcm90bzM");
+  fileDesc("Chtza2Vpbi9ncmFwaC92MS9ldmVudHMucHJvdG8SDnNrZWluLmdyYXBoLnYxIlIKDkFjY291bnRDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDQoFc3RhdGUYAiABKAUSDwoHdmVyc2lvbhgDIAEoBBIPCgdwcml2YXRlGAQgASgIInAKDUZvbGxvd0NoYW5nZWQSEwoLZm9sbG93ZXJfaWQYASABKAkSEwoLZm9sbG93ZWVfaWQYAiABKAkSEQoJZm9sbG93aW5nGAMgASgIEg8KB3ZlcnNpb24YBCABKAQSEQoJcmVxdWVzdGVkGAUgASgIIlkKDEJsb2NrQ2hhbmdlZBISCgpibG9ja2VyX2lkGAEgASgJEhIKCmJsb2NrZWRfaWQYAiABKAkSEAoIYmxvY2tpbmcYAyABKAgSDwoHdmVyc2lvbhgEIAEoBCJSCgtNdXRlQ2hhbmdlZBIQCghtdXRlcl9pZBgBIAEoCRIQCghtdXRlZF9pZBgCIAEoCRIOCgZtdXRpbmcYAyABKAgSDwoHdmVyc2lvbhgEIAEoBCJqChFMaXN0TWVtYmVyQ2hhbmdlZBIQCghvd25lcl9pZBgBIAEoCRIPCgdsaXN0X2lkGAIgASgJEhEKCW1lbWJlcl9pZBgDIAEoCRIOCgZtZW1iZXIYBCABKAgSDwoHdmVyc2lvbhgFIAEoBCI8Cg9Gb2xsb3dzSW1wb3J0ZWQSEwoLZm9sbG93ZXJfaWQYASABKAkSFAoMZm9sbG93ZWVfaWRzGAIgAygGImgKE0ZvbGxvd0NvdW50c0NoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIWCg5mb2xsb3dlcl9jb3VudBgCIAEoAxIXCg9mb2xsb3dpbmdfY291bnQYAyABKAMSDwoHdmVyc2lvbhgEIAEoBGIGcHJvdG8z");
 
 /**
  * An account was opened or changed its state.
@@ -34,6 +34,11 @@ export type AccountChanged = Message<"skein.graph.v1.AccountChanged"> & {
    * @generated from field: uint64 version = 3;
    */
   version: bigint;
+
+  /**
+   * @generated from field: bool private = 4;
+   */
+  private: boolean;
 };
 
 /**
@@ -44,7 +49,7 @@ export const AccountChangedSchema: GenMessage<AccountChanged> = /*@__PURE__*/
   messageDesc(file_skein_graph_v1_events, 0);
 
 /**
- * A follow began or ended. The aggregate is the pair; the version grows with each change of the pair.
+ * A follow began or ended, was asked for or declined. The aggregate is the pair; the version grows with each change of the pair.
  *
  * @generated from message skein.graph.v1.FollowChanged
  */
@@ -68,6 +73,13 @@ export type FollowChanged = Message<"skein.graph.v1.FollowChanged"> & {
    * @generated from field: uint64 version = 4;
    */
   version: bigint;
+
+  /**
+   * Asked for, and not answered yet; never together with following.
+   *
+   * @generated from field: bool requested = 5;
+   */
+  requested: boolean;
 };
 
 /**
@@ -76,6 +88,115 @@ export type FollowChanged = Message<"skein.graph.v1.FollowChanged"> & {
  */
 export const FollowChangedSchema: GenMessage<FollowChanged> = /*@__PURE__*/
   messageDesc(file_skein_graph_v1_events, 1);
+
+/**
+ * A block began or ended. The aggregate is the pair.
+ *
+ * @generated from message skein.graph.v1.BlockChanged
+ */
+export type BlockChanged = Message<"skein.graph.v1.BlockChanged"> & {
+  /**
+   * @generated from field: string blocker_id = 1;
+   */
+  blockerId: string;
+
+  /**
+   * @generated from field: string blocked_id = 2;
+   */
+  blockedId: string;
+
+  /**
+   * @generated from field: bool blocking = 3;
+   */
+  blocking: boolean;
+
+  /**
+   * @generated from field: uint64 version = 4;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message skein.graph.v1.BlockChanged.
+ * Use `create(BlockChangedSchema)` to create a new message.
+ */
+export const BlockChangedSchema: GenMessage<BlockChanged> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_events, 2);
+
+/**
+ * A mute began or ended. The aggregate is the pair.
+ *
+ * @generated from message skein.graph.v1.MuteChanged
+ */
+export type MuteChanged = Message<"skein.graph.v1.MuteChanged"> & {
+  /**
+   * @generated from field: string muter_id = 1;
+   */
+  muterId: string;
+
+  /**
+   * @generated from field: string muted_id = 2;
+   */
+  mutedId: string;
+
+  /**
+   * @generated from field: bool muting = 3;
+   */
+  muting: boolean;
+
+  /**
+   * @generated from field: uint64 version = 4;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message skein.graph.v1.MuteChanged.
+ * Use `create(MuteChangedSchema)` to create a new message.
+ */
+export const MuteChangedSchema: GenMessage<MuteChanged> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_events, 3);
+
+/**
+ * Somebody came onto a list or went off it. The aggregate is the pair of list and member.
+ *
+ * @generated from message skein.graph.v1.ListMemberChanged
+ */
+export type ListMemberChanged = Message<"skein.graph.v1.ListMemberChanged"> & {
+  /**
+   * @generated from field: string owner_id = 1;
+   */
+  ownerId: string;
+
+  /**
+   * 0: close friends.
+   *
+   * @generated from field: string list_id = 2;
+   */
+  listId: string;
+
+  /**
+   * @generated from field: string member_id = 3;
+   */
+  memberId: string;
+
+  /**
+   * @generated from field: bool member = 4;
+   */
+  member: boolean;
+
+  /**
+   * @generated from field: uint64 version = 5;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message skein.graph.v1.ListMemberChanged.
+ * Use `create(ListMemberChangedSchema)` to create a new message.
+ */
+export const ListMemberChangedSchema: GenMessage<ListMemberChanged> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_events, 4);
 
 /**
  * One user began to follow many at once (import).
@@ -99,7 +220,7 @@ export type FollowsImported = Message<"skein.graph.v1.FollowsImported"> & {
  * Use `create(FollowsImportedSchema)` to create a new message.
  */
 export const FollowsImportedSchema: GenMessage<FollowsImported> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_events, 2);
+  messageDesc(file_skein_graph_v1_events, 5);
 
 /**
  * The counts of an account after everything numbered so far.
@@ -133,5 +254,5 @@ export type FollowCountsChanged = Message<"skein.graph.v1.FollowCountsChanged"> 
  * Use `create(FollowCountsChangedSchema)` to create a new message.
  */
 export const FollowCountsChangedSchema: GenMessage<FollowCountsChanged> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_events, 3);
+  messageDesc(file_skein_graph_v1_events, 6);
 

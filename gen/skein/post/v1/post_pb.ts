@@ -2,18 +2,18 @@
 // @generated from file skein/post/v1/post.proto (package skein.post.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEidQoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEhEKCWF1dGhvcl9pZBgDIAEoCRIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI6ChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCSJJChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIlsKGkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0EhIKCmF1dGhvcl9pZHMYASADKAYSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIkkKG0JhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIqCgVsaXN0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuQWN0aXZpdHlMaXN0IjYKDEFjdGl2aXR5TGlzdBIUCgxhY3Rpdml0eV9pZHMYASADKAYSEAoIY29tcGxldGUYAiABKAgiQAoSSW1wb3J0UG9zdHNSZXF1ZXN0EioKBXBvc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5JbXBvcnRlZFBvc3QieQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiLAoTSW1wb3J0UG9zdHNSZXNwb25zZRIVCg1jcmVhdGVkX2NvdW50GAEgASgDMqIFCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gFiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEioAEKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIoIBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBiIuCglGb3VuZENhcmQSIQoEY2FyZBgBIAEoCzITLnNrZWluLnBvc3QudjEuQ2FyZCKBAQoRQ3JlYXRlUG9zdFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSKQoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgEIAMoCSJJChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIlsKGkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0EhIKCmF1dGhvcl9pZHMYASADKAYSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIkkKG0JhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIqCgVsaXN0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuQWN0aXZpdHlMaXN0IjYKDEFjdGl2aXR5TGlzdBIUCgxhY3Rpdml0eV9pZHMYASADKAYSEAoIY29tcGxldGUYAiABKAgiQAoSSW1wb3J0UG9zdHNSZXF1ZXN0EioKBXBvc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5JbXBvcnRlZFBvc3QieQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkiLAoTSW1wb3J0UG9zdHNSZXNwb25zZRIVCg1jcmVhdGVkX2NvdW50GAEgASgDKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUykQYKC1Bvc3RTZXJ2aWNlEmQKCkNyZWF0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEm0KDUJhdGNoR2V0UG9zdHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEm0KDUJhdGNoR2V0Q2FyZHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEm0KDUdldFBvc3RSZWNvcmQSIy5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmQKCkRlbGV0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEn8KE0JhdGNoTGlzdEFjdGl2aXRpZXMSKS5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0Giouc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmgKC0ltcG9ydFBvc3RzEiEuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1JlcXVlc3QaIi5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVzcG9uc2UiEqq7GA4IBBAEGAMgAigEMLDqAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -45,6 +45,11 @@ export type Post = Message<"skein.post.v1.Post"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.post.v1.Audience audience = 6;
+   */
+  audience: Audience;
 };
 
 /**
@@ -53,6 +58,66 @@ export type Post = Message<"skein.post.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 0);
+
+/**
+ * What deciding about a post takes, whoever asks.
+ *
+ * @generated from message skein.post.v1.Card
+ */
+export type Card = Message<"skein.post.v1.Card"> & {
+  /**
+   * @generated from field: uint64 version = 1;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: fixed64 author_id = 2;
+   */
+  authorId: bigint;
+
+  /**
+   * @generated from field: bool deleted = 3;
+   */
+  deleted: boolean;
+
+  /**
+   * @generated from field: skein.post.v1.Audience audience = 4;
+   */
+  audience: Audience;
+
+  /**
+   * With AUDIENCE_MENTIONED.
+   *
+   * @generated from field: repeated fixed64 mentioned_user_ids = 5;
+   */
+  mentionedUserIds: bigint[];
+};
+
+/**
+ * Describes the message skein.post.v1.Card.
+ * Use `create(CardSchema)` to create a new message.
+ */
+export const CardSchema: GenMessage<Card> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 1);
+
+/**
+ * A slot of a batch: empty where there never was such a post.
+ *
+ * @generated from message skein.post.v1.FoundCard
+ */
+export type FoundCard = Message<"skein.post.v1.FoundCard"> & {
+  /**
+   * @generated from field: skein.post.v1.Card card = 1;
+   */
+  card?: Card | undefined;
+};
+
+/**
+ * Describes the message skein.post.v1.FoundCard.
+ * Use `create(FoundCardSchema)` to create a new message.
+ */
+export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 2);
 
 /**
  * @generated from message skein.post.v1.CreatePostRequest
@@ -71,6 +136,18 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
    * @generated from field: string idempotency_key = 2;
    */
   idempotencyKey: string;
+
+  /**
+   * @generated from field: skein.post.v1.Audience audience = 3;
+   */
+  audience: Audience;
+
+  /**
+   * At most 50, none twice. With AUDIENCE_MENTIONED they are who may see it.
+   *
+   * @generated from field: repeated string mentioned_user_ids = 4;
+   */
+  mentionedUserIds: string[];
 };
 
 /**
@@ -78,7 +155,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 1);
+  messageDesc(file_skein_post_v1_post, 3);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -102,7 +179,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 2);
+  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -119,7 +196,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -136,7 +213,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -155,7 +232,41 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 7);
+
+/**
+ * @generated from message skein.post.v1.BatchGetCardsRequest
+ */
+export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest"> & {
+  /**
+   * @generated from field: repeated string post_ids = 1;
+   */
+  postIds: string[];
+};
+
+/**
+ * Describes the message skein.post.v1.BatchGetCardsRequest.
+ * Use `create(BatchGetCardsRequestSchema)` to create a new message.
+ */
+export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 8);
+
+/**
+ * @generated from message skein.post.v1.BatchGetCardsResponse
+ */
+export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse"> & {
+  /**
+   * @generated from field: repeated skein.post.v1.FoundCard cards = 1;
+   */
+  cards: FoundCard[];
+};
+
+/**
+ * Describes the message skein.post.v1.BatchGetCardsResponse.
+ * Use `create(BatchGetCardsResponseSchema)` to create a new message.
+ */
+export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordRequest
@@ -172,7 +283,7 @@ export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest">
  * Use `create(GetPostRecordRequestSchema)` to create a new message.
  */
 export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordResponse
@@ -211,7 +322,7 @@ export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse
  * Use `create(GetPostRecordResponseSchema)` to create a new message.
  */
 export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.DeletePostRequest
@@ -228,7 +339,7 @@ export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.DeletePostResponse
@@ -241,7 +352,7 @@ export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesRequest
@@ -272,7 +383,7 @@ export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivit
  * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
  */
 export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesResponse
@@ -289,7 +400,7 @@ export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivi
  * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
  */
 export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * One author's activities, newest first.
@@ -315,7 +426,7 @@ export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
  * Use `create(ActivityListSchema)` to create a new message.
  */
 export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
+  messageDesc(file_skein_post_v1_post, 16);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -332,7 +443,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
+  messageDesc(file_skein_post_v1_post, 17);
 
 /**
  * One post to import.
@@ -366,7 +477,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
+  messageDesc(file_skein_post_v1_post, 18);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -383,7 +494,61 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
+  messageDesc(file_skein_post_v1_post, 19);
+
+/**
+ * For whom a post is. A private account's public posts are for its followers.
+ *
+ * @generated from enum skein.post.v1.Audience
+ */
+export const Audience = {
+  /**
+   * As AUDIENCE_PUBLIC.
+   *
+   * @generated from enum value: AUDIENCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: AUDIENCE_PUBLIC = 1;
+   */
+  PUBLIC: 1,
+
+  /**
+   * @generated from enum value: AUDIENCE_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * @generated from enum value: AUDIENCE_CLOSE_FRIENDS = 3;
+   */
+  CLOSE_FRIENDS: 3,
+
+  /**
+   * Those the post names, follower or not.
+   *
+   * @generated from enum value: AUDIENCE_MENTIONED = 4;
+   */
+  MENTIONED: 4,
+
+  /**
+   * @generated from enum value: AUDIENCE_ONLY_ME = 5;
+   */
+  ONLY_ME: 5,
+} as const;
+
+/**
+ * For whom a post is. A private account's public posts are for its followers.
+ *
+ * @generated from enum skein.post.v1.Audience
+ */
+export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
+
+/**
+ * Describes the enum skein.post.v1.Audience.
+ */
+export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
+  enumDesc(file_skein_post_v1_post, 0);
 
 /**
  * PostService owns posts and the list of what each author made public.
@@ -403,8 +568,8 @@ export const PostService: GenService<{
     output: typeof CreatePostResponseSchema;
   },
   /**
-   * BatchGetPosts answers in the order asked, one entry an id, empty where the post is unknown or deleted. At most 100
-   * ids. Leaves the cards it found in the read model.
+   * BatchGetPosts answers in the order asked, one entry an id, empty where there is none that the viewer may see. At most
+   * 100 ids. Leaves the cards it found in the read model.
    *
    * @generated from rpc skein.post.v1.PostService.BatchGetPosts
    */
@@ -412,6 +577,17 @@ export const PostService: GenService<{
     methodKind: "unary";
     input: typeof BatchGetPostsRequestSchema;
     output: typeof BatchGetPostsResponseSchema;
+  },
+  /**
+   * BatchGetCards answers what deciding about posts takes, in the order asked, from the primary; leaves it in the
+   * read model. At most 100 ids.
+   *
+   * @generated from rpc skein.post.v1.PostService.BatchGetCards
+   */
+  batchGetCards: {
+    methodKind: "unary";
+    input: typeof BatchGetCardsRequestSchema;
+    output: typeof BatchGetCardsResponseSchema;
   },
   /**
    * GetPostRecord answers what is known of a post without its text, also of a deleted one. NOT_FOUND: never was.

@@ -1,0 +1,115 @@
+import type { CallOptions, Client } from "@connectrpc/connect";
+import type { GraphService, Standing as SentStanding } from "#gen/skein/graph/v1/graph_pb.ts";
+import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
+import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
+import { accountMarks, decodeAccountMark } from "./account.ts";
+import type { Standing, ViewerId } from "./audience.ts";
+import { degradedTotal } from "./degraded-metrics.ts";
+import { followSets, tieSets } from "./families.ts";
+import { membersIn } from "./member-set.ts";
+import { askTies, noTies, type Ties, tiesIn } from "./tie.ts";
+import { trusting } from "./trust.ts";
+
+type Pipeline = ReturnType<Redis["pipeline"]>;
+export type Standings = ReadonlyMap<bigint, Standing>;
+
+/** Ids in one call of graph. */
+const batchMax = 100;
+const standingCounts = cacheCounts("standing");
+
+/** How many commands `askStandings` adds. */
+export const standingCommands = (viewerId: ViewerId): number => (viewerId === undefined ? 1 : 3);
+
+/**
+ * Adds to a read what it takes to know how some accounts, one or more, stand to a viewer: their marks, and where somebody
+ * looks, that viewer's follows and ties among them. The same number of commands whatever the viewer follows or blocks.
+ */
+export function askStandings(redis: Redis, pipeline: Pipeline, viewerId: ViewerId, userIds: readonly bigint[]): void {
+  pipeline.mgetBuffer(...userIds.map((id) => accountMarks.keyOf(redis, id)));
+  if (viewerId === undefined) return;
+  followSets.ask(redis, pipeline, viewerId, userIds);
+  askTies(redis, pipeline, tieSets.readKeys(redis, viewerId), userIds);
+}
+
+/** The standings in those answers; of accounts that are not in the map nothing is known: truth decides. */
+export function standingsIn(
+  [marks, follows, ties]: readonly unknown[],
+  viewerId: ViewerId,
+  userIds: readonly bigint[],
+): Standings {
+  const following = viewerId === undefined ? nobody : membersIn(follows, userIds)?.ids;
+  const tied = viewerId === undefined ? untied : tiesIn(ties, userIds);
+  const found = new Map<bigint, Standing>();
+  if (following === undefined || tied === undefined) {
+    standingCounts(0, userIds.length);
+    return found;
+  }
+  for (const [nth, id] of userIds.entries()) {
+    const bytes = (marks as (Buffer | null)[])[nth];
+    if (!bytes) continue;
+    const { state, isPrivate } = decodeAccountMark(bytes);
+    found.set(id, { state, isPrivate, following: following.has(id), ...(tied.get(id) ?? noTies) });
+  }
+  standingCounts(found.size, userIds.length - found.size);
+  return found;
+}
+
+/** The standings from truth, which leaves them in the read models. One call a hundred accounts. */
+export async function standingsByTruth(
+  graph: Pick<Client<typeof GraphService>, "batchGetStandings">,
+  viewerId: ViewerId,
+  userIds: readonly bigint[],
+  options: CallOptions,
+): Promise<Standings> {
+  const found = new Map<bigint, Standing>();
+  for (let at = 0; at < userIds.length; at += batchMax) {
+    const ids = userIds.slice(at, at + batchMax);
+    const asked = { viewerId: viewerId === undefined ? "" : String(viewerId), userIds: ids.map(String) };
+    const { standings } = await graph.batchGetStandings(asked, options);
+    for (const [nth, id] of ids.entries()) found.set(id, standingOf(standings[nth]));
+  }
+  return found;
+}
+
+/**
+ * How accounts stand to a viewer, for services that show something of theirs: one round trip where Redis has it all, one
+ * call of graph for the rest.
+ */
+export function standingReader(redis: Redis, graph: Client<typeof GraphService>) {
+  const trusted = trusting(redis, ["graph"]);
+
+  async function kept(viewerId: ViewerId, userIds: readonly bigint[]): Promise<Standings> {
+    await trusted();
+    const pipeline = redis.pipeline();
+    askStandings(redis, pipeline, viewerId, userIds);
+    return standingsIn(await redis.run(pipeline), viewerId, userIds);
+  }
+
+  return async (viewerId: ViewerId, userIds: readonly bigint[], options: CallOptions): Promise<Standings> => {
+    const ids = [...new Set(userIds)];
+    if (ids.length === 0) return new Map();
+    const known = await kept(viewerId, ids).catch((reason: unknown) => {
+      if (!isRedisAway(reason)) throw reason;
+      degradedTotal.inc({ what: "standing" });
+      return new Map<bigint, Standing>();
+    });
+    const missing = ids.filter((id) => !known.has(id));
+    if (missing.length === 0) return known;
+    return new Map([...known, ...(await standingsByTruth(graph, viewerId, missing, options))]);
+  };
+}
+
+export type StandingReader = ReturnType<typeof standingReader>;
+
+const standingOf = (sent: SentStanding | undefined): Standing => ({
+  state: sent?.state ?? 0,
+  isPrivate: sent?.private ?? false,
+  following: sent?.following ?? false,
+  blocking: sent?.blocking ?? false,
+  blockedBy: sent?.blockedBy ?? false,
+  muting: sent?.muting ?? false,
+  closeFriendOf: sent?.closeFriendOf ?? false,
+});
+
+const nobody: ReadonlySet<bigint> = new Set();
+const untied: ReadonlyMap<bigint, Ties> = new Map();

@@ -1,0 +1,77 @@
+import type { Redis, Script } from "#lib/storage/redis.ts";
+
+/** What stands between a viewer and somebody else, beside follows. */
+export type Ties = {
+  /** The viewer blocks them, or mutes them. */
+  readonly blocking: boolean;
+  readonly muting: boolean;
+  /** They block the viewer, or count the viewer among their close friends. */
+  readonly blockedBy: boolean;
+  readonly closeFriendOf: boolean;
+};
+
+export type TieKind = keyof Ties;
+
+/** A kind's letter in a member, and its bit in an answer. */
+const kinds: Record<TieKind, { readonly letter: string; readonly bit: number }> = {
+  blocking: { letter: "b", bit: 1 },
+  blockedBy: { letter: "B", bit: 2 },
+  muting: { letter: "m", bit: 4 },
+  closeFriendOf: { letter: "c", bit: 8 },
+};
+
+/** A member of a viewer's set of ties: whom it is with, and which kind it is. */
+export const tieMember = (kind: TieKind, userId: bigint): string => `${userId}${kinds[kind].letter}`;
+
+/**
+ * KEYS: set, state. ARGV: user ids. Answers the state, then a mask an id, as of one moment; the state alone where the set
+ * holds nothing but its mark, as most do. Empty: there is no set.
+ */
+const look: Script = {
+  lua: `
+local state = redis.call('GET', KEYS[2])
+local size = redis.call('SCARD', KEYS[1])
+if not state or size == 0 then return {} end
+local out = {state}
+if size == 1 then return out end
+for nth, id in ipairs(ARGV) do
+  local has = redis.call('SMISMEMBER', KEYS[1], id .. 'b', id .. 'B', id .. 'm', id .. 'c')
+  out[nth + 1] = has[1] + 2 * has[2] + 4 * has[3] + 8 * has[4]
+end
+return out`,
+};
+
+export const tieScripts = [look];
+
+/** Asks which ties a set holds with some people; `tiesIn` reads the answer. `keys` are the set and its state. */
+export function askTies(
+  redis: Redis,
+  pipeline: ReturnType<Redis["pipeline"]>,
+  keys: readonly string[],
+  userIds: readonly bigint[],
+): void {
+  redis.call(pipeline, look, [...keys], userIds.map(String));
+}
+
+/** Who of them is tied to the viewer, and how; undefined where there is no set: truth decides. */
+export function tiesIn(answer: unknown, userIds: readonly bigint[]): ReadonlyMap<bigint, Ties> | undefined {
+  const [state, ...masks] = answer as [string?, ...number[]];
+  if (state === undefined) return undefined;
+  const tied = new Map<bigint, Ties>();
+  for (const [nth, mask] of masks.entries()) {
+    if (mask !== 0) tied.set(userIds[nth] as bigint, tiesOf(mask));
+  }
+  return tied;
+}
+
+export const noTies: Ties = tiesOf(0);
+
+function tiesOf(mask: number): Ties {
+  const has = (kind: TieKind) => (mask & kinds[kind].bit) !== 0;
+  return {
+    blocking: has("blocking"),
+    blockedBy: has("blockedBy"),
+    muting: has("muting"),
+    closeFriendOf: has("closeFriendOf"),
+  };
+}
