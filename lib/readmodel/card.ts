@@ -6,10 +6,14 @@ export type Card = {
   readonly version: number;
   readonly authorId: bigint;
   readonly deleted: boolean;
-  readonly audience: Audience;
+  /** Audience of the contract. */
+  readonly audience: number;
   /** With AUDIENCE_MENTIONED; at most 50. */
   readonly mentionedIds: readonly bigint[];
 };
+
+/** What a card says of a post that is for everybody. */
+export const forEverybody = { audience: Audience.PUBLIC, mentionedIds: [] } as const;
 
 /** Thirty days; a card not asked for that long is read from truth again. */
 const lifeSeconds = 30 * 86_400;
