@@ -100,7 +100,7 @@ export function graphHandlers(needs: Needs): ServiceImpl<typeof GraphService> {
       if (lists.length === 0) return { createdCount: 0n, overLimitCount: 0n };
       const { changed, created, overLimit } = await importFollows(db, lists, originOf(ctx));
       nudge();
-      if (changed.length > 0) await followSets.drop(changed);
+      if (changed.length > 0) await followSets.drop(changed, callOf(ctx));
       return { createdCount: BigInt(created), overLimitCount: BigInt(overLimit) };
     },
   };
@@ -115,10 +115,10 @@ async function setFollowing(
   const viewerId = BigInt(viewerOf(ctx));
   const followeeId = idOf(userId, "user_id");
   if (followeeId === viewerId) throw invalid("user_id", "must be somebody else");
-  followSets.mustReachReaders();
+  await followSets.mustReachReaders();
   const followed = await store.setFollowing(viewerId, followeeId, following, originOf(ctx), () => mustBeWanted(ctx));
   nudge();
-  await followSets.apply(viewerId, followeeId, following, followed);
+  await followSets.apply({ followerId: viewerId, followeeId, following }, followed, callOf(ctx));
   const { followers } = await store.relations(viewerId, [followeeId]);
   return { relationship: { following, followedBy: followers.has(followeeId) } };
 }

@@ -9,10 +9,10 @@ import { graphReadModel } from "./read-model.ts";
 import { foldFollowerCounts, graphStore } from "./store.ts";
 
 const service = await openService("graph", config);
-const { db, redis, log } = service;
+const { db, redis, readers, log } = service;
 
 const store = graphStore(db);
-const followSets = graphReadModel(redis, store, log);
+const followSets = graphReadModel({ redis, store, readers, log });
 const relay = service.relay({
   fold: foldFollowerCounts,
   project: (events) => followSets.catchUp(followersIn(events)),

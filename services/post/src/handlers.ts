@@ -2,7 +2,7 @@ import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Audience, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { viewerOf, within } from "#lib/mesh/call.ts";
+import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { maySeePost, mayWrite } from "#lib/readmodel/audience.ts";
 import { type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
@@ -73,10 +73,10 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
       if (postId === undefined) throw notFound("post");
       const viewerId = BigInt(viewerOf(ctx));
       await mustBeOpen(viewerId, ctx);
-      readModel.mustReachReaders();
+      await readModel.mustReachReaders();
       const change = await store.delete(postId, viewerId, originOf(ctx));
       nudge();
-      await readModel.apply([change]);
+      await readModel.remove(change, callOf(ctx));
       return {};
     },
 
