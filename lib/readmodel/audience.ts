@@ -1,5 +1,7 @@
+import { Code } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { Audience } from "#gen/skein/post/v1/post_pb.ts";
+import { problem } from "#lib/mesh/errors.ts";
 import type { Card } from "./card.ts";
 
 /** How an account stands to one viewer: graph's Standing, from the read models or from truth. */
@@ -40,6 +42,18 @@ export const mayMeet = (viewerId: ViewerId, accountId: bigint, standing: Standin
 export const maySeeFollows = (viewerId: ViewerId, accountId: bigint, standing: Standing | undefined): boolean =>
   mayMeet(viewerId, accountId, standing) &&
   (viewerId === accountId || standing?.isPrivate === false || standing?.following === true);
+
+/** Refuses a write of somebody whose account is not open: PERMISSION_DENIED with the reason why. */
+export function mayWrite(own: Pick<Standing, "state"> | undefined): void {
+  if (own?.state === AccountState.ACTIVE) return;
+  const state = stateNames.get(own?.state) ?? "gone";
+  throw problem(Code.PermissionDenied, `account-${state}`, `your account is ${state}`);
+}
+
+const stateNames = new Map<number | undefined, string>([
+  [AccountState.DEACTIVATED, "deactivated"],
+  [AccountState.SUSPENDED, "suspended"],
+]);
 
 /** Whether a viewer may see a post, anywhere. */
 export function maySeePost(viewerId: ViewerId, card: Card | undefined, standing: Standing | undefined): boolean {

@@ -6,7 +6,8 @@ export type Card = {
   readonly version: number;
   readonly authorId: bigint;
   readonly deleted: boolean;
-  readonly audience: Audience;
+  /** Audience of the contract. */
+  readonly audience: number;
   /** With AUDIENCE_MENTIONED; at most 50. */
   readonly mentionedIds: readonly bigint[];
 };
