@@ -26,7 +26,7 @@ const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, s
 watchDependencies({ redis: redis.ping });
 const limits = createLimits(redis, config.budgets);
 const rpcs = publicRpcs(createClients(transport, log), limits);
-const session = await createSession(config.accessPublicKey);
+const session = await createSession(config.accessPublicKeys);
 const lateness = watchLateness(log);
 const readiness = { serving: false };
 const admission = createAdmission(lateness);

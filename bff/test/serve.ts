@@ -25,11 +25,19 @@ export function tokenFor(
     claims = {},
     typ = "at+jwt",
     key = keys.privateKey,
-  }: { claims?: { [name in keyof JWTPayload]?: JWTPayload[name] | undefined }; typ?: string; key?: KeyObject } = {},
+    kid,
+  }: {
+    claims?: { [name in keyof JWTPayload]?: JWTPayload[name] | undefined };
+    typ?: string;
+    key?: KeyObject;
+    kid?: string;
+  } = {},
 ): Promise<string> {
   const seconds = Math.floor(Date.now() / 1000);
   const all = { iss: "skein", aud: "skein-api", sub: viewerId, iat: seconds, exp: seconds + 600, ...claims };
-  return new SignJWT(all as JWTPayload).setProtectedHeader({ alg: "EdDSA", typ }).sign(key);
+  return new SignJWT(all as JWTPayload)
+    .setProtectedHeader({ alg: "EdDSA", typ, ...(kid !== undefined && { kid }) })
+    .sign(key);
 }
 
 export const bearer = async (viewerId: string) => ({ authorization: `Bearer ${await tokenFor(viewerId)}` });
@@ -65,7 +73,7 @@ export async function serve(
   } = {},
 ) {
   const log = memoryLog();
-  const session = await createSession(keys.publicKey.export({ format: "jwk" }));
+  const session = await createSession([keys.publicKey.export({ format: "jwk" })]);
   const readiness = { serving: false };
   const name = naming(isForced);
   const parts = { name, log, rpcs, session, limits, readiness, admission: createAdmission({ isLate }) };

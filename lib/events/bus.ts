@@ -20,6 +20,7 @@ import type { Log } from "#lib/mesh/log.ts";
 import { shards } from "#lib/storage/id.ts";
 import { pause } from "./lease.ts";
 import type { Event } from "./outbox.ts";
+import { pollOn } from "./poll.ts";
 import { handOver } from "./spans.ts";
 
 /** An event as it came out of a stream. */
@@ -56,7 +57,6 @@ export function openBus({ url, deployment, log }: { url: string; deployment: str
   let up = false;
   let closed = false;
   const listeners: (() => void)[] = [];
-  /** Done with each first connection: before it there is nobody to subscribe at. */
   const begun: ((connection: NatsConnection) => void)[] = [];
   const change = (state: boolean) => {
     up = state;
@@ -80,6 +80,12 @@ export function openBus({ url, deployment, log }: { url: string; deployment: str
   const base = (noun: string) => `${deployment}.skein.${noun}.v1`;
   const name = (noun: string) => `${deployment}_${noun}`.toUpperCase();
 
+  /** Done with the first connection: before it there is nobody to subscribe at. */
+  const begin = (then: (connection: NatsConnection) => void): void => {
+    if (link === undefined) begun.push(then);
+    else then(link.connection);
+  };
+
   return {
     ...publishing(linked, base),
     ...streams(linked, name, base),
@@ -90,16 +96,18 @@ export function openBus({ url, deployment, log }: { url: string; deployment: str
     askReplay: (noun: string, shard: number, before: bigint, incarnation: number) =>
       linked().connection.publish(`${base(noun)}-replay`, `${shard} ${before} ${incarnation}`),
     onReplay(noun: string, tell: (shard: number, before: bigint, incarnation: number) => void) {
-      const begin = (connection: NatsConnection) =>
+      begin((connection) => {
         connection.subscribe(`${base(noun)}-replay`, {
           callback: (err, msg) => {
             const [, shard, before, incarnation] = (err === null && /^(\d+) (\d+) (\d+)$/.exec(msg.string())) || [];
             if (before !== undefined) tell(Number(shard), BigInt(before), Number(incarnation));
           },
         });
-      if (link === undefined) begun.push(begin);
-      else begin(link.connection);
+      });
     },
+    /** A question that every process of the deployment answers for itself. */
+    poll: (name: string) =>
+      pollOn({ connection: () => linked().connection, begin, subject: `${deployment}.poll.${name}` }),
     ping: async () => linked().connection.rtt(),
     async close(): Promise<void> {
       closed = true;

@@ -2,7 +2,7 @@ import { type DescMethod, type DescService, getOption, type Message } from "@buf
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import { SpanKind } from "@opentelemetry/api";
-import { Auth, policy } from "#gen/skein/options/v1/options_pb.ts";
+import { Auth, callers, policy } from "#gen/skein/options/v1/options_pb.ts";
 import { type Call, namesOf, traceparentFrom, valuesOf } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { problem, unauthenticated } from "./errors.ts";
@@ -63,8 +63,13 @@ type Meet = (call: ServerCall) => Call;
 /** The call behind a request: identity checked, allowed by the RPC's policy, its deadline bounded. */
 function meetCaller(method: DescMethod, { tokens }: Options): Meet {
   const { auth, timeoutMs } = getOption(method, policy);
+  const known = new Set(getOption(method.parent, callers));
+  if (known.size === 0) throw new Error(`${method.parent.typeName} names nobody who may call it`);
   return (call) => {
     const identity = tokens.check(text(call.metadata, "skein-token"));
+    if (!known.has(identity.caller)) {
+      throw problem(Code.PermissionDenied, "forbidden", `${identity.caller} does not call ${method.parent.typeName}`);
+    }
     if (auth === Auth.USER && identity.viewerId === undefined) throw unauthenticated();
     if (auth === Auth.OPERATOR && identity.caller !== "operator") {
       throw problem(Code.PermissionDenied, "forbidden", "only the operator's commands may call this");

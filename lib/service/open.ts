@@ -16,6 +16,7 @@ import { grpcTransport } from "#lib/mesh/transport.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
 import { places } from "#lib/readmodel/places.ts";
 import { vouch } from "#lib/readmodel/trust.ts";
+import { witness } from "#lib/readmodel/witness.ts";
 import { openMysql } from "#lib/storage/mysql.ts";
 import { openRedis } from "#lib/storage/redis.ts";
 
@@ -37,6 +38,7 @@ export async function openService(noun: string, config: Config) {
   const bus = openBus({ url: config.natsUrl, deployment, log });
   watchDependencies({ mysql: db.ping, redis: redis.ping, nats: bus.ping });
   const mesh = grpcTransport({ address: config.meshUrl, caller: noun, key: config.internalKey });
+  const readers = witness({ redis, poll: bus.poll("redis"), log });
   const loops: Loop[] = [];
 
   /** Shares of work that the replicas of this service divide among them. */
@@ -50,6 +52,8 @@ export async function openService(noun: string, config: Config) {
     db,
     redis,
     log,
+    /** Whether readers obey what is written. Each service speaks for itself, also one that asks nothing. */
+    readers,
     leases: share,
 
     /** A typed client of another service. */

@@ -62,7 +62,7 @@ const lost = { deadlock: 1213, lockWait: 1205, snapshot: 1020 } as const;
 const duplicateKey = 1062;
 
 /** Who serves does not wait for a server that hangs; a command of ours does, for as long as its statements may. */
-const unwatched: Pulse = { within: (work) => work(), close: () => {} };
+const unwatched: Pulse = { within: (work) => work(), up: () => true, close: () => {} };
 
 /**
  * Opens one schema of the server. `url` is mysql://user:password@host:port; TLS and the like go into its query. With a

@@ -16,6 +16,8 @@ const downGauge = gauge({
 export type Pulse = {
   /** Does some work with the server. UNAVAILABLE at once where the server does not answer, also while the work is under way. */
   within<T>(work: () => Promise<T>): Promise<T>;
+  /** Whether calls are let through now. */
+  up(): boolean;
   close(): void;
 };
 
@@ -23,16 +25,19 @@ export type Pulse = {
  * A circuit breaker that needs no failures to open: one small question to a server at a time, so that a server that hangs
  * costs a process one timeout and not one a request (the active probe of Nygard's "Release It!"). While the question is
  * not answered in time or fails, calls fail at once; the first answer lets them through again. `away` is told once each time.
+ * With `lapseMs` an answer counts for so long: a process that was stopped meanwhile does not know what it missed.
  */
 export function createPulse({
   store,
   ask,
   away = () => {},
+  lapseMs = Number.POSITIVE_INFINITY,
   log,
 }: {
   readonly store: string;
   readonly ask: () => Promise<unknown>;
   readonly away?: () => void;
+  readonly lapseMs?: number;
   readonly log: Log;
 }): Pulse {
   const waiting = new Set<(reason: unknown) => void>();
@@ -41,6 +46,8 @@ export function createPulse({
   let down: unknown;
   let asking = false;
   let closed = false;
+  /** When the last question that was answered was asked. */
+  let answeredMs = performance.now();
 
   function judge(reason: unknown): void {
     if (closed || (reason === undefined) === (down === undefined)) return;
@@ -53,7 +60,15 @@ export function createPulse({
     away();
   }
 
+  /** What keeps calls from being let through, if anything does. */
+  function hindrance(): unknown {
+    const silentMs = performance.now() - answeredMs;
+    if (down === undefined && silentMs > lapseMs) judge(new Error(`nothing heard for ${Math.round(silentMs)} ms`));
+    return down;
+  }
+
   async function beat(): Promise<void> {
+    const askedMs = performance.now();
     asking = true;
     let answered = false;
     const late = setTimeout(() => {
@@ -66,6 +81,7 @@ export function createPulse({
     );
     answered = true;
     clearTimeout(late);
+    if (reason === undefined) answeredMs = askedMs;
     judge(reason);
     asking = false;
   }
@@ -73,7 +89,8 @@ export function createPulse({
 
   return {
     within(work) {
-      if (down !== undefined) return Promise.reject(unavailable(store, down));
+      const reason = hindrance();
+      if (reason !== undefined) return Promise.reject(unavailable(store, reason));
       return new Promise((resolve, reject) => {
         waiting.add(reject);
         work()
@@ -81,6 +98,7 @@ export function createPulse({
           .finally(() => waiting.delete(reject));
       });
     },
+    up: () => hindrance() === undefined,
     close() {
       closed = true;
       clearInterval(timer);

@@ -21,7 +21,12 @@ export type Redis = {
   /** A key that belongs to nobody: one for the deployment. */
   soleKey(family: string): string;
   bucketOf(owner: bigint): number;
-  /** When this connection was made, ms of the server's own clock; another number after each time it was away. */
+  /** Whether the server answers this process. Who says no here does not believe, later, what the server held till then. */
+  reached(): boolean;
+  /**
+   * Since when the server answers this process without a break, ms of the server's own clock: from its connection on, or
+   * from the last time that `reached` said no. Another number after each time it was away.
+   */
   since(): number;
   pipeline(): ChainableCommander;
   /** Runs a pipeline; the first command that failed fails it. UNAVAILABLE where Redis does not answer. */
@@ -45,6 +50,12 @@ export type Redis = {
 
 /** A command that takes longer has failed, though the server answers others. */
 const commandMs = 1_000;
+
+/**
+ * A process that did not hear of the server for so long may have missed that it was away: it begins anew, as after a lost
+ * connection. Longer than one question may take, so only who was stopped, or starved, is meant.
+ */
+const lapseMs = 2_000;
 
 /** Failures to reach Redis, by which a caller tells them from those of whoever it asked instead. */
 const aways = new WeakSet<object>();
@@ -86,7 +97,10 @@ export function openRedis({
     lazyConnect: false,
   });
   let prefix: string | undefined;
-  let sinceMs = 0;
+  /** What the server's clock showed, at the earliest, when this process' own showed `askedMs`. */
+  let serverMs = 0;
+  let askedMs = 0;
+  let deniedMs = 0;
   client.on("error", (reason) => log.debug("redis", { error: reason })); // The pulse tells it once.
   client.on("close", () => {
     prefix = undefined;
@@ -110,17 +124,14 @@ export function openRedis({
       if (prefix !== undefined) client.stream.destroy();
       prefix = undefined;
     },
+    lapseMs,
     log,
   });
 
   async function trust(): Promise<void> {
-    const loading = scripts.map(async (script) => {
-      script.sha = String(await client.script("LOAD", script.lua));
-    });
-    const [info, [seconds, micros]] = await Promise.all([client.info("server"), client.time(), ...loading]);
-    const run = /^run_id:(\w{8})/m.exec(info)?.[1];
-    if (run === undefined) throw new Error("redis does not tell its run id");
-    sinceMs = Number(seconds) * 1000 + Number(micros) / 1000;
+    const sentMs = performance.now();
+    const { run, timeMs } = await greet(client, scripts);
+    [serverMs, askedMs] = [timeMs, sentMs];
     prefix = `${deployment}:${run}`;
   }
 
@@ -128,15 +139,21 @@ export function openRedis({
     if (prefix === undefined) throw redisAway();
     return prefix;
   };
+  const isUsable = () => pulse.up() && prefix !== undefined;
 
   return {
     key: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}:${owner}`,
     bucketKey: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}`,
     soleKey: (family) => `${trusted()}:${family}`,
     bucketOf: (owner) => shareOf(owner, buckets),
-    since: () => {
-      trusted();
-      return sinceMs;
+    reached() {
+      if (isUsable()) return true;
+      deniedMs = performance.now();
+      return false;
+    },
+    since() {
+      if (!isUsable()) throw redisAway();
+      return serverMs + Math.max(0, deniedMs - askedMs);
     },
     pipeline: () => client.pipeline(),
     run(pipeline) {
@@ -162,6 +179,17 @@ export function openRedis({
       client.disconnect();
     },
   };
+}
+
+/** Brings the scripts, and asks for the run id and the server's clock. */
+async function greet(client: Client, scripts: readonly Script[]): Promise<{ run: string; timeMs: number }> {
+  const loading = scripts.map(async (script) => {
+    script.sha = String(await client.script("LOAD", script.lua));
+  });
+  const [info, [seconds, micros]] = await Promise.all([client.info("server"), client.time(), ...loading]);
+  const run = /^run_id:(\w{8})/m.exec(info)?.[1];
+  if (run === undefined) throw new Error("redis does not tell its run id");
+  return { run, timeMs: Number(seconds) * 1000 + Number(micros) / 1000 };
 }
 
 async function exec(pipeline: ChainableCommander): Promise<unknown[]> {

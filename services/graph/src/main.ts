@@ -10,10 +10,10 @@ import { foldFollowerCounts } from "./store/follower-counts.ts";
 import { graphStore } from "./store.ts";
 
 const service = await openService("graph", config);
-const { db, redis, log } = service;
+const { db, redis, readers, log } = service;
 
 const store = graphStore(db);
-const readModel = graphReadModel(redis, store, log);
+const readModel = graphReadModel({ redis, store, readers, log });
 const relay = service.relay({
   fold: foldFollowerCounts,
   project: (events) => readModel.catchUp(touchedBy(events)),

@@ -1,6 +1,8 @@
+import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { type AccountMark, accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
 import { followSets, tieSets, tiesMax } from "#lib/readmodel/families.ts";
+import type { Witness } from "#lib/readmodel/witness.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Told } from "./store/change.ts";
 import type { GraphStore } from "./store.ts";
@@ -8,29 +10,34 @@ import type { GraphStore } from "./store.ts";
 /** What readers decide by: marks of accounts, follow sets, sets of ties. */
 export type GraphReadModel = ReturnType<typeof graphReadModel>;
 
-export function graphReadModel(redis: Redis, store: GraphStore, log: Log) {
+type Needs = { readonly redis: Redis; readonly store: GraphStore; readonly readers: Witness; readonly log: Log };
+
+export function graphReadModel({ redis, store, readers, log }: Needs) {
   const markAll = async (marks: ReadonlyMap<bigint, AccountMark>): Promise<void> => {
     const pipeline = redis.pipeline();
     for (const [id, mark] of marks) accountMarks.put(redis, pipeline, { id, value: encodeAccountMark(mark) });
     await redis.run(pipeline);
   };
 
+  /** May run again. A set that is behind (whoever was to bring it up died) is dropped. */
+  async function applyAll({ marks, follows, ties, reached }: Told): Promise<void> {
+    const told: Promise<void>[] = [];
+    if (marks.size > 0) told.push(markAll(marks));
+    for (const change of follows) told.push(followSets.apply(redis, change));
+    for (const change of ties) told.push(tieSets.apply(redis, change));
+    if (reached.length > 0) {
+      told.push(followSets.catchUp(redis, new Map(reached.map((person) => [person.userId, person.followVersion]))));
+      told.push(tieSets.catchUp(redis, new Map(reached.map((person) => [person.userId, person.tieVersion]))));
+    }
+    await Promise.all(told);
+  }
+
   return {
     /** Refuses a change that readers could not be told of, before it is made: another replica may reach them. */
-    mustReachReaders: (): void => void redis.since(),
+    mustReachReaders: readers.mustReachReaders,
 
-    /** Readers obey a change once this answers: call it after the commit. A set that is behind (its writer died) is dropped. */
-    async apply({ marks, follows, ties, reached }: Told): Promise<void> {
-      const told: Promise<void>[] = [];
-      if (marks.size > 0) told.push(markAll(marks));
-      for (const change of follows) told.push(followSets.apply(redis, change));
-      for (const change of ties) told.push(tieSets.apply(redis, change));
-      if (reached.length > 0) {
-        told.push(followSets.catchUp(redis, new Map(reached.map((person) => [person.userId, person.followVersion]))));
-        told.push(tieSets.catchUp(redis, new Map(reached.map((person) => [person.userId, person.tieVersion]))));
-      }
-      await Promise.all(told);
-    },
+    /** Readers obey a change once this answers: call it after the commit. */
+    apply: (told: Told, call?: Call): Promise<void> => readers.obeyed(() => applyAll(told), call),
 
     /** The relay's part, before anyone hears of the facts: what their writers died before they could apply. */
     async catchUp(touched: { follows: bigint[]; ties: bigint[]; marks: bigint[] }): Promise<void> {
@@ -41,7 +48,8 @@ export function graphReadModel(redis: Redis, store: GraphStore, log: Log) {
     },
 
     /** Forgets the follow sets of an import, which changed in many places. */
-    drop: (followerIds: readonly bigint[]): Promise<void> => followSets.drop(redis, followerIds),
+    drop: (followerIds: readonly bigint[], call?: Call): Promise<void> =>
+      readers.obeyed(() => followSets.drop(redis, followerIds), call),
 
     /** The set from truth, left in the read model unless it changed meanwhile. Without Redis the answer is the same. */
     async loadFollows(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {

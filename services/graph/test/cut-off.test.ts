@@ -2,20 +2,25 @@ import assert from "node:assert/strict";
 import { connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Bus } from "#lib/events/bus.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { until } from "#lib/harness/until.ts";
 import { followSets } from "#lib/readmodel/families.ts";
 import { membersIn } from "#lib/readmodel/member-set.ts";
+import { witness } from "#lib/readmodel/witness.ts";
 import { newId } from "#lib/storage/id.ts";
 
 let place: Scratch;
 let system: Booted<"graph">;
 let way: Awaited<ReturnType<typeof openWay>>;
+let reader: Bus;
 before(async () => {
   place = scratch(process.env);
   way = await openWay(place.redisUrl);
   system = await boot(place, ["graph"], { env: { REDIS_URL: way.url } });
+  reader = await place.openBus();
+  witness({ redis: system.redis, poll: reader.poll("redis"), log: place.log });
 });
 after(async () => {
   await system.stop();
@@ -91,4 +96,13 @@ test("a graph that Redis hangs for, and nobody else, refuses a change before it 
   await until("graph is back", async () => (await outcomeOf(unfollow(followee))) === "done");
   assert.notEqual(await isSeen(), true, "who reads after the answer obeys");
   assert.deepEqual((await isTrue()).includes(followee), false);
+
+  await follow(followee);
+  way.hold(true);
+  await until("graph has noticed", async () => (await outcomeOf(follow(other))) === Code.Unavailable);
+  await reader.close();
+  assert.equal(await outcomeOf(unfollow(followee)), "done", "nobody reads what it cannot change");
+  assert.ok(!(await isTrue()).includes(followee));
+  way.hold(false);
+  await until("the relay has applied it", async () => (await isSeen()) !== true);
 });

@@ -5,6 +5,7 @@ import { createRelay } from "#lib/events/relay.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
 import { followSets } from "#lib/readmodel/families.ts";
+import { witness } from "#lib/readmodel/witness.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Db } from "#lib/storage/mysql.ts";
 import type { Redis } from "#lib/storage/redis.ts";
@@ -28,7 +29,9 @@ test("a follow whose writer died before Redis heard of it drops the old set, and
   timeout: 30_000,
 }, async () => {
   const store = graphStore(db);
-  const sets = graphReadModel(redis, store, place.log);
+  const bus = await place.openBus();
+  const readers = witness({ redis, poll: bus.poll("redis"), log: place.log });
+  const sets = graphReadModel({ redis, store, readers, log: place.log });
   const [known, building, other] = [newId(), newId(), newId()];
   for (const id of [known, building, other]) await store.createAccount(id, origin);
   await sets.loadFollows(known);
@@ -40,7 +43,7 @@ test("a follow whose writer died before Redis heard of it drops the old set, and
   const relay = createRelay({
     noun: "graph",
     db,
-    bus: await place.openBus(),
+    bus,
     leases: team,
     log: place.log,
     places: async () => new Map(),

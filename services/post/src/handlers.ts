@@ -2,7 +2,7 @@ import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { viewerOf } from "#lib/mesh/call.ts";
+import { callOf, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
@@ -59,10 +59,10 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
     async deletePost(req, ctx) {
       const postId = parseId(req.postId);
       if (postId === undefined) throw notFound("post");
-      readModel.mustReachReaders();
+      await readModel.mustReachReaders();
       const change = await store.delete(postId, BigInt(viewerOf(ctx)), originOf(ctx));
       nudge();
-      await readModel.apply([change]);
+      await readModel.remove(change, callOf(ctx));
       return {};
     },
 

@@ -8,10 +8,10 @@ import { postReadModel } from "./read-model.ts";
 import { postStore } from "./store.ts";
 
 const service = await openService("post", config);
-const { db, redis, log } = service;
+const { db, redis, readers, log } = service;
 
 const store = postStore(db);
-const readModel = postReadModel(redis, store, log);
+const readModel = postReadModel({ redis, store, readers, log });
 const relay = service.relay({
   project: (events) => readModel.catchUp(events.map(changeOf).filter((change) => change !== undefined)),
 });

@@ -1,9 +1,11 @@
+import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { counter, histogram } from "#lib/mesh/metrics.ts";
 import { cards, encodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
+import type { Witness } from "#lib/readmodel/witness.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { PostChange } from "./events.ts";
@@ -23,7 +25,9 @@ const leftTotal = counter({
 
 export type PostReadModel = ReturnType<typeof postReadModel>;
 
-export function postReadModel(redis: Redis, store: PostStore, log: Log) {
+type Needs = { readonly redis: Redis; readonly store: PostStore; readonly readers: Witness; readonly log: Log };
+
+export function postReadModel({ redis, store, readers, log }: Needs) {
   /** Brings cards, authors' timelines and the lag up to changes: called by their writer after its commit, before its answer. */
   async function apply(changes: readonly PostChange[]): Promise<void> {
     const pipeline = redis.pipeline();
@@ -51,9 +55,12 @@ export function postReadModel(redis: Redis, store: PostStore, log: Log) {
 
   return {
     /** Refuses a delete that readers could not be told of, before it is made: another replica may reach them. */
-    mustReachReaders: (): void => void redis.since(),
+    mustReachReaders: readers.mustReachReaders,
 
     apply,
+
+    /** A delete that readers obey once this answers. */
+    remove: (change: PostChange, call: Call): Promise<void> => readers.obeyed(() => apply([change]), call),
 
     /**
      * The same by the relay, before anyone hears of the facts, for a writer that died in between. How a post stands is

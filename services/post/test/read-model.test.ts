@@ -6,6 +6,7 @@ import { cards, decodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
 import { sliceOf } from "#lib/readmodel/timeline.ts";
+import { witness } from "#lib/readmodel/witness.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type PostReadModel, postReadModel } from "../src/read-model.ts";
@@ -22,7 +23,8 @@ before(async () => {
   const db = await place.openDb("post", "services/post/schema");
   redis = await place.openRedis();
   store = postStore(db);
-  readModel = postReadModel(redis, store, place.log);
+  const readers = witness({ redis, poll: (await place.openBus()).poll("redis"), log: place.log });
+  readModel = postReadModel({ redis, store, readers, log: place.log });
   imports = (posts) => importPosts(db, posts, origin);
 });
 after(() => place.close());

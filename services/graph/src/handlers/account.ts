@@ -76,7 +76,7 @@ export function accountHandlers(needs: Needs) {
     },
 
     async updateAccount(req, ctx) {
-      await changed(needs, askedIn(ctx), (asked) => store.setPrivate(asked, req.private));
+      await changed(needs, ctx, () => store.setPrivate(askedIn(ctx), req.private));
       return ownAccount(ctx);
     },
 
@@ -85,14 +85,14 @@ export function accountHandlers(needs: Needs) {
       if (state !== ACTIVE && state !== DEACTIVATED && state !== GONE) {
         throw invalid("state", "must be ACTIVE, DEACTIVATED or GONE");
       }
-      await changed(needs, askedIn(ctx), (asked) => store.setOwnState(asked, state));
+      await changed(needs, ctx, () => store.setOwnState(askedIn(ctx), state));
       return ownAccount(ctx);
     },
 
     async setAccountState(req, ctx) {
       const [userId, { state }] = [idOf(req.userId, "user_id"), req];
       if (state !== ACTIVE && state !== SUSPENDED) throw invalid("state", "must be ACTIVE or SUSPENDED");
-      await changed(needs, askedByOperator(ctx), (asked) => store.setState(asked, userId, state));
+      await changed(needs, ctx, () => store.setState(askedByOperator(ctx), userId, state));
       return {};
     },
   } satisfies Partial<ServiceImpl<typeof GraphService>>;

@@ -30,13 +30,13 @@ export function anyViewerOf(ctx: HandlerContext): ViewerId {
  */
 export async function changed<T extends Told>(
   { readModel, nudge }: Needs,
-  asked: Asked,
-  change: (asked: Asked) => Promise<T>,
+  ctx: HandlerContext,
+  change: () => Promise<T>,
 ): Promise<T> {
-  readModel.mustReachReaders();
-  const told = await change(asked);
+  await readModel.mustReachReaders();
+  const told = await change();
   nudge();
-  await readModel.apply(told);
+  await readModel.apply(told, callOf(ctx));
   return told;
 }
 

@@ -2,6 +2,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
+import { callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { mayMeet, maySeeAccount, maySeeFollows } from "#lib/readmodel/audience.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
@@ -30,7 +31,7 @@ export const changing =
   async (req, ctx) => {
     const asked = askedIn(ctx);
     const userId = idOf(req.userId, "user_id");
-    await changed(needs, asked, () => change(asked, userId));
+    await changed(needs, ctx, () => change(asked, userId));
     const relations = await needs.store.relations(asked.viewerId, [userId]);
     return { relationship: relationshipOf(relations.get(userId)) };
   };
@@ -121,7 +122,7 @@ export function followHandlers(needs: Needs) {
       if (lists.length === 0) return { createdCount: 0n, overLimitCount: 0n };
       const { changed: followerIds, created, overLimit } = await importFollows(needs.db, lists, originOf(ctx));
       needs.nudge();
-      if (followerIds.length > 0) await needs.readModel.drop(followerIds);
+      if (followerIds.length > 0) await needs.readModel.drop(followerIds, callOf(ctx));
       return { createdCount: BigInt(created), overLimitCount: BigInt(overLimit) };
     },
   } satisfies Partial<ServiceImpl<typeof GraphService>>;

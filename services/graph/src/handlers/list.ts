@@ -21,7 +21,7 @@ export function listHandlers(needs: Needs) {
 
   async function setMember(req: { listId: string; userId: string }, isMember: boolean, ctx: HandlerContext) {
     const [listId, userId] = [listIdOf(req.listId), idOf(req.userId, "user_id")];
-    await changed(needs, askedIn(ctx), (asked) => lists.setMember(asked, listId, userId, isMember));
+    await changed(needs, ctx, () => lists.setMember(askedIn(ctx), listId, userId, isMember));
     return {};
   }
 

@@ -47,13 +47,13 @@ export function tieHandlers(needs: Needs) {
 
     async muteWord(req, ctx) {
       const word = wordOf(req.word);
-      await changed(needs, askedIn(ctx), (asked) => store.muteWord(asked, word));
+      await changed(needs, ctx, () => store.muteWord(askedIn(ctx), word));
       return {};
     },
 
     async unmuteWord(req, ctx) {
       const word = wordOf(req.word);
-      await changed(needs, askedIn(ctx), (asked) => store.unmuteWord(asked, word));
+      await changed(needs, ctx, () => store.unmuteWord(askedIn(ctx), word));
       return {};
     },
 

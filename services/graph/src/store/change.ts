@@ -159,11 +159,7 @@ async function committed<T>(
   return { made, marks, follows, ties, reached: touched.size > 0 ? [] : locked };
 }
 
-const markOf = ({
-  version,
-  state,
-  isPrivate,
-}: Pick<Person, "version" | "state" | "isPrivate">): AccountMark => ({
+const markOf = ({ version, state, isPrivate }: Pick<Person, "version" | "state" | "isPrivate">): AccountMark => ({
   version: Number(version),
   state,
   isPrivate,
