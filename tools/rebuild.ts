@@ -14,6 +14,7 @@ const help = `npm run rebuild -- <key family> [options]     makes a read model a
   tla          authors' timelines          mine         sets of liked posts
   card         posts' cards                cnt.like     counts of likes
   uver         authors' versions           cnt.comment  counts of comments
+  acct         states of accounts          ties         sets of blocks, mutes and close friends
 
 For each key that is there a second generation is made from MySQL and held against the first. Where they differ it takes
 the first one's place in one step, refused and tried again where somebody wrote in between. What is missing from Redis

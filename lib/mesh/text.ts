@@ -13,9 +13,7 @@ const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 export function textOf(text: string, { graphemesMax, bytesMax }: Bounds): string {
   if (Buffer.byteLength(text) > bytesMax) throw invalid("text", `must be at most ${bytesMax} bytes`);
   if (!text.isWellFormed()) throw invalid("text", "must be well-formed Unicode");
-  if (!/[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{M}\p{Cc}]/u.test(text)) {
-    throw invalid("text", "must hold something to see");
-  }
+  if (!seen.test(text)) throw invalid("text", "must hold something to see");
   // A grapheme has at least one UTF-16 unit, so most texts need no count.
   if (text.length > graphemesMax && isLonger(text, graphemesMax)) {
     throw invalid("text", `must be at most ${graphemesMax} characters`);
@@ -23,8 +21,26 @@ export function textOf(text: string, { graphemesMax, bytesMax }: Bounds): string
   return text;
 }
 
+/** A name or a word of one line, trimmed and composed: at most so many code points, with something to see. */
+export function labelOf(sent: string, field: string, codePointsMax: number): string {
+  const label = sent
+    .slice(0, 4 * codePointsMax + 1)
+    .normalize("NFC")
+    .trim();
+  if (!label.isWellFormed()) throw invalid(field, "must be well-formed Unicode");
+  if (/\p{Cc}/u.test(label)) throw invalid(field, "must be one line");
+  if (!seen.test(label)) throw invalid(field, "must hold something to see");
+  if ([...label].length > codePointsMax) throw invalid(field, `must be at most ${codePointsMax} characters`);
+  return label;
+}
+
+const seen = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{M}\p{Cc}]/u;
+
 function isLonger(text: string, graphemesMax: number): boolean {
   let count = 0;
   for (const _ of graphemes.segment(text)) if (++count > graphemesMax) return true;
   return false;
 }
+
+/** A text as it is compared with others: composition and case do not count (ß is ss, İ is i with a dot). */
+export const folded = (text: string): string => text.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");

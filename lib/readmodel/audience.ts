@@ -44,7 +44,7 @@ export const maySeeFollows = (viewerId: ViewerId, accountId: bigint, standing: S
   (viewerId === accountId || standing?.isPrivate === false || standing?.following === true);
 
 /** Refuses a write of somebody whose account is not open: PERMISSION_DENIED with the reason why. */
-export function mayWrite(own: Standing | undefined): void {
+export function mayWrite(own: Pick<Standing, "state"> | undefined): void {
   if (own?.state === AccountState.ACTIVE) return;
   const state = stateNames.get(own?.state) ?? "gone";
   throw problem(Code.PermissionDenied, `account-${state}`, `your account is ${state}`);

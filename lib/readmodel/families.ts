@@ -23,7 +23,8 @@ export const followSets = memberSetFamily("rel", 5_000);
  * friends, as `tieMember` writes them. Owner: graph, which applies each change after its commit and before its answer.
  * Bound: 20,000; who has more has no set, and graph.BatchGetStandings answers page by page. Missing: that builds it.
  */
-export const tieSets = memberSetFamily("ties", 20_000);
+export const tiesMax = 20_000;
+export const tieSets = memberSetFamily("ties", tiesMax);
 
 /**
  * `mine:<viewer>`: the newest posts a viewer likes, by post id, down to the set's low watermark. Owner: like, which

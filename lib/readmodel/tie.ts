@@ -1,4 +1,5 @@
 import type { Redis, Script } from "#lib/storage/redis.ts";
+import { setStateOf } from "./member-set.ts";
 
 /** What stands between a viewer and somebody else, beside follows. */
 export type Ties = {
@@ -23,20 +24,24 @@ const kinds: Record<TieKind, { readonly letter: string; readonly bit: number }> 
 /** A member of a viewer's set of ties: whom it is with, and which kind it is. */
 export const tieMember = (kind: TieKind, userId: bigint): string => `${userId}${kinds[kind].letter}`;
 
+/** The member that says "some words are muted". Which, their owner is asked: they change with the version of the set. */
+export const wordsMember = "w";
+
 /**
- * KEYS: set, state. ARGV: user ids. Answers the state, then a mask an id, as of one moment; the state alone where the set
- * holds nothing but its mark, as most do. Empty: there is no set.
+ * KEYS: set, state. ARGV: user ids. Answers the state and whether words are muted, then a mask an id, as of one moment; no
+ * masks where the set holds nothing but its mark, as most do. Empty: there is no set.
  */
 const look: Script = {
   lua: `
 local state = redis.call('GET', KEYS[2])
 local size = redis.call('SCARD', KEYS[1])
 if not state or size == 0 then return {} end
-local out = {state}
+local out = {state, 0}
 if size == 1 then return out end
+out[2] = redis.call('SISMEMBER', KEYS[1], 'w')
 for nth, id in ipairs(ARGV) do
   local has = redis.call('SMISMEMBER', KEYS[1], id .. 'b', id .. 'B', id .. 'm', id .. 'c')
-  out[nth + 1] = has[1] + 2 * has[2] + 4 * has[3] + 8 * has[4]
+  out[nth + 2] = has[1] + 2 * has[2] + 4 * has[3] + 8 * has[4]
 end
 return out`,
 };
@@ -55,13 +60,19 @@ export function askTies(
 
 /** Who of them is tied to the viewer, and how; undefined where there is no set: truth decides. */
 export function tiesIn(answer: unknown, userIds: readonly bigint[]): ReadonlyMap<bigint, Ties> | undefined {
-  const [state, ...masks] = answer as [string?, ...number[]];
+  const [state, , ...masks] = answer as [string?, number?, ...number[]];
   if (state === undefined) return undefined;
   const tied = new Map<bigint, Ties>();
   for (const [nth, mask] of masks.entries()) {
     if (mask !== 0) tied.set(userIds[nth] as bigint, tiesOf(mask));
   }
   return tied;
+}
+
+/** The version of the viewer's muted words: 0 where none are muted; undefined where there is no set: truth decides. */
+export function wordsVersionIn(answer: unknown): bigint | undefined {
+  const [state, some] = answer as [string?, number?];
+  return some === 0 ? 0n : setStateOf(state)?.version;
 }
 
 export const noTies: Ties = tiesOf(0);

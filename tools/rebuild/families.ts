@@ -1,9 +1,18 @@
 import { SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { createLog } from "#lib/mesh/log.ts";
+import { accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
 import { authorVersions, encodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { cards, encodeCard } from "#lib/readmodel/card.ts";
 import { type Count, commentCounts, encodeCount, likeCounts } from "#lib/readmodel/count.ts";
-import { authorTimelines, followSets, homeTimelines, likedSets, readModelScripts } from "#lib/readmodel/families.ts";
+import {
+  authorTimelines,
+  followSets,
+  homeTimelines,
+  likedSets,
+  readModelScripts,
+  tieSets,
+  tiesMax,
+} from "#lib/readmodel/families.ts";
 import { generationScripts } from "#lib/readmodel/generation.ts";
 import { bigintOf, type Db, openMysql } from "#lib/storage/mysql.ts";
 import { openRedis } from "#lib/storage/redis.ts";
@@ -18,7 +27,18 @@ import type { Tally } from "./tally.ts";
 import { timelineRebuild } from "./timelines.ts";
 import { valueRebuild } from "./values.ts";
 
-export const familyNames = ["tl", "tla", "card", "cnt.like", "cnt.comment", "uver", "rel", "mine"] as const;
+export const familyNames = [
+  "tl",
+  "tla",
+  "card",
+  "cnt.like",
+  "cnt.comment",
+  "uver",
+  "acct",
+  "rel",
+  "ties",
+  "mine",
+] as const;
 export type FamilyName = (typeof familyNames)[number];
 
 /** A key family as a rebuild walks it: by the ids of owners, as MySQL has them. */
@@ -100,6 +120,17 @@ export async function openFamilies({ mysqlUrl, redisUrl, deployment }: Omit<Stor
         truth: async (ids) => mapped(await users.byIds(ids), ({ version }) => encodeAuthorVersion(version)),
       }),
     },
+    acct: {
+      ...accounts,
+      rebuild: valueRebuild({
+        redis,
+        keyOf: accountMarks.keyOf,
+        truth: async (ids) =>
+          mapped(await graphs.accounts(ids), (account) =>
+            encodeAccountMark({ ...account, version: Number(account.version) }),
+          ),
+      }),
+    },
     rel: {
       ...accounts,
       rebuild: setRebuild({
@@ -108,6 +139,17 @@ export async function openFamilies({ mysqlUrl, redisUrl, deployment }: Omit<Stor
         truth: async (id) => {
           const { version, followeeIds } = await graphs.followSet(id);
           return { version, lowWatermark: 0n, ids: followeeIds };
+        },
+      }),
+    },
+    ties: {
+      ...accounts,
+      rebuild: setRebuild({
+        redis,
+        family: tieSets,
+        truth: async (id) => {
+          const { version, members } = await graphs.tieSet(id, tiesMax);
+          return { version, lowWatermark: 0n, ids: members };
         },
       }),
     },
@@ -156,7 +198,7 @@ const walk = (db: Db, table: string, column: string) => ({
 /** Whom viewers follow, with the version of that, as of one statement's moment; themselves are among them. */
 const homes = (graph: Db) => async (ownerIds: readonly bigint[]) => {
   const rows = await graph.query(
-    "SELECT a.user_id, a.follow_version, b.user_id AS followee_id FROM account a LEFT JOIN follow f ON f.follower_id = a.user_id AND f.following = 1 LEFT JOIN account b ON b.user_id = f.followee_id AND b.state = 1 WHERE a.user_id IN (?)", // PRIMARY, latest, PRIMARY
+    "SELECT a.user_id, a.follow_version, f.followee_id FROM account a LEFT JOIN follow f ON f.follower_id = a.user_id AND f.following = 1 WHERE a.user_id IN (?)", // PRIMARY, latest
     [ownerIds],
   );
   const found = new Map<bigint, { version: bigint; ids: bigint[] }>();

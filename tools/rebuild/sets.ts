@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { memberSetFamily, SetState } from "#lib/readmodel/member-set.ts";
+import type { Member, memberSetFamily, SetState } from "#lib/readmodel/member-set.ts";
 import { setStateOf } from "#lib/readmodel/member-set.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { againMs, looksMax, sum, type Tally, triesMax } from "./tally.ts";
@@ -7,7 +7,7 @@ import { againMs, looksMax, sum, type Tally, triesMax } from "./tally.ts";
 type Needs = {
   readonly redis: Redis;
   readonly family: ReturnType<typeof memberSetFamily>;
-  readonly truth: (ownerId: bigint) => Promise<SetState & { readonly ids: readonly bigint[] }>;
+  readonly truth: (ownerId: bigint) => Promise<SetState & { readonly ids: readonly Member[] }>;
 };
 
 /** Sets that are read and compared at once. */
@@ -63,12 +63,14 @@ async function firstOf({ redis, family }: Needs, ownerId: bigint) {
 /** How the first generation differs from truth; undefined where they are of different versions. */
 function differenceOf(
   first: SetState & { readonly members: ReadonlySet<string> },
-  truth: SetState & { readonly ids: readonly bigint[] },
+  truth: SetState & { readonly ids: readonly Member[] },
 ) {
   if (first.version !== truth.version) return undefined;
   const low = first.lowWatermark > truth.lowWatermark ? first.lowWatermark : truth.lowWatermark;
-  const due = new Set(truth.ids.filter((id) => id >= low).map(String));
-  const has = [...first.members].filter((id) => id !== "0" && BigInt(id) >= low);
+  // Members that are more than an id are in sets that are whole.
+  const isIn = (id: Member) => low === 0n || BigInt(id) >= low;
+  const due = new Set(truth.ids.filter(isIn).map(String));
+  const has = [...first.members].filter((id) => id !== "0" && isIn(id));
   return {
     entries: due.size,
     missing: [...due].filter((id) => !first.members.has(id)).length,

@@ -1,50 +1,112 @@
 import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
-import { followSets } from "#lib/readmodel/families.ts";
+import { type AccountMark, accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
+import { followSets, tieSets, tiesMax } from "#lib/readmodel/families.ts";
 import type { Witness } from "#lib/readmodel/witness.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import type { Followed, GraphStore } from "./store.ts";
+import type { Told } from "./store/change.ts";
+import type { GraphStore } from "./store.ts";
 
-/** Follow sets as readers see them. Every function here is called after the commit and before the answer. */
-export type FollowSets = ReturnType<typeof graphReadModel>;
+/** What readers decide by: marks of accounts, follow sets, sets of ties. */
+export type GraphReadModel = ReturnType<typeof graphReadModel>;
 
 type Needs = { readonly redis: Redis; readonly store: GraphStore; readonly readers: Witness; readonly log: Log };
 
 export function graphReadModel({ redis, store, readers, log }: Needs) {
+  const markAll = async (marks: ReadonlyMap<bigint, AccountMark>): Promise<void> => {
+    const pipeline = redis.pipeline();
+    for (const [id, mark] of marks) accountMarks.put(redis, pipeline, { id, value: encodeAccountMark(mark) });
+    await redis.run(pipeline);
+  };
+
+  /** May run again. A set that is behind (whoever was to bring it up died) is dropped. */
+  async function applyAll({ marks, follows, ties, reached }: Told): Promise<void> {
+    const told: Promise<void>[] = [];
+    if (marks.size > 0) told.push(markAll(marks));
+    for (const change of follows) told.push(followSets.apply(redis, change));
+    for (const change of ties) told.push(tieSets.apply(redis, change));
+    if (reached.length > 0) {
+      told.push(followSets.catchUp(redis, new Map(reached.map((person) => [person.userId, person.followVersion]))));
+      told.push(tieSets.catchUp(redis, new Map(reached.map((person) => [person.userId, person.tieVersion]))));
+    }
+    await Promise.all(told);
+  }
+
   return {
     /** Refuses a change that readers could not be told of, before it is made: another replica may reach them. */
     mustReachReaders: readers.mustReachReaders,
 
-    /** Readers obey a change once this answers. A set that is behind (its writer died) is dropped. */
-    apply(
-      { followerId, followeeId, following }: { followerId: bigint; followeeId: bigint; following: boolean },
-      { version, changed }: Followed,
-      call?: Call,
-    ): Promise<void> {
-      const change = { ownerId: followerId, memberId: followeeId, isMember: following, version };
-      const behind = new Map([[followerId, version]]);
-      return readers.obeyed(
-        () => (changed ? followSets.apply(redis, change) : followSets.catchUp(redis, behind)),
-        call,
-      );
-    },
+    /** Readers obey a change once this answers: call it after the commit. */
+    apply: (told: Told, call?: Call): Promise<void> => readers.obeyed(() => applyAll(told), call),
 
     /** The relay's part, before anyone hears of the facts: what their writers died before they could apply. */
-    async catchUp(followerIds: readonly bigint[]): Promise<void> {
-      if (followerIds.length > 0) await followSets.catchUp(redis, await store.followVersions(followerIds));
+    async catchUp(touched: { follows: bigint[]; ties: bigint[]; marks: bigint[] }): Promise<void> {
+      const { follows, ties, marks } = touched;
+      if (follows.length > 0) await followSets.catchUp(redis, await store.followVersions(follows));
+      if (ties.length > 0) await tieSets.catchUp(redis, await store.tieVersions(ties));
+      if (marks.length > 0) await markAll(marksOf(await store.accounts(marks)));
     },
 
-    /** Readers obey many changes at once when this answers. */
+    /** Forgets the follow sets of an import, which changed in many places. */
     drop: (followerIds: readonly bigint[], call?: Call): Promise<void> =>
       readers.obeyed(() => followSets.drop(redis, followerIds), call),
 
     /** The set from truth, left in the read model unless it changed meanwhile. Without Redis the answer is the same. */
-    async load(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
+    async loadFollows(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
       const keep = await followSets.rebuild(redis, userId).catch(() => undefined);
       const set = await store.followSet(userId);
-      const state = { version: set.version, lowWatermark: 0n };
-      await keep?.(state, set.followeeIds).catch((reason) => log.warn("follow set not kept", { error: reason }));
+      await keep?.(whole(set.version), set.followeeIds).catch((reason) => notKept("follow set", reason));
       return set;
     },
+
+    /** The same for what decides about some accounts: their marks, and a viewer's sets where Redis has none. */
+    async loadStandings<T>(
+      viewerId: bigint | undefined,
+      userIds: readonly bigint[],
+      read: () => Promise<{ marks: ReadonlyMap<bigint, AccountMark>; answer: T }>,
+    ): Promise<T> {
+      const keep = await accountMarks.fill(redis, userIds).catch(() => undefined);
+      const [{ marks, answer }] = await Promise.all([read(), viewerId === undefined ? undefined : loadSets(viewerId)]);
+      const entries = [...marks].map(([id, mark]) => ({ id, value: encodeAccountMark(mark) }));
+      if (entries.length > 0) await keep?.(entries).catch((reason) => notKept("marks", reason));
+      return answer;
+    },
   };
+
+  /** Builds those of a viewer's two sets that are missing. A failure costs the next read a call, and nothing else. */
+  async function loadSets(viewerId: bigint): Promise<void> {
+    try {
+      const [follows, ties] = await redis.run(
+        redis
+          .pipeline()
+          .exists(followSets.stateKey(redis, viewerId), followSets.setKey(redis, viewerId))
+          .exists(tieSets.stateKey(redis, viewerId), tieSets.setKey(redis, viewerId)),
+      );
+      if (follows !== 2) {
+        const keep = await followSets.rebuild(redis, viewerId);
+        const { version, followeeIds } = await store.followSet(viewerId);
+        await keep(whole(version), followeeIds);
+      }
+      if (ties !== 2) {
+        const keep = await tieSets.rebuild(redis, viewerId);
+        const { version, members } = await store.tieSet(viewerId, tiesMax + 1);
+        if (members.length <= tiesMax) await keep(whole(version), members);
+      }
+    } catch (reason) {
+      notKept("sets", reason);
+    }
+  }
+
+  function notKept(what: string, reason: unknown): void {
+    log.warn(`${what} not kept`, { error: reason });
+  }
 }
+
+export const marksOf = (
+  accounts: ReadonlyMap<bigint, { version: bigint; state: number; isPrivate: boolean }>,
+): Map<bigint, AccountMark> =>
+  new Map(
+    [...accounts].map(([id, { version, state, isPrivate }]) => [id, { version: Number(version), state, isPrivate }]),
+  );
+
+const whole = (version: bigint) => ({ version, lowWatermark: 0n });

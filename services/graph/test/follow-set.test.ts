@@ -9,7 +9,7 @@ import { witness } from "#lib/readmodel/witness.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Db } from "#lib/storage/mysql.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { followersIn } from "../src/events.ts";
+import { touchedBy } from "../src/events.ts";
 import { graphReadModel } from "../src/read-model.ts";
 import { graphStore } from "../src/store.ts";
 
@@ -34,10 +34,10 @@ test("a follow whose writer died before Redis heard of it drops the old set, and
   const sets = graphReadModel({ redis, store, readers, log: place.log });
   const [known, building, other] = [newId(), newId(), newId()];
   for (const id of [known, building, other]) await store.createAccount(id, origin);
-  await sets.load(known);
+  await sets.loadFollows(known);
   const keep = await followSets.rebuild(redis, building);
   const read = await store.followSet(building);
-  for (const id of [known, building]) await store.setFollowing(id, other, true, origin);
+  for (const id of [known, building]) await store.follow({ viewerId: id, origin, mustBeWanted: () => {} }, other);
 
   const team = leases({ db, team: "relay", holder: "a", log: place.log });
   const relay = createRelay({
@@ -47,7 +47,7 @@ test("a follow whose writer died before Redis heard of it drops the old set, and
     leases: team,
     log: place.log,
     places: async () => new Map(),
-    project: (events) => sets.catchUp(followersIn(events)),
+    project: (events) => sets.catchUp(touchedBy(events)),
   });
   const ending = new AbortController();
   const running = [team.loop(ending.signal), relay.loop(ending.signal)];
@@ -61,6 +61,6 @@ test("a follow whose writer died before Redis heard of it drops the old set, and
   for (const id of [known, building]) {
     const [state] = await redis.run(redis.pipeline().get(followSets.stateKey(redis, id)));
     assert.equal(state, null, "missing: truth decides");
-    assert.deepEqual((await sets.load(id)).followeeIds, [other]);
+    assert.deepEqual((await sets.loadFollows(id)).followeeIds, [other]);
   }
 });

@@ -14,11 +14,14 @@ const told = {
   post: "SELECT CONCAT('post:', id) AS aggregate, version FROM post",
   comment: "SELECT CONCAT('comment:', id) AS aggregate, version FROM comment",
   like: "SELECT CONCAT('like:', subject_kind, ':', subject_id, ':', user_id) AS aggregate, version FROM reaction",
-  graph: "SELECT CONCAT('follow:', follower_id, ':', followee_id) AS aggregate, version FROM follow",
+  graph: `SELECT CONCAT('follow:', follower_id, ':', followee_id) AS aggregate, version FROM follow
+    UNION ALL SELECT CONCAT('block:', user_id, ':', other_id), version FROM tie WHERE kind = 1
+    UNION ALL SELECT CONCAT('mute:', user_id, ':', other_id), version FROM tie WHERE kind = 3
+    UNION ALL SELECT CONCAT('member:', owner_id, ':', list_id, ':', member_id), version FROM list_member`,
 } as const;
 
-/** An import tells many follows at once, under the version of a set that single follows move too. */
-const isDense = (aggregate: string): boolean => !aggregate.startsWith("follows:");
+/** An import, and a change of words, is told under the version of a set that other changes move too. */
+const isDense = (aggregate: string): boolean => !/^(follows|words):/.test(aggregate);
 
 /**
  * Holds each service's rows to its facts, and the facts to each other: every version told, once, numbered densely within

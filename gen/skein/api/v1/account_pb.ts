@@ -207,7 +207,7 @@ export const AccountService: GenService<{
     output: typeof DeactivateAccountResponseSchema;
   },
   /**
-   * ReactivateAccount opens a deactivated account; again is the same as once. FAILED_PRECONDITION: it is suspended.
+   * ReactivateAccount opens a deactivated account; again is the same as once. PERMISSION_DENIED: it is suspended.
    *
    * @generated from rpc skein.api.v1.AccountService.ReactivateAccount
    */

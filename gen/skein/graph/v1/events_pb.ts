@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/graph/v1/events.proto.
  */
 export const file_skein_graph_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chtza2Vpbi9ncmFwaC92MS9ldmVudHMucHJvdG8SDnNrZWluLmdyYXBoLnYxIlIKDkFjY291bnRDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDQoFc3RhdGUYAiABKAUSDwoHdmVyc2lvbhgDIAEoBBIPCgdwcml2YXRlGAQgASgIInAKDUZvbGxvd0NoYW5nZWQSEwoLZm9sbG93ZXJfaWQYASABKAkSEwoLZm9sbG93ZWVfaWQYAiABKAkSEQoJZm9sbG93aW5nGAMgASgIEg8KB3ZlcnNpb24YBCABKAQSEQoJcmVxdWVzdGVkGAUgASgIIlkKDEJsb2NrQ2hhbmdlZBISCgpibG9ja2VyX2lkGAEgASgJEhIKCmJsb2NrZWRfaWQYAiABKAkSEAoIYmxvY2tpbmcYAyABKAgSDwoHdmVyc2lvbhgEIAEoBCJSCgtNdXRlQ2hhbmdlZBIQCghtdXRlcl9pZBgBIAEoCRIQCghtdXRlZF9pZBgCIAEoCRIOCgZtdXRpbmcYAyABKAgSDwoHdmVyc2lvbhgEIAEoBCJqChFMaXN0TWVtYmVyQ2hhbmdlZBIQCghvd25lcl9pZBgBIAEoCRIPCgdsaXN0X2lkGAIgASgJEhEKCW1lbWJlcl9pZBgDIAEoCRIOCgZtZW1iZXIYBCABKAgSDwoHdmVyc2lvbhgFIAEoBCI8Cg9Gb2xsb3dzSW1wb3J0ZWQSEwoLZm9sbG93ZXJfaWQYASABKAkSFAoMZm9sbG93ZWVfaWRzGAIgAygGImgKE0ZvbGxvd0NvdW50c0NoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIWCg5mb2xsb3dlcl9jb3VudBgCIAEoAxIXCg9mb2xsb3dpbmdfY291bnQYAyABKAMSDwoHdmVyc2lvbhgEIAEoBGIGcHJvdG8z");
+  fileDesc("Chtza2Vpbi9ncmFwaC92MS9ldmVudHMucHJvdG8SDnNrZWluLmdyYXBoLnYxIlIKDkFjY291bnRDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDQoFc3RhdGUYAiABKAUSDwoHdmVyc2lvbhgDIAEoBBIPCgdwcml2YXRlGAQgASgIIoYBCg1Gb2xsb3dDaGFuZ2VkEhMKC2ZvbGxvd2VyX2lkGAEgASgJEhMKC2ZvbGxvd2VlX2lkGAIgASgJEhEKCWZvbGxvd2luZxgDIAEoCBIPCgd2ZXJzaW9uGAQgASgEEhEKCXJlcXVlc3RlZBgFIAEoCBIUCgxyZXF1ZXN0X29ubHkYBiABKAgiWQoMQmxvY2tDaGFuZ2VkEhIKCmJsb2NrZXJfaWQYASABKAkSEgoKYmxvY2tlZF9pZBgCIAEoCRIQCghibG9ja2luZxgDIAEoCBIPCgd2ZXJzaW9uGAQgASgEIlIKC011dGVDaGFuZ2VkEhAKCG11dGVyX2lkGAEgASgJEhAKCG11dGVkX2lkGAIgASgJEg4KBm11dGluZxgDIAEoCBIPCgd2ZXJzaW9uGAQgASgEImoKEUxpc3RNZW1iZXJDaGFuZ2VkEhAKCG93bmVyX2lkGAEgASgJEg8KB2xpc3RfaWQYAiABKAkSEQoJbWVtYmVyX2lkGAMgASgJEg4KBm1lbWJlchgEIAEoCBIPCgd2ZXJzaW9uGAUgASgEIjUKEU11dGVkV29yZHNDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBCI8Cg9Gb2xsb3dzSW1wb3J0ZWQSEwoLZm9sbG93ZXJfaWQYASABKAkSFAoMZm9sbG93ZWVfaWRzGAIgAygGImgKE0ZvbGxvd0NvdW50c0NoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIWCg5mb2xsb3dlcl9jb3VudBgCIAEoAxIXCg9mb2xsb3dpbmdfY291bnQYAyABKAMSDwoHdmVyc2lvbhgEIAEoBGIGcHJvdG8z");
 
 /**
  * An account was opened or changed its state.
@@ -80,6 +80,13 @@ export type FollowChanged = Message<"skein.graph.v1.FollowChanged"> & {
    * @generated from field: bool requested = 5;
    */
   requested: boolean;
+
+  /**
+   * A request began or ended and nobody follows who did not before: counts stay as they are.
+   *
+   * @generated from field: bool request_only = 6;
+   */
+  requestOnly: boolean;
 };
 
 /**
@@ -199,6 +206,30 @@ export const ListMemberChangedSchema: GenMessage<ListMemberChanged> = /*@__PURE_
   messageDesc(file_skein_graph_v1_events, 4);
 
 /**
+ * Somebody's muted words changed. Which they are, graph is asked.
+ *
+ * @generated from message skein.graph.v1.MutedWordsChanged
+ */
+export type MutedWordsChanged = Message<"skein.graph.v1.MutedWordsChanged"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message skein.graph.v1.MutedWordsChanged.
+ * Use `create(MutedWordsChangedSchema)` to create a new message.
+ */
+export const MutedWordsChangedSchema: GenMessage<MutedWordsChanged> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_events, 5);
+
+/**
  * One user began to follow many at once (import).
  *
  * @generated from message skein.graph.v1.FollowsImported
@@ -220,7 +251,7 @@ export type FollowsImported = Message<"skein.graph.v1.FollowsImported"> & {
  * Use `create(FollowsImportedSchema)` to create a new message.
  */
 export const FollowsImportedSchema: GenMessage<FollowsImported> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_events, 5);
+  messageDesc(file_skein_graph_v1_events, 6);
 
 /**
  * The counts of an account after everything numbered so far.
@@ -254,5 +285,5 @@ export type FollowCountsChanged = Message<"skein.graph.v1.FollowCountsChanged"> 
  * Use `create(FollowCountsChangedSchema)` to create a new message.
  */
 export const FollowCountsChangedSchema: GenMessage<FollowCountsChanged> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_events, 6);
+  messageDesc(file_skein_graph_v1_events, 7);
 

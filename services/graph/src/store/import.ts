@@ -1,17 +1,19 @@
+import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
-
 import { followsImported } from "../events.ts";
-import { active, followsMax } from "../store.ts";
+import { followsMax } from "./follows.ts";
+
+const active = AccountState.ACTIVE;
 
 /** Whom one account is to follow. */
 export type FollowList = { readonly followerId: bigint; readonly followeeIds: readonly bigint[] };
 
 /**
  * Makes accounts follow many at once: edges, both counts and one packed fact a follower in one transaction. What is
- * there already is left as it is, so a list sent twice changes nothing. Accounts that do not exist are opened. Of what
- * would bring an account beyond its limit, the lowest ids that fit are written.
+ * there already is left as it is, so a list sent twice changes nothing; nobody follows across a block. Whom a private
+ * account let follow it is the import's to know. Accounts that do not exist are opened. Of what would bring an account beyond its limit, the lowest ids that fit are written.
  *
  * @returns the followers whose sets changed, how many edges are new, and how many were beyond the limit.
  */
@@ -76,7 +78,7 @@ async function lockFollowers(tx: Sql, lists: readonly FollowList[]): Promise<Map
   );
 }
 
-/** The lists without oneself, without what is there already, and without repeats. */
+/** The lists without oneself, without what is there already or across a block, and without repeats. */
 async function freshOf(tx: Sql, lists: readonly FollowList[]): Promise<FollowList[]> {
   const fresh = new Map<bigint, Set<bigint>>();
   for (const { followerId, followeeIds } of lists) {
@@ -88,7 +90,12 @@ async function freshOf(tx: Sql, lists: readonly FollowList[]): Promise<FollowLis
     "SELECT follower_id, followee_id FROM follow WHERE follower_id IN (?) AND following = 1",
     [[...fresh.keys()]],
   );
+  const blocks = await tx.query(
+    "SELECT user_id, other_id FROM tie WHERE user_id IN (?) AND kind IN (1, 2) AND held = 1", // latest
+    [[...fresh.keys()]],
+  );
   for (const row of rows) fresh.get(bigintOf(row.follower_id))?.delete(bigintOf(row.followee_id));
+  for (const row of blocks) fresh.get(bigintOf(row.user_id))?.delete(bigintOf(row.other_id));
   return [...fresh]
     .filter(([, wanted]) => wanted.size > 0)
     .map(([followerId, wanted]) => ({ followerId, followeeIds: [...wanted].sort((a, b) => (a < b ? -1 : 1)) }))

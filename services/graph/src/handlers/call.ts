@@ -1,0 +1,51 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { originOf } from "#lib/events/outbox.ts";
+import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
+import type { ViewerId } from "#lib/readmodel/audience.ts";
+import type { Db } from "#lib/storage/mysql.ts";
+import type { PageTokens } from "#lib/storage/page.ts";
+import type { GraphReadModel } from "../read-model.ts";
+import type { Asked, Told } from "../store/change.ts";
+import type { GraphStore } from "../store.ts";
+
+export type Needs = {
+  readonly db: Db;
+  readonly store: GraphStore;
+  readonly readModel: GraphReadModel;
+  readonly pageTokens: PageTokens;
+  readonly nudge: () => void;
+};
+
+export const viewerIdOf = (ctx: HandlerContext): bigint => BigInt(viewerOf(ctx));
+
+/** The person behind a call, where there is one. */
+export function anyViewerOf(ctx: HandlerContext): ViewerId {
+  const { viewerId } = callOf(ctx);
+  return viewerId === undefined ? undefined : BigInt(viewerId);
+}
+
+/**
+ * The one way of every change that readers decide by: refused where they could not be told, committed, told; then it may
+ * be answered.
+ */
+export async function changed<T extends Told>(
+  { readModel, nudge }: Needs,
+  ctx: HandlerContext,
+  change: () => Promise<T>,
+): Promise<T> {
+  await readModel.mustReachReaders();
+  const told = await change();
+  nudge();
+  await readModel.apply(told, callOf(ctx));
+  return told;
+}
+
+/** What a signed-in person asks for. */
+export const askedIn = (ctx: HandlerContext): Asked => ({ ...askedByOperator(ctx), viewerId: viewerIdOf(ctx) });
+
+/** What nobody who is signed in asks for; viewer 0 is no account. */
+export const askedByOperator = (ctx: HandlerContext): Asked => ({
+  viewerId: 0n,
+  origin: originOf(ctx),
+  mustBeWanted: () => mustBeWanted(ctx),
+});
