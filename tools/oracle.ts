@@ -13,26 +13,42 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
   const like = open("like");
   const comment = open("comment");
 
-  async function activitiesOf(authorIds: readonly bigint[]): Promise<string[]> {
+  /** What some authors made public and did not delete, newest first, as far as a viewer may see it. */
+  async function seen(viewerId: bigint | undefined, authorIds: readonly bigint[], atHome: boolean): Promise<string[]> {
+    const people = await peopleFor(graph, viewerId, authorIds);
     const rows = await post.query(
-      "SELECT a.activity_id FROM activity a JOIN post p ON p.id = a.post_id WHERE a.author_id IN (?) AND p.deleted = 0 ORDER BY a.activity_id DESC",
+      "SELECT a.activity_id, a.author_id, p.id, p.audience FROM activity a JOIN post p ON p.id = a.post_id WHERE a.author_id IN (?) AND p.deleted = 0 ORDER BY a.activity_id DESC",
       [[0n, ...authorIds]],
     );
-    return rows.map((row) => String(row.activity_id));
+    const named = await namedIn(post, viewerId);
+    return rows.flatMap((row) => {
+      const authorId = bigintOf(row.author_id);
+      const author = people.get(authorId);
+      if (author === undefined) return [];
+      if (authorId !== viewerId) {
+        if (!author.isOpen || author.isBarred) return [];
+        if (atHome && (!author.isFollowed || author.isMuted)) return [];
+        if (!isFor(Number(row.audience), author, named.has(String(row.id)))) return [];
+      }
+      return [String(row.activity_id)];
+    });
   }
 
   return {
     /** Activity ids of a home feed, newest first, all of it. */
     async home(viewerId: bigint): Promise<string[]> {
-      const rows = await graph.query(
-        "SELECT f.followee_id FROM follow f JOIN account a ON a.user_id = f.followee_id AND a.state = 1 WHERE f.follower_id = ? AND f.following = 1",
-        [viewerId],
-      );
-      return activitiesOf([viewerId, ...rows.map((row) => bigintOf(row.followee_id))]);
+      const rows = await graph.query("SELECT followee_id FROM follow WHERE follower_id = ? AND following = 1", [
+        viewerId,
+      ]);
+      return seen(viewerId, [viewerId, ...rows.map((row) => bigintOf(row.followee_id))], true);
     },
 
-    /** Activity ids of an author's page, newest first, all of it. */
-    author: (authorId: bigint): Promise<string[]> => activitiesOf([authorId]),
+    /** Activity ids of an author's page as somebody sees it, newest first, all of it: as the author does, unless said. */
+    author: (authorId: bigint, viewerId: bigint | undefined = authorId): Promise<string[]> =>
+      seen(viewerId, [authorId], false),
+
+    /** The same as nobody who is signed in sees it. */
+    authorToStrangers: (authorId: bigint): Promise<string[]> => seen(undefined, [authorId], false),
 
     /** How many follow an account, by counting. */
     async followers(userId: bigint): Promise<number> {
@@ -77,4 +93,65 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
       await Promise.all([graph.close(), post.close(), like.close(), comment.close()]);
     },
   };
+}
+
+/** An author as one viewer stands to them. */
+type Author = {
+  readonly isOpen: boolean;
+  readonly isPrivate: boolean;
+  readonly isFollowed: boolean;
+  /** One of the two blocks the other. */
+  readonly isBarred: boolean;
+  readonly isMuted: boolean;
+  /** The author counts the viewer among their close friends. */
+  readonly isFriendOf: boolean;
+};
+
+/** The rule in words of its own: a mistake in that of the services is not made here again. */
+function isFor(audience: number, { isPrivate, isFollowed, isFriendOf }: Author, isNamed: boolean): boolean {
+  if (audience === 1) return isFollowed || !isPrivate;
+  if (audience === 2) return isFollowed;
+  if (audience === 3) return isFriendOf;
+  return audience === 4 && isNamed;
+}
+
+async function peopleFor(
+  graph: Db,
+  viewerId: bigint | undefined,
+  authorIds: readonly bigint[],
+): Promise<Map<bigint, Author>> {
+  const among = [0n, ...authorIds];
+  const [accounts, follows, ties] = await Promise.all([
+    graph.query("SELECT user_id, state, private FROM account WHERE user_id IN (?)", [among]),
+    graph.query("SELECT followee_id FROM follow WHERE follower_id = ? AND following = 1 AND followee_id IN (?)", [
+      viewerId ?? 0n,
+      among,
+    ]),
+    graph.query("SELECT other_id, kind FROM tie WHERE user_id = ? AND held = 1 AND other_id IN (?)", [
+      viewerId ?? 0n,
+      among,
+    ]),
+  ]);
+  const followed = new Set(follows.map((row) => String(row.followee_id)));
+  const tied = new Set(ties.map((row) => `${row.other_id} ${row.kind}`));
+  return new Map(
+    accounts.map((row) => {
+      const id = String(row.user_id);
+      const author = {
+        isOpen: Number(row.state) === 1,
+        isPrivate: Number(row.private) === 1,
+        isFollowed: followed.has(id),
+        isBarred: tied.has(`${id} 1`) || tied.has(`${id} 2`),
+        isMuted: tied.has(`${id} 3`),
+        isFriendOf: tied.has(`${id} 4`),
+      };
+      return [BigInt(id), author];
+    }),
+  );
+}
+
+/** The posts that name somebody. */
+async function namedIn(post: Db, userId: bigint | undefined): Promise<ReadonlySet<string>> {
+  const rows = await post.query("SELECT post_id FROM post_mention WHERE user_id = ?", [userId ?? 0n]);
+  return new Set(rows.map((row) => String(row.post_id)));
 }

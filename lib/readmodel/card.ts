@@ -12,6 +12,9 @@ export type Card = {
   readonly mentionedIds: readonly bigint[];
 };
 
+/** What a card says of a post that is for everybody. */
+export const forEverybody = { audience: Audience.PUBLIC, mentionedIds: [] } as const;
+
 /** Thirty days; a card not asked for that long is read from truth again. */
 const lifeSeconds = 30 * 86_400;
 const headBytes = 13;

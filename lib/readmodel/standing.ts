@@ -1,6 +1,7 @@
-import type { CallOptions, Client } from "@connectrpc/connect";
+import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
 import type { GraphService, Standing as SentStanding } from "#gen/skein/graph/v1/graph_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
+import { callOf } from "#lib/mesh/call.ts";
 import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
 import { accountMarks, decodeAccountMark } from "./account.ts";
 import type { Standing, ViewerId } from "./audience.ts";
@@ -113,3 +114,9 @@ const standingOf = (sent: SentStanding | undefined): Standing => ({
 
 const nobody: ReadonlySet<bigint> = new Set();
 const untied: ReadonlyMap<bigint, Ties> = new Map();
+
+/** Whose eyes a call is answered for. */
+export function viewerIdOf(ctx: Pick<HandlerContext, "values">): ViewerId {
+  const { viewerId } = callOf(ctx);
+  return viewerId === undefined ? undefined : BigInt(viewerId);
+}

@@ -1,6 +1,6 @@
 import { connect, headers } from "nats";
 import { until } from "#lib/harness/until.ts";
-import { cards, encodeCard } from "#lib/readmodel/card.ts";
+import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Param, type Row } from "#lib/storage/mysql.ts";
 import { behindOf } from "../../tools/chaos/check/behind.ts";
@@ -27,7 +27,7 @@ export async function staleCard(target: Target, run: Run): Promise<Finding> {
   await untilHeard(truth); // The relay would put the right one back.
   await truth.close();
   const redis = await openReadModels({ url: urls.redisUrl, deployment });
-  const card = { version: 1, authorId: BigInt(author.id), deleted: false };
+  const card = { version: 1, authorId: BigInt(author.id), deleted: false, ...forEverybody };
   await redis.run(redis.pipeline().set(cards.keyOf(redis, BigInt(id)), encodeCard(card)));
   redis.close();
   return { kind: "stale", text: `the card of post ${id} says version 1; it is version 2, deleted` };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { until } from "#lib/harness/until.ts";
 import { createLog } from "#lib/mesh/log.ts";
-import { cards, encodeCard } from "#lib/readmodel/card.ts";
+import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { authorTimelines, followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { generationScripts, switchList } from "#lib/readmodel/generation.ts";
 import { encodeEntry, type TimelineEntry } from "#lib/readmodel/timeline.ts";
@@ -86,7 +86,10 @@ test("planted faults of timelines, sets and values are told and put right", { ti
   plant.lset(home, 1, second).lset(home, 2, first); // out of order
   plant.lrem(authors, 0, second);
   plant.srem(followSets.setKey(redis, BigInt(fan)), other).sadd(followSets.setKey(redis, BigInt(fan)), "77");
-  plant.set(cards.keyOf(redis, BigInt(ids[0] ?? "")), encodeCard({ version: 9, authorId: 1n, deleted: false }));
+  plant.set(
+    cards.keyOf(redis, BigInt(ids[0] ?? "")),
+    encodeCard({ version: 9, authorId: 1n, deleted: false, ...forEverybody }),
+  );
   await redis.run(plant);
 
   assert.deepEqual(found(await rebuild("tl")), { ...right, missing: 1, extra: 1, outOfOrder: 1, switched: 1 });

@@ -1,5 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/api/v1/post_pb.ts";
+import type { Audience } from "#gen/skein/post/v1/post_pb.ts";
 import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
@@ -11,9 +12,12 @@ import { pageOf, tellDegraded } from "./page.ts";
 
 export function postRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof PostService> {
   return {
-    async createPost({ text }, ctx) {
+    async createPost({ text, audience, mentionedUserIds }, ctx) {
       const idempotencyKey = idempotencyKeyOf(ctx);
-      const { post, replayed } = await clients.post.createPost({ text, idempotencyKey }, within(ctx));
+      const { post, replayed } = await clients.post.createPost(
+        { text, audience: audience as number as Audience, mentionedUserIds, idempotencyKey },
+        within(ctx),
+      );
       if (post === undefined) throw new Error("created no post");
       if (!replayed) return { post: await withAuthor(post, noReactions, clients, ctx) };
       ctx.responseHeader.set("Idempotency-Replayed", "true");

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { PostSchema, type Post as ShownPost } from "#gen/skein/api/v1/resources_pb.ts";
+import { type Audience, PostSchema, type Post as ShownPost } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
 import { authorView } from "./user.ts";
@@ -14,11 +14,12 @@ export function postView(
   { likeCount, commentCount, liked }: Reactions,
   viewerId: string | undefined,
 ): ShownPost {
-  const { id, version, text, createTime } = post;
+  const { id, version, text, audience, createTime } = post;
   return create(PostSchema, {
     id,
     version: Number(version),
     text,
+    audience: audience as number as Audience,
     author: authorView(author),
     likeCount: Number(likeCount),
     commentCount: Number(commentCount),

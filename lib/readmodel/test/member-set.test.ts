@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { cards, decodeCard, encodeCard } from "../card.ts";
+import { cards, decodeCard, encodeCard, forEverybody } from "../card.ts";
 import { memberSetFamily, type SetState, setStateOf } from "../member-set.ts";
 
 /** A family of the test's own, small enough to overflow. */
@@ -88,7 +88,10 @@ test("a set that would grow beyond its bound is dropped, and its low watermark s
 
 test("a later card stands against every older one, and a fill begun before a flush is refused", async () => {
   const id = newId();
-  const card = (version: number, deleted = false) => ({ id, value: encodeCard({ version, authorId: 3n, deleted }) });
+  const card = (version: number, deleted = false) => ({
+    id,
+    value: encodeCard({ version, authorId: 3n, deleted, ...forEverybody }),
+  });
   const read = async () => {
     const [bytes] = (await redis.run(redis.pipeline().getBuffer(cards.keyOf(redis, id)))) as [Buffer | null];
     return bytes === null ? undefined : decodeCard(bytes);

@@ -2,9 +2,12 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { viewerOf } from "#lib/mesh/call.ts";
+import { callOf, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
+import { mayMeet } from "#lib/readmodel/audience.ts";
+import { metPage } from "#lib/readmodel/met-page.ts";
+import { viewerIdOf } from "#lib/readmodel/standing.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
@@ -40,7 +43,7 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       const authorId = BigInt(viewerOf(ctx));
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
-      await posts.require(postId, ctx);
+      await posts.requireToWrite(postId, ctx);
       const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx));
       nudge();
       return { comment: shown(comment), replayed };
@@ -52,21 +55,31 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       const scope = `comments:${postId}`;
       const before = pageTokens.decode(req.pageToken, scope);
       await posts.require(postId, ctx);
-      const comments = await store.list(postId, before, size + 1);
-      const page = comments.slice(0, size);
-      const last = page.at(-1);
-      const more = comments.length > size && last !== undefined;
-      return { comments: page.map(shown), nextPageToken: more ? pageTokens.encode(last.id, scope) : "" };
+      const { page, next } = await metPage({
+        viewerId: viewerIdOf(ctx),
+        before,
+        size,
+        read: async (from, limit) => (await store.list(postId, from, limit)).map(said),
+        standings: (userIds) => posts.standings(userIds, ctx),
+      });
+      return {
+        comments: page.map(({ comment }) => shown(comment)),
+        nextPageToken: next === undefined ? "" : pageTokens.encode(next, scope),
+      };
     },
 
     async getComment(req, ctx) {
       const comment = await find(req.commentId);
       if (comment.deleted || (await posts.find(comment.postId, ctx)) === undefined) throw notFound("comment");
+      const { authorId } = comment;
+      const standing = (await posts.standings([authorId], ctx)).get(authorId);
+      if (!mayMeet(viewerIdOf(ctx), authorId, standing)) throw notFound("comment");
       return { comment: shown(comment) };
     },
 
     async deleteComment(req, ctx) {
       const viewerId = BigInt(viewerOf(ctx));
+      await posts.mayWrite(ctx);
       const comment = await find(req.commentId);
       if (comment.authorId !== viewerId) {
         const post = await posts.find(comment.postId, ctx);
@@ -77,10 +90,13 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       return {};
     },
 
-    async batchGetCommentCounts(req) {
+    async batchGetCommentCounts(req, ctx) {
       if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
       const ids = req.postIds.map(parseId);
-      const counts = await readModel.loadCounts(ids.filter((id) => id !== undefined));
+      const asked = ids.filter((id) => id !== undefined);
+      // A feed has decided already, in the read that asks.
+      const there = callOf(ctx).caller === "feed" ? undefined : await posts.among(asked, ctx);
+      const counts = await readModel.loadCounts(asked.filter((id) => there?.has(id) ?? true));
       return { counts: ids.map((id = 0n) => BigInt(counts.get(id)?.value ?? 0)) };
     },
   };
@@ -91,6 +107,9 @@ function postIdOf(sent: string): bigint {
   if (id === undefined) throw notFound("post");
   return id;
 }
+
+/** Who said it, and where in the list. */
+const said = (comment: StoredComment) => ({ comment, userId: comment.authorId, place: comment.id });
 
 const shown = ({ id, version, postId, authorId, text, createTime }: StoredComment) => ({
   id: String(id),

@@ -1,4 +1,5 @@
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { visiblePosts } from "#lib/readmodel/visible-post.ts";
@@ -22,7 +23,7 @@ const relay = service.relay({
 const handlers = commentHandlers({
   store,
   readModel,
-  posts: visiblePosts({ redis, post: service.client(PostService) }),
+  posts: visiblePosts({ redis, post: service.client(PostService), graph: service.client(GraphService) }),
   pageTokens: pageTokens(config.cursorKey),
   nudge: relay.nudge,
 });

@@ -2,17 +2,18 @@ import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import type { Comment, CreateCommentResponse } from "#gen/skein/comment/v1/comment_pb.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
+import { peopleOf } from "#lib/harness/people.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { everyFactTold } from "#lib/harness/told.ts";
 import { commentCounts, decodeCount } from "#lib/readmodel/count.ts";
-import { newId } from "#lib/storage/id.ts";
 
 let place: Scratch;
-/** The comment service of this test file, and the post service it asks. */
-export let system: Booted<"post" | "comment">;
+/** The comment service of this test file, and the services it asks. */
+export let system: Booted<"graph" | "post" | "comment">;
 before(async () => {
   place = scratch(process.env);
-  system = await boot(place, ["post", "comment"]);
+  system = await boot(place, ["graph", "post", "comment"]);
+  somebody = await peopleOf(system);
 });
 after(async () => {
   await system?.stop();
@@ -20,7 +21,8 @@ after(async () => {
 });
 
 export const as = (viewerId?: string) => system.as(viewerId);
-export const somebody = () => String(newId());
+/** Somebody new, with an account. */
+export let somebody: () => string;
 export const rows = (sql: string, ...params: string[]) => system.db("comment").query(sql, params);
 
 let keys = 0;

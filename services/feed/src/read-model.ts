@@ -39,7 +39,7 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
 
   return {
     home(viewerId: bigint, before: bigint | undefined, size: number, options: CallOptions): Promise<Page> {
-      const { usual, byTruth } = deciding({ viewerId, byFollows: true }, options);
+      const { usual, byTruth } = deciding({ viewerId, atHome: true }, options);
       const propose: Way["propose"] = (from, count) => homeOf(viewerId, from, count, options);
       const older: Way["propose"] = async (from = aboveAll, count) =>
         proposed(await olderThan(truth, viewerId, from, count, options), count);
@@ -58,7 +58,7 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
       size: number,
       options: CallOptions,
     ): Promise<Page> {
-      const { usual, byTruth } = deciding({ viewerId, byFollows: false }, options);
+      const { usual, byTruth } = deciding({ viewerId, atHome: false }, options);
       const propose: Way["propose"] = (from, count) => authorOf(authorId, from, count, options);
       const older: Way["propose"] = async (from = aboveAll, count) => {
         const [list] = await truth.activities([authorId], from, count, options);

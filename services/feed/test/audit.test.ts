@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { until } from "#lib/harness/until.ts";
-import { cards, encodeCard } from "#lib/readmodel/card.ts";
+import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { encodeEntry } from "#lib/readmodel/timeline.ts";
 import { openWorld, type World } from "./world.ts";
@@ -51,7 +51,7 @@ test("a deleted post whose card says that it stands goes", async () => {
   const [gone = ""] = ids;
   await world.remove(author, gone);
   const { redis } = world.system;
-  const stale = encodeCard({ version: 1, authorId: BigInt(author), deleted: false });
+  const stale = encodeCard({ version: 1, authorId: BigInt(author), deleted: false, ...forEverybody });
   await redis.run(
     redis
       .pipeline()

@@ -3,6 +3,8 @@ import { type LikeService, Reaction, type Subject as SentSubject, SubjectKind } 
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { metPage } from "#lib/readmodel/met-page.ts";
+import { viewerIdOf } from "#lib/readmodel/standing.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
@@ -33,13 +35,14 @@ export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Nee
     async like(req, ctx) {
       const subject = subjectOf(req.subject);
       if (req.reaction !== Reaction.LIKE) throw invalid("reaction", "must be REACTION_LIKE");
-      await posts.require(subject.id, ctx);
+      await posts.requireToWrite(subject.id, ctx);
       await react(subject, req.reaction, ctx);
       return {};
     },
 
     async unlike(req, ctx) {
       const subject = subjectOf(req.subject);
+      await posts.mayWrite(ctx);
       // What one reacted to may be taken back, and again, also when one may no longer see it; of the rest there is none.
       if (await store.hasReacted(BigInt(viewerOf(ctx)), subject)) await react(subject, Reaction.UNSPECIFIED, ctx);
       else await posts.require(subject.id, ctx);
@@ -52,13 +55,16 @@ export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Nee
       const scope = `likes:${subject.kind}:${subject.id}`;
       const before = pageTokens.decode(req.pageToken, scope);
       await posts.require(subject.id, ctx);
-      const likes = await store.list(subject, before, size + 1);
-      const page = likes.slice(0, size);
-      const last = page.at(-1);
-      const more = likes.length > size && last !== undefined;
+      const { page, next } = await metPage({
+        viewerId: viewerIdOf(ctx),
+        before,
+        size,
+        read: (from, limit) => store.list(subject, from, limit),
+        standings: (userIds) => posts.standings(userIds, ctx),
+      });
       return {
         userIds: page.map(({ userId }) => String(userId)),
-        nextPageToken: more ? pageTokens.encode(last.likeId, scope) : "",
+        nextPageToken: next === undefined ? "" : pageTokens.encode(next, scope),
       };
     },
 
@@ -68,8 +74,11 @@ export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Nee
         if (kind !== SubjectKind.POST) throw invalid("subjects.kind", "must be SUBJECT_KIND_POST");
         return parseId(id);
       });
-      const known = ids.filter((id) => id !== undefined);
-      const { viewerId } = callOf(ctx);
+      const asked = ids.filter((id) => id !== undefined);
+      const { viewerId, caller } = callOf(ctx);
+      // A feed has decided already, in the read that asks.
+      const there = caller === "feed" ? undefined : await posts.among(asked, ctx);
+      const known = asked.filter((id) => there?.has(id) ?? true);
       const [counts, own] = await Promise.all([
         readModel.loadCounts(known),
         viewerId === undefined ? undefined : store.own(BigInt(viewerId), SubjectKind.POST, known),

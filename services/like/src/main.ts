@@ -1,3 +1,4 @@
+import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
@@ -22,7 +23,7 @@ const relay = service.relay({
 const handlers = likeHandlers({
   store,
   readModel,
-  posts: visiblePosts({ redis, post: service.client(PostService) }),
+  posts: visiblePosts({ redis, post: service.client(PostService), graph: service.client(GraphService) }),
   pageTokens: pageTokens(config.cursorKey),
   nudge: relay.nudge,
 });

@@ -7,7 +7,7 @@ import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
 import { changesIn, deltasOf, likeChanged, likeCountsChanged, type Subject } from "./events.ts";
 
 /** One like of a list: its id is the sort key, latest first. */
-export type Like = { readonly likeId: bigint; readonly userId: bigint };
+export type Like = { readonly place: bigint; readonly userId: bigint };
 /** The viewer's set after a change; `changed` is false where it was so already. */
 export type Liked = { readonly version: bigint; readonly changed: boolean };
 
@@ -96,7 +96,7 @@ export function likeStore(db: Db) {
         `SELECT like_id, user_id FROM reaction_of WHERE subject_id = ? AND subject_kind = ? AND reaction = 1 ${below} ORDER BY like_id DESC LIMIT ${limit}`, // latest
         [id, kind],
       );
-      return rows.map((row) => ({ likeId: bigintOf(row.like_id), userId: bigintOf(row.user_id) }));
+      return rows.map((row) => ({ place: bigintOf(row.like_id), userId: bigintOf(row.user_id) }));
     },
   };
 }

@@ -2,23 +2,24 @@ import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
+import { peopleOf } from "#lib/harness/people.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { everyFactTold } from "#lib/harness/told.ts";
 import { decodeCount, likeCounts } from "#lib/readmodel/count.ts";
 import { likedSets } from "#lib/readmodel/families.ts";
 import { setStateOf } from "#lib/readmodel/member-set.ts";
-import { newId } from "#lib/storage/id.ts";
 import { bigintOf } from "#lib/storage/mysql.ts";
 
 let place: Scratch;
-/** The like service of this test file, and the post service it asks. */
-export let system: Booted<"post" | "like">;
+/** The like service of this test file, and the services it asks. */
+export let system: Booted<"graph" | "post" | "like">;
 
 /** Starts them before the tests of a file; `env` is told to both. */
 export function startSystem(env: Readonly<Record<string, string>> = {}): void {
   before(async () => {
     place = scratch(process.env);
-    system = await boot(place, ["post", "like"], { env });
+    system = await boot(place, ["graph", "post", "like"], { env });
+    somebody = await peopleOf(system);
   });
   after(async () => {
     await system?.stop();
@@ -27,7 +28,8 @@ export function startSystem(env: Readonly<Record<string, string>> = {}): void {
 }
 
 export const as = (viewerId?: string) => system.as(viewerId);
-export const somebody = () => String(newId());
+/** Somebody new, with an account. */
+export let somebody: () => string;
 export const ofPost = (id: string) => ({ kind: SubjectKind.POST, id });
 export const rows = (sql: string, ...params: string[]) => system.db("like").query(sql, params);
 

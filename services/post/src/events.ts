@@ -10,11 +10,14 @@ export type PostChange = {
   /** Where it became public just now. */
   readonly activityId: bigint | undefined;
   readonly deleted: boolean;
+  readonly audience: number;
+  readonly mentionedIds: readonly bigint[];
 };
 
 /** An author's posts travel in the author's partition, in order. */
-export const postCreated = ({ postId, authorId, version, activityId = 0n }: PostChange, origin: Origin): Fact =>
-  fact({
+export function postCreated(change: PostChange, origin: Origin): Fact {
+  const { postId, authorId, version, activityId = 0n, audience, mentionedIds } = change;
+  return fact({
     ...origin,
     desc: PostCreatedSchema,
     aggregate: `post:${postId}`,
@@ -25,8 +28,11 @@ export const postCreated = ({ postId, authorId, version, activityId = 0n }: Post
       authorId: String(authorId),
       version: BigInt(version),
       activityId: String(activityId),
+      audience,
+      mentionedUserIds: [...mentionedIds],
     },
   });
+}
 
 export const postDeleted = ({ postId, authorId, version }: PostChange, origin: Origin): Fact =>
   fact({
@@ -38,16 +44,24 @@ export const postDeleted = ({ postId, authorId, version }: PostChange, origin: O
     value: { postId: String(postId), authorId: String(authorId), version: BigInt(version) },
   });
 
+/** A tombstone is for nobody, whoever it was for. */
+export const toNobody = { audience: 0, mentionedIds: [] } as const;
+
 /** The change a fact tells of; undefined for a fact of another kind. */
 export function changeOf({ type, payload }: Pick<Event, "type" | "payload">): PostChange | undefined {
   if (type === PostCreatedSchema.name) {
-    const { postId, authorId, version, activityId } = fromBinary(PostCreatedSchema, payload);
+    const { postId, authorId, version, activityId, audience, mentionedUserIds } = fromBinary(
+      PostCreatedSchema,
+      payload,
+    );
     return {
       postId: BigInt(postId),
       authorId: BigInt(authorId),
       version: Number(version),
       activityId: BigInt(activityId),
       deleted: false,
+      audience,
+      mentionedIds: mentionedUserIds,
     };
   }
   if (type === PostDeletedSchema.name) {
@@ -58,6 +72,7 @@ export function changeOf({ type, payload }: Pick<Event, "type" | "payload">): Po
       version: Number(version),
       activityId: undefined,
       deleted: true,
+      ...toNobody,
     };
   }
   return undefined;

@@ -1,66 +1,80 @@
 import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
-import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Audience, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { callOf, viewerOf } from "#lib/mesh/call.ts";
+import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
-import { textOf } from "#lib/mesh/text.ts";
+import { maySeePost, mayWrite } from "#lib/readmodel/audience.ts";
+import { type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Db } from "#lib/storage/mysql.ts";
+import { audienceOf, mentionsOf, postTextOf } from "./handlers/rules.ts";
 import type { PostReadModel } from "./read-model.ts";
-import { importPosts } from "./store/import.ts";
-import type { PostStore, StoredPost } from "./store.ts";
+import { type ImportedPost, importPosts } from "./store/import.ts";
+import type { PostRecord, PostStore, StoredPost } from "./store.ts";
 
 /** Ids in one batch. */
 const batchMax = 100;
-/** A text: what a long read needs, in a row that stays small. */
-const bounds = { graphemesMax: 5_000, bytesMax: 20_000 };
 /** Entries of one author in one answer: as many as a timeline keeps. */
 const activitiesMax = 800;
 /** Posts in one import call. */
 const importMax = 500;
 
-type Needs = { db: Db; store: PostStore; readModel: PostReadModel; nudge: () => void };
+type Needs = {
+  db: Db;
+  store: PostStore;
+  readModel: PostReadModel;
+  standings: StandingReader;
+  nudge: () => void;
+};
 
-export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImpl<typeof PostService> {
+export function postHandlers({ db, store, readModel, standings, nudge }: Needs): ServiceImpl<typeof PostService> {
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
-      const wanted = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
+      const wanted = {
+        authorId,
+        text: postTextOf(req.text),
+        audience: audienceOf(req.audience),
+        mentionedIds: mentionsOf(req.mentionedUserIds),
+        key: keyOf(req.idempotencyKey),
+      };
+      await mustBeOpen(authorId, ctx);
       const { post, replayed } = await store.create(wanted, originOf(ctx));
       nudge();
-      const { id, version, deleted } = post;
       // A create that comes again may be of a writer that died before it got this far.
-      if (!deleted) await readModel.show({ postId: id, authorId, version, activityId: id, deleted }, !replayed);
+      if (!post.deleted) await readModel.show({ ...post, postId: post.id, activityId: post.id }, !replayed);
       return { post: shown(post), replayed };
     },
 
-    async batchGetPosts(req) {
-      if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
-      const ids = req.postIds.map((id) => parseId(id) ?? 0n);
-      const posts = await readModel.load(ids);
-      return { posts: ids.map((id) => slotOf(posts.get(id))) };
+    async batchGetPosts(req, ctx) {
+      const { ids, posts } = await load(req.postIds);
+      const viewerId = viewerIdOf(ctx);
+      const authorIds = [...posts.values()].map(({ authorId }) => authorId);
+      const known = await standings(viewerId, authorIds, within(ctx));
+      const maySee = (post: StoredPost) => maySeePost(viewerId, post, known.get(post.authorId));
+      return { posts: ids.map((id) => slotOf(posts.get(id), maySee)) };
+    },
+
+    async batchGetCards(req) {
+      const { ids, posts } = await load(req.postIds);
+      return { cards: ids.map((id) => cardSlotOf(posts.get(id))) };
     },
 
     async getPostRecord(req) {
       const record = await store.record(idOf(req.postId, "post_id"));
       if (record === undefined) throw notFound("post");
-      const { authorId, version, createTime, deleted, deleteTime } = record;
-      return {
-        authorId: String(authorId),
-        version: BigInt(version),
-        createTime: timestampFromDate(createTime),
-        deleted,
-        ...(deleteTime !== undefined && { deleteTime: timestampFromDate(deleteTime) }),
-      };
+      return recordShown(record);
     },
 
     async deletePost(req, ctx) {
       const postId = parseId(req.postId);
       if (postId === undefined) throw notFound("post");
+      const viewerId = BigInt(viewerOf(ctx));
+      await mustBeOpen(viewerId, ctx);
       await readModel.mustReachReaders();
-      const change = await store.delete(postId, BigInt(viewerOf(ctx)), originOf(ctx));
+      const change = await store.delete(postId, viewerId, originOf(ctx));
       nudge();
       await readModel.remove(change, callOf(ctx));
       return {};
@@ -81,26 +95,63 @@ export function postHandlers({ db, store, readModel, nudge }: Needs): ServiceImp
 
     async importPosts(req, ctx) {
       if (req.posts.length > importMax) throw invalid("posts", `must be at most ${importMax}`);
-      const posts = req.posts.map(({ authorId, text, createTime, idempotencyKey }) => ({
-        authorId: idOf(authorId, "author_id"),
-        text: textOf(text, bounds),
-        key: keyOf(idempotencyKey),
-        timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
-      }));
-      const changes = await importPosts(db, posts, originOf(ctx));
+      const changes = await importPosts(db, req.posts.map(importedOf), originOf(ctx));
       nudge();
       if (changes.length > 0) await readModel.applyLater(changes);
       return { createdCount: BigInt(changes.length) };
     },
   };
+
+  /** PERMISSION_DENIED where a writer's own account is not open. */
+  async function mustBeOpen(userId: bigint, ctx: HandlerContext): Promise<void> {
+    mayWrite((await standings(undefined, [userId], within(ctx))).get(userId));
+  }
+
+  async function load(postIds: readonly string[]) {
+    if (postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
+    const ids = postIds.map((id) => parseId(id) ?? 0n);
+    return { ids, posts: await readModel.load(ids) };
+  }
 }
 
-const slotOf = (post: StoredPost | undefined) => (post === undefined || post.deleted ? {} : { post: shown(post) });
+const importedOf = ({ authorId, text, createTime, idempotencyKey, audience }: SentImport): ImportedPost => ({
+  authorId: idOf(authorId, "author_id"),
+  text: postTextOf(text),
+  audience: audienceOf(audience),
+  mentionedIds: [],
+  key: keyOf(idempotencyKey),
+  timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
+});
 
-const shown = ({ id, version, authorId, text, createTime }: StoredPost) => ({
+const recordShown = ({ authorId, version, createTime, deleted, deleteTime }: PostRecord) => ({
+  authorId: String(authorId),
+  version: BigInt(version),
+  createTime: timestampFromDate(createTime),
+  deleted,
+  ...(deleteTime !== undefined && { deleteTime: timestampFromDate(deleteTime) }),
+});
+
+const slotOf = (post: StoredPost | undefined, maySee: (post: StoredPost) => boolean) =>
+  post === undefined || !maySee(post) ? {} : { post: shown(post) };
+
+const cardSlotOf = (post: StoredPost | undefined) =>
+  post === undefined
+    ? {}
+    : {
+        card: {
+          version: BigInt(post.version),
+          authorId: post.authorId,
+          deleted: post.deleted,
+          audience: post.audience as Audience,
+          mentionedUserIds: [...post.mentionedIds],
+        },
+      };
+
+const shown = ({ id, version, authorId, audience, text, createTime }: StoredPost) => ({
   id: String(id),
   version: BigInt(version),
   authorId: String(authorId),
+  audience: audience as Audience,
   text,
   createTime: timestampFromDate(createTime),
 });

@@ -1,5 +1,7 @@
+import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
+import { standingReader } from "#lib/readmodel/standing.ts";
 import { openService } from "#lib/service/open.ts";
 import { config } from "./config.ts";
 import { changeOf } from "./events.ts";
@@ -16,4 +18,7 @@ const relay = service.relay({
   project: (events) => readModel.catchUp(events.map(changeOf).filter((change) => change !== undefined)),
 });
 
-await service.run([host(PostService, postHandlers({ db, store, readModel, nudge: relay.nudge }))]);
+const standings = standingReader(redis, service.client(GraphService));
+const handlers = postHandlers({ db, store, readModel, standings, nudge: relay.nudge });
+
+await service.run([host(PostService, handlers)]);

@@ -31,8 +31,9 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
   /** Brings cards, authors' timelines and the lag up to changes: called by their writer after its commit, before its answer. */
   async function apply(changes: readonly PostChange[]): Promise<void> {
     const pipeline = redis.pipeline();
-    for (const { postId, authorId, version, activityId, deleted } of changes) {
-      cards.put(redis, pipeline, { id: postId, value: encodeCard({ version, authorId, deleted }) });
+    for (const change of changes) {
+      const { postId, authorId, activityId } = change;
+      cards.put(redis, pipeline, { id: postId, value: encodeCard(change) });
       if (activityId !== undefined) show(pipeline, { activityId, authorId });
     }
     await redis.run(pipeline);
@@ -114,7 +115,4 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
 }
 
 const cardsOf = (posts: ReadonlyMap<bigint, StoredPost>) =>
-  [...posts.values()].map(({ id, version, authorId, deleted }) => ({
-    id,
-    value: encodeCard({ version, authorId, deleted }),
-  }));
+  [...posts.values()].map((post) => ({ id: post.id, value: encodeCard(post) }));

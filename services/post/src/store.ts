@@ -1,64 +1,74 @@
+import { Audience } from "#gen/skein/post/v1/post_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, type Db, isDuplicate, type Row } from "#lib/storage/mysql.ts";
-import { type PostChange, postCreated, postDeleted } from "./events.ts";
+import { type PostChange, postCreated, postDeleted, toNobody } from "./events.ts";
 
 export type StoredPost = {
   readonly id: bigint;
   readonly authorId: bigint;
   readonly version: number;
   readonly deleted: boolean;
+  readonly audience: number;
+  /** Of posts that are for those they name alone; empty for others. */
+  readonly mentionedIds: readonly bigint[];
   readonly text: string;
   readonly createTime: Date;
 };
 
 /** What is known of a post beside its text. `deleteTime` is missing where an older release deleted it. */
-export type PostRecord = Omit<StoredPost, "text"> & { readonly deleteTime: Date | undefined };
+export type PostRecord = Omit<StoredPost, "text" | "audience" | "mentionedIds"> & {
+  readonly deleteTime: Date | undefined;
+};
 
 /** A post to be. `timeMs` is given by imports only. */
-export type NewPost = Keyed & { readonly timeMs?: number };
+export type NewPost = Keyed & {
+  readonly audience: number;
+  /** Whom it names, whoever it is for. */
+  readonly mentionedIds: readonly bigint[];
+  readonly timeMs?: number;
+};
 
-const columns = "id, author_id, version, deleted, text, create_time";
+const columns = "id, author_id, version, deleted, audience, text, create_time";
 
 /** The truth about posts. */
 export type PostStore = ReturnType<typeof postStore>;
 
 export function postStore(db: Db) {
-  const byIds = async (ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> => {
-    const rows = await db.query(`SELECT ${columns} FROM post WHERE id IN (?)`, [[0n, ...ids]]);
-    return new Map(rows.map(postOf).map((post) => [post.id, post]));
-  };
-
   return {
-    byIds,
+    byIds: (ids: readonly bigint[]) => postsById(db, ids),
 
     /** Publishes a post once for its key. Answers what stands, and whether it stood before. */
     async create(post: NewPost, origin: Origin): Promise<{ post: StoredPost; replayed: boolean }> {
-      const { authorId, text } = post;
+      const { authorId, text, audience, mentionedIds } = post;
       const id = newId();
       const createTime = new Date(timeOf(id));
-      const created = { postId: id, authorId, version: 1, activityId: id, deleted: false };
+      const created = { postId: id, authorId, version: 1, activityId: id, deleted: false, audience, mentionedIds };
       try {
         await db.tx(async (tx) => {
           await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES ?", [
-            [keyRow(post, id)],
+            [keyRow(asked(post), id)],
           ]);
-          await tx.exec("INSERT INTO post (id, author_id, version, text, create_time) VALUES (?, ?, 1, ?, ?)", [
-            id,
-            authorId,
-            text,
-            createTime,
-          ]);
+          await tx.exec(
+            "INSERT INTO post (id, author_id, version, audience, text, create_time) VALUES (?, ?, 1, ?, ?, ?)",
+            [id, authorId, audience, text, createTime],
+          );
+          if (mentionedIds.length > 0) {
+            await tx.exec("INSERT INTO post_mention (post_id, user_id) VALUES ?", [
+              mentionedIds.map((userId) => [id, userId]),
+            ]);
+          }
           await tx.exec("INSERT INTO activity (author_id, activity_id, post_id) VALUES (?, ?, ?)", [authorId, id, id]);
           await append(tx, [postCreated(created, origin)]);
         });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
-        return { post: await madeBefore(post), replayed: true };
+        return { post: await madeBefore(db, post), replayed: true };
       }
-      return { post: { id, authorId, version: 1, deleted: false, text, createTime }, replayed: false };
+      const made = { id, authorId, version: 1, deleted: false, audience, mentionedIds, text, createTime };
+      return { post: made, replayed: false };
     },
 
     /** A post without its text, also a deleted one. */
@@ -75,8 +85,9 @@ export function postStore(db: Db) {
       db.tx(async (tx) => {
         const [row] = await tx.query(`SELECT ${columns} FROM post WHERE id = ? FOR UPDATE`, [postId]);
         if (row === undefined || bigintOf(row.author_id) !== authorId) throw notFound("post");
-        const { version, deleted } = postOf(row);
+        const { version, deleted } = recordOf(row);
         const change = {
+          ...toNobody,
           postId,
           authorId,
           version: deleted ? version : version + 1,
@@ -103,19 +114,48 @@ export function postStore(db: Db) {
       return authorIds.map((id) => (lists.get(id) ?? []).sort((a, b) => (a > b ? -1 : 1)));
     },
   };
-
-  /** What stands under a key that was used before. Another request under it is refused. */
-  async function madeBefore(keyed: Keyed): Promise<StoredPost> {
-    const id = await madeUnder(db, keyed, "post_id");
-    const post = (await byIds([id])).get(id);
-    if (post === undefined) throw notFound("post");
-    return post;
-  }
 }
 
-const postOf = (row: Row): StoredPost => ({ ...recordOf(row), text: String(row.text) });
+async function postsById(db: Db, ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {
+  const rows = await db.query(`SELECT ${columns} FROM post WHERE id IN (?)`, [[0n, ...ids]]);
+  const posts = rows.map(postOf);
+  const named = await mentionsOf(
+    db,
+    posts.filter(({ audience }) => audience === Audience.MENTIONED),
+  );
+  return new Map(posts.map((post) => [post.id, { ...post, mentionedIds: named.get(post.id) ?? [] }]));
+}
 
-const recordOf = (row: Row): Omit<StoredPost, "text"> => ({
+/** What stands under a key that was used before. Another request under it is refused. */
+async function madeBefore(db: Db, keyed: NewPost): Promise<StoredPost> {
+  const id = await madeUnder(db, asked(keyed), "post_id");
+  const post = (await postsById(db, [id])).get(id);
+  if (post === undefined) throw notFound("post");
+  return post;
+}
+
+/** Whom posts name; asked only for those that are for nobody else. */
+async function mentionsOf(db: Db, posts: readonly { readonly id: bigint }[]): Promise<Map<bigint, bigint[]>> {
+  const named = new Map<bigint, bigint[]>(posts.map(({ id }) => [id, []]));
+  if (named.size === 0) return named;
+  const rows = await db.query("SELECT post_id, user_id FROM post_mention WHERE post_id IN (?)", [[...named.keys()]]); // PRIMARY
+  for (const row of rows) named.get(bigintOf(row.post_id))?.push(bigintOf(row.user_id));
+  return named;
+}
+
+/** What a key stands for: a plain public post is its text, as it was before there were audiences. */
+export function asked({ authorId, key, text, audience, mentionedIds }: NewPost): Keyed {
+  const isPlain = audience === Audience.PUBLIC && mentionedIds.length === 0;
+  return { authorId, key, text: isPlain ? text : `${audience} ${mentionedIds.join(" ")}\n${text}` };
+}
+
+const postOf = (row: Row) => ({
+  ...recordOf(row),
+  audience: Number(row.audience),
+  text: String(row.text),
+});
+
+const recordOf = (row: Row) => ({
   id: bigintOf(row.id),
   authorId: bigintOf(row.author_id),
   version: Number(row.version),

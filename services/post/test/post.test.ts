@@ -4,27 +4,30 @@ import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf
 import { Code } from "@connectrpc/connect";
 import type { CreatePostResponse, Post } from "#gen/skein/post/v1/post_pb.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
+import { peopleOf } from "#lib/harness/people.ts";
 import { refused } from "#lib/harness/refused.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { invisible, scripts } from "#lib/harness/texts.ts";
 import { until } from "#lib/harness/until.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
-import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
+import { type Card, cards, decodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
 import { sliceOf } from "#lib/readmodel/timeline.ts";
-import { newId, timeOf } from "#lib/storage/id.ts";
+import { timeOf } from "#lib/storage/id.ts";
 import { postStore } from "../src/store.ts";
 
 let place: Scratch;
-let system: Booted<"post">;
+let system: Booted<"graph" | "post">;
 let post: typeof system.clients.post;
 let operator: typeof post;
+let somebody: () => string;
 before(async () => {
   place = scratch(process.env);
-  system = await boot(place, ["post"]);
+  system = await boot(place, ["graph", "post"]);
   post = system.clients.post;
   operator = system.operator.post;
+  somebody = await peopleOf(system);
 });
 after(async () => {
   await system?.stop();
@@ -32,7 +35,6 @@ after(async () => {
 });
 
 const as = (viewerId?: string) => system.as(viewerId);
-const somebody = () => String(newId());
 let keys = 0;
 const newKey = () => `key-${++keys}`;
 const hourMs = 3_600_000;
@@ -86,7 +88,7 @@ test("CreatePost publishes under the viewer's name; cards, the author's list and
   assert.deepEqual([made.authorId, made.text, made.version], [author, "first words", 1n]);
   assert.ok(made.createTime && Math.abs(timestampMs(made.createTime) - Date.now()) < 60_000);
   const { card, late, timeline } = await kept(author, made.id);
-  assert.deepEqual(card, { version: 1, authorId: BigInt(author), deleted: false });
+  assert.deepEqual(card, { version: 1, authorId: BigInt(author), deleted: false, ...forEverybody });
   assert.ok(late, "every follower's next read finds it in the lag");
   assert.deepEqual(timeline, [made.id]);
   assert.deepEqual(await get(made.id), [made]);
@@ -303,7 +305,7 @@ test("what BatchGetPosts and BatchListActivities found is in the read models, al
 test("a post whose writer died before it told Redis is brought in by the relay", async () => {
   const author = somebody();
   await activities(author);
-  const wanted = { authorId: BigInt(author), text: "orphan", key: newKey() };
+  const wanted = { authorId: BigInt(author), text: "orphan", key: newKey(), ...forEverybody };
   const origin = { actor: BigInt(author), traceparent: newTraceparent() };
   const { post: made } = await postStore(system.db("post")).create(wanted, origin);
   const id = String(made.id);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
-import { cards, decodeCard } from "#lib/readmodel/card.ts";
+import { cards, decodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
 import { sliceOf } from "#lib/readmodel/timeline.ts";
@@ -45,10 +45,12 @@ async function shownOf(postId: bigint, authorId: bigint) {
 
 test("a fact that is told again after Redis was lost does not show what was deleted since", async () => {
   const authorId = newId();
-  const { post } = await store.create({ authorId, text: "gone", key: "k" }, origin);
+  const { post } = await store.create({ authorId, text: "gone", key: "k", ...forEverybody }, origin);
   await store.delete(post.id, authorId, origin);
   await readModel.loadTimelines([authorId], 10);
-  await readModel.catchUp([{ postId: post.id, authorId, version: 1, activityId: post.id, deleted: false }]);
+  await readModel.catchUp([
+    { postId: post.id, authorId, version: 1, activityId: post.id, deleted: false, ...forEverybody },
+  ]);
   const { card, late, listed } = await shownOf(post.id, authorId);
   assert.deepEqual([card?.deleted ?? true, late, listed], [true, false, false]);
 });
@@ -56,16 +58,18 @@ test("a fact that is told again after Redis was lost does not show what was dele
 test("the relay shows what its writer could not; in the lag only while it is new", async () => {
   const authorId = newId();
   await readModel.loadTimelines([authorId], 10);
-  const { post } = await store.create({ authorId, text: "here", key: "k" }, origin);
-  await readModel.catchUp([{ postId: post.id, authorId, version: 1, activityId: post.id, deleted: false }]);
+  const { post } = await store.create({ authorId, text: "here", key: "k", ...forEverybody }, origin);
+  await readModel.catchUp([
+    { postId: post.id, authorId, version: 1, activityId: post.id, deleted: false, ...forEverybody },
+  ]);
   const { card, late, listed } = await shownOf(post.id, authorId);
   assert.deepEqual([card?.deleted, late, listed], [false, true, true]);
 
-  const [old] = await imports([{ authorId, text: "old", key: "o", timeMs: Date.now() - 86_400_000 }]);
+  const [old] = await imports([{ authorId, text: "old", key: "o", timeMs: Date.now() - 86_400_000, ...forEverybody }]);
   assert.ok(old !== undefined);
   await readModel.apply([old]);
   assert.deepEqual(await shownOf(old.postId, authorId), {
-    card: { version: 1, authorId, deleted: false },
+    card: { version: 1, authorId, deleted: false, ...forEverybody },
     late: false,
     listed: true,
   });
@@ -73,7 +77,13 @@ test("the relay shows what its writer could not; in the lag only while it is new
 
 test("an imported key is its author's own, and counts once", async () => {
   const [a, b] = [newId(), newId()];
-  const post = (authorId: bigint, text: string) => ({ authorId, text, key: "same", timeMs: Date.now() });
+  const post = (authorId: bigint, text: string) => ({
+    authorId,
+    text,
+    key: "same",
+    timeMs: Date.now(),
+    ...forEverybody,
+  });
   assert.equal((await imports([post(a, "a")])).length, 1);
   assert.equal((await imports([post(a, "a"), post(b, "b"), post(b, "b")])).length, 1);
   assert.equal((await imports([post(a, "a"), post(b, "b")])).length, 0);

@@ -4,6 +4,8 @@ import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
+import { maySeeAccount } from "#lib/readmodel/audience.ts";
+import { type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
 import { parseId } from "#lib/storage/id.ts";
 import type { Passwords } from "./handlers/password.ts";
 import { bioOf, displayNameOf, importedUsernameOf, lookupOf, passwordOf, usernameOf } from "./handlers/rules.ts";
@@ -20,6 +22,7 @@ type Needs = {
   store: UserStore;
   versions: AuthorVersions;
   graph: Client<typeof GraphService>;
+  standings: StandingReader;
   passwords: Passwords;
   sessions: Sessions;
   nudge: () => void;
@@ -30,7 +33,7 @@ type Context = Parameters<typeof callOf>[0];
 const againMs = 600_000;
 
 export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
-  const { store, versions, passwords, sessions, nudge } = needs;
+  const { store, versions, standings, passwords, sessions, nudge } = needs;
   return {
     async register(req, ctx) {
       const username = usernameOf(req.username);
@@ -55,19 +58,25 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       return { user: shown(user), session: await sessions.open(user.id) };
     },
 
-    async getUser(req) {
+    async getUser(req, ctx) {
       const name = lookupOf(req.user);
       const id = parseId(req.user) ?? (await store.byNames([name])).get(name);
-      const user = id === undefined ? undefined : (await versions.load([id])).get(id);
-      if (user === undefined || user.state !== userState.open) throw notFound("user");
+      const user = id === undefined ? undefined : (await seen([id], ctx)).get(id);
+      if (user === undefined) throw notFound("user");
       return { user: shown(user) };
     },
 
-    async batchGetUsers(req) {
-      if (req.userIds.length > batchMax) throw invalid("user_ids", `must be at most ${batchMax}`);
-      const ids = req.userIds.map((id) => parseId(id) ?? 0n);
-      const users = await versions.load(ids);
+    async batchGetUsers(req, ctx) {
+      const ids = idsOf(req.userIds);
+      const users = await seen(ids, ctx);
       return { users: ids.map((id) => slotOf(users.get(id))) };
+    },
+
+    async batchGetAuthorVersions(req) {
+      const ids = idsOf(req.userIds);
+      const users = await versions.load(ids);
+      const versionOf = (user: StoredUser | undefined) => (user?.state === userState.open ? user.version : 0);
+      return { versions: ids.map((id) => BigInt(versionOf(users.get(id)))) };
     },
 
     async importUsers(req, ctx) {
@@ -82,6 +91,16 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       return { userIds: users.map(({ username }) => String(ids.get(username) ?? 0)) };
     },
   };
+
+  /** Those of some users whom the viewer of a call may know of. */
+  async function seen(ids: readonly bigint[], ctx: Context): Promise<Map<bigint, StoredUser>> {
+    const viewerId = viewerIdOf(ctx);
+    const users = await versions.load(ids);
+    const known = await standings(viewerId, [...users.keys()], within(ctx));
+    const maySee = ({ id, state }: StoredUser) =>
+      state === userState.open && maySeeAccount(viewerId, id, known.get(id));
+    return new Map([...users].filter(([, user]) => maySee(user)));
+  }
 
   /** A registration that comes again (a retry, an answer that got lost) is known by its password, while it is young. */
   async function sameAgain(username: string, password: string): Promise<bigint> {
@@ -106,8 +125,12 @@ export async function finishRegistration(
   nudge();
 }
 
-const slotOf = (user: StoredUser | undefined) =>
-  user === undefined || user.state !== userState.open ? {} : { user: shown(user) };
+function idsOf(userIds: readonly string[]): bigint[] {
+  if (userIds.length > batchMax) throw invalid("user_ids", `must be at most ${batchMax}`);
+  return userIds.map((id) => parseId(id) ?? 0n);
+}
+
+const slotOf = (user: StoredUser | undefined) => (user === undefined ? {} : { user: shown(user) });
 
 const shown = ({ id, version, username, displayName, bio, createTime }: StoredUser) => ({
   id: String(id),

@@ -1,6 +1,7 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
+import { standingReader } from "#lib/readmodel/standing.ts";
 import { openService } from "#lib/service/open.ts";
 import { config } from "./config.ts";
 import { sweepRegistrations } from "./consumer.ts";
@@ -20,6 +21,7 @@ const handlers = userHandlers({
   store,
   versions: userReadModel(redis, store, log),
   graph,
+  standings: standingReader(redis, graph),
   passwords: passwords({ memoryKib: config.passwordMemoryKib }),
   sessions: await sessions({ accessKey: config.accessKey, lifeSeconds: config.accessTokenSeconds }),
   nudge,

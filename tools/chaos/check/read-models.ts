@@ -47,7 +47,7 @@ export async function checkReadModels(world: World): Promise<Finding[]> {
 }
 
 async function checkCards({ truth, redis }: World): Promise<string[]> {
-  const rows = await truth.post.query("SELECT id, version, author_id, deleted FROM post");
+  const rows = await truth.post.query("SELECT id, version, author_id, deleted, audience FROM post");
   const kept = await valuesOf(
     redis,
     rows.map((row) => cards.keyOf(redis, bigintOf(row.id))),
@@ -55,14 +55,17 @@ async function checkCards({ truth, redis }: World): Promise<string[]> {
   return rows.flatMap((row, nth) => {
     const bytes = kept[nth];
     if (bytes === null || bytes === undefined) return [];
-    const card = decodeCard(bytes);
+    const { mentionedIds: _, ...card } = decodeCard(bytes);
     const right = {
       version: Number(row.version),
       authorId: bigintOf(row.author_id),
       deleted: Number(row.deleted) === 1,
+      audience: Number(row.deleted) === 1 ? card.audience : Number(row.audience),
     };
     if (isDeepStrictEqual(card, right)) return [];
-    const said = ({ version, deleted }: typeof right) => `version ${version}${deleted ? ", deleted" : ""}`;
+    const isForOthers = card.audience !== right.audience;
+    const said = ({ version, deleted, audience }: typeof right) =>
+      `version ${version}${deleted ? ", deleted" : ""}${isForOthers ? `, for audience ${audience}` : ""}`;
     return [`the card of post ${row.id} says ${said(card)}; it is ${said(right)}`];
   });
 }

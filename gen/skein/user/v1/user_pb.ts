@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/user/v1/user.proto.
  */
 export const file_skein_user_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi91c2VyL3YxL3VzZXIucHJvdG8SDXNrZWluLnVzZXIudjEiiQEKBFVzZXISCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIQCgh1c2VybmFtZRgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkSCwoDYmlvGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLCg9SZWdpc3RlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIl4KEFJlZ2lzdGVyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYuc2tlaW4udXNlci52MS5TZXNzaW9uIlAKB1Nlc3Npb24SFAoMYWNjZXNzX3Rva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIyCgxMb2dJblJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiWwoNTG9nSW5SZXNwb25zZRIhCgR1c2VyGAEgASgLMhMuc2tlaW4udXNlci52MS5Vc2VyEicKB3Nlc3Npb24YAiABKAsyFi5za2Vpbi51c2VyLnYxLlNlc3Npb24iHgoOR2V0VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSI0Cg9HZXRVc2VyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIoChRCYXRjaEdldFVzZXJzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJAChVCYXRjaEdldFVzZXJzUmVzcG9uc2USJwoFdXNlcnMYASADKAsyGC5za2Vpbi51c2VyLnYxLkZvdW5kVXNlciIuCglGb3VuZFVzZXISIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciJSChJJbXBvcnRVc2Vyc1JlcXVlc3QSKgoFdXNlcnMYASADKAsyGy5za2Vpbi51c2VyLnYxLkltcG9ydGVkVXNlchIQCghwYXNzd29yZBgCIAEoCSJDCgxJbXBvcnRlZFVzZXISEAoIdXNlcm5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgsKA2JpbxgDIAEoCSInChNJbXBvcnRVc2Vyc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJMpcECgtVc2VyU2VydmljZRJeCghSZWdpc3RlchIeLnNrZWluLnVzZXIudjEuUmVnaXN0ZXJSZXF1ZXN0Gh8uc2tlaW4udXNlci52MS5SZWdpc3RlclJlc3BvbnNlIhGquxgNCAEQAxgCIAIoAjCIJxJVCgVMb2dJbhIbLnNrZWluLnVzZXIudjEuTG9nSW5SZXF1ZXN0Ghwuc2tlaW4udXNlci52MS5Mb2dJblJlc3BvbnNlIhGquxgNCAEQAxgEIAEoAjCIJxJbCgdHZXRVc2VyEh0uc2tlaW4udXNlci52MS5HZXRVc2VyUmVxdWVzdBoeLnNrZWluLnVzZXIudjEuR2V0VXNlclJlc3BvbnNlIhGquxgNCAEQARgBIAIoATDQDxJtCg1CYXRjaEdldFVzZXJzEiMuc2tlaW4udXNlci52MS5CYXRjaEdldFVzZXJzUmVxdWVzdBokLnNrZWluLnVzZXIudjEuQmF0Y2hHZXRVc2Vyc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoATDQDxJoCgtJbXBvcnRVc2VycxIhLnNrZWluLnVzZXIudjEuSW1wb3J0VXNlcnNSZXF1ZXN0GiIuc2tlaW4udXNlci52MS5JbXBvcnRVc2Vyc1Jlc3BvbnNlIhKquxgOCAQQBBgCIAIoBDCw6gEaG7K7GANiZmayuxgEZmVlZLK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi91c2VyL3YxL3VzZXIucHJvdG8SDXNrZWluLnVzZXIudjEiiQEKBFVzZXISCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIQCgh1c2VybmFtZRgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkSCwoDYmlvGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLCg9SZWdpc3RlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIl4KEFJlZ2lzdGVyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYuc2tlaW4udXNlci52MS5TZXNzaW9uIlAKB1Nlc3Npb24SFAoMYWNjZXNzX3Rva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIyCgxMb2dJblJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiWwoNTG9nSW5SZXNwb25zZRIhCgR1c2VyGAEgASgLMhMuc2tlaW4udXNlci52MS5Vc2VyEicKB3Nlc3Npb24YAiABKAsyFi5za2Vpbi51c2VyLnYxLlNlc3Npb24iHgoOR2V0VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSI0Cg9HZXRVc2VyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIoChRCYXRjaEdldFVzZXJzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJAChVCYXRjaEdldFVzZXJzUmVzcG9uc2USJwoFdXNlcnMYASADKAsyGC5za2Vpbi51c2VyLnYxLkZvdW5kVXNlciIuCglGb3VuZFVzZXISIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIxCh1CYXRjaEdldEF1dGhvclZlcnNpb25zUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSIyCh5CYXRjaEdldEF1dGhvclZlcnNpb25zUmVzcG9uc2USEAoIdmVyc2lvbnMYASADKAQiUgoSSW1wb3J0VXNlcnNSZXF1ZXN0EioKBXVzZXJzGAEgAygLMhsuc2tlaW4udXNlci52MS5JbXBvcnRlZFVzZXISEAoIcGFzc3dvcmQYAiABKAkiQwoMSW1wb3J0ZWRVc2VyEhAKCHVzZXJuYW1lGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRILCgNiaW8YAyABKAkiJwoTSW1wb3J0VXNlcnNSZXNwb25zZRIQCgh1c2VyX2lkcxgBIAMoCTKiBQoLVXNlclNlcnZpY2USXgoIUmVnaXN0ZXISHi5za2Vpbi51c2VyLnYxLlJlZ2lzdGVyUmVxdWVzdBofLnNrZWluLnVzZXIudjEuUmVnaXN0ZXJSZXNwb25zZSIRqrsYDQgBEAMYAiACKAIwiCcSVQoFTG9nSW4SGy5za2Vpbi51c2VyLnYxLkxvZ0luUmVxdWVzdBocLnNrZWluLnVzZXIudjEuTG9nSW5SZXNwb25zZSIRqrsYDQgBEAMYBCABKAIwiCcSWwoHR2V0VXNlchIdLnNrZWluLnVzZXIudjEuR2V0VXNlclJlcXVlc3QaHi5za2Vpbi51c2VyLnYxLkdldFVzZXJSZXNwb25zZSIRqrsYDQgBEAEYASACKAEw0A8SbQoNQmF0Y2hHZXRVc2VycxIjLnNrZWluLnVzZXIudjEuQmF0Y2hHZXRVc2Vyc1JlcXVlc3QaJC5za2Vpbi51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SiAEKFkJhdGNoR2V0QXV0aG9yVmVyc2lvbnMSLC5za2Vpbi51c2VyLnYxLkJhdGNoR2V0QXV0aG9yVmVyc2lvbnNSZXF1ZXN0Gi0uc2tlaW4udXNlci52MS5CYXRjaEdldEF1dGhvclZlcnNpb25zUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmgKC0ltcG9ydFVzZXJzEiEuc2tlaW4udXNlci52MS5JbXBvcnRVc2Vyc1JlcXVlc3QaIi5za2Vpbi51c2VyLnYxLkltcG9ydFVzZXJzUmVzcG9uc2UiEqq7GA4IBBAEGAIgAigEMLDqARobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
 
 /**
  * A user's public profile. Immutable for one (id, version).
@@ -272,6 +272,40 @@ export const FoundUserSchema: GenMessage<FoundUser> = /*@__PURE__*/
   messageDesc(file_skein_user_v1_user, 10);
 
 /**
+ * @generated from message skein.user.v1.BatchGetAuthorVersionsRequest
+ */
+export type BatchGetAuthorVersionsRequest = Message<"skein.user.v1.BatchGetAuthorVersionsRequest"> & {
+  /**
+   * @generated from field: repeated string user_ids = 1;
+   */
+  userIds: string[];
+};
+
+/**
+ * Describes the message skein.user.v1.BatchGetAuthorVersionsRequest.
+ * Use `create(BatchGetAuthorVersionsRequestSchema)` to create a new message.
+ */
+export const BatchGetAuthorVersionsRequestSchema: GenMessage<BatchGetAuthorVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_user_v1_user, 11);
+
+/**
+ * @generated from message skein.user.v1.BatchGetAuthorVersionsResponse
+ */
+export type BatchGetAuthorVersionsResponse = Message<"skein.user.v1.BatchGetAuthorVersionsResponse"> & {
+  /**
+   * @generated from field: repeated uint64 versions = 1;
+   */
+  versions: bigint[];
+};
+
+/**
+ * Describes the message skein.user.v1.BatchGetAuthorVersionsResponse.
+ * Use `create(BatchGetAuthorVersionsResponseSchema)` to create a new message.
+ */
+export const BatchGetAuthorVersionsResponseSchema: GenMessage<BatchGetAuthorVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_user_v1_user, 12);
+
+/**
  * @generated from message skein.user.v1.ImportUsersRequest
  */
 export type ImportUsersRequest = Message<"skein.user.v1.ImportUsersRequest"> & {
@@ -293,7 +327,7 @@ export type ImportUsersRequest = Message<"skein.user.v1.ImportUsersRequest"> & {
  * Use `create(ImportUsersRequestSchema)` to create a new message.
  */
 export const ImportUsersRequestSchema: GenMessage<ImportUsersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 11);
+  messageDesc(file_skein_user_v1_user, 13);
 
 /**
  * One user to import.
@@ -324,7 +358,7 @@ export type ImportedUser = Message<"skein.user.v1.ImportedUser"> & {
  * Use `create(ImportedUserSchema)` to create a new message.
  */
 export const ImportedUserSchema: GenMessage<ImportedUser> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 12);
+  messageDesc(file_skein_user_v1_user, 14);
 
 /**
  * @generated from message skein.user.v1.ImportUsersResponse
@@ -343,7 +377,7 @@ export type ImportUsersResponse = Message<"skein.user.v1.ImportUsersResponse"> &
  * Use `create(ImportUsersResponseSchema)` to create a new message.
  */
 export const ImportUsersResponseSchema: GenMessage<ImportUsersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 13);
+  messageDesc(file_skein_user_v1_user, 15);
 
 /**
  * UserService owns accounts, credentials and profiles.
@@ -384,8 +418,8 @@ export const UserService: GenService<{
     output: typeof GetUserResponseSchema;
   },
   /**
-   * BatchGetUsers answers in the order asked, one entry an id, absent is empty. At most 100 ids. Leaves the versions
-   * it found in the read model.
+   * BatchGetUsers answers in the order asked, one entry an id, empty where there is none that the viewer may see. At most
+   * 100 ids. Leaves the versions it found in the read model.
    *
    * @generated from rpc skein.user.v1.UserService.BatchGetUsers
    */
@@ -393,6 +427,17 @@ export const UserService: GenService<{
     methodKind: "unary";
     input: typeof BatchGetUsersRequestSchema;
     output: typeof BatchGetUsersResponseSchema;
+  },
+  /**
+   * BatchGetAuthorVersions answers the versions of profiles in the order asked, 0 where there is none, whoever asks;
+   * leaves them in the read model. At most 100 ids.
+   *
+   * @generated from rpc skein.user.v1.UserService.BatchGetAuthorVersions
+   */
+  batchGetAuthorVersions: {
+    methodKind: "unary";
+    input: typeof BatchGetAuthorVersionsRequestSchema;
+    output: typeof BatchGetAuthorVersionsResponseSchema;
   },
   /**
    * ImportUsers opens many accounts that share one password, or have none. At most 1,000 a call. Taken names are

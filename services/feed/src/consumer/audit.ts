@@ -4,8 +4,9 @@ import { newTraceparent, onBehalfOf } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { counter } from "#lib/mesh/metrics.ts";
 import type { Loop } from "#lib/mesh/run.ts";
+import { isInHome, maySeePost } from "#lib/readmodel/audience.ts";
 import { cards } from "#lib/readmodel/card.ts";
-import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
+import { followSets, homeTimelines, tieSets } from "#lib/readmodel/families.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { newestFirst } from "../read-model/merge.ts";
@@ -67,11 +68,12 @@ export function createAuditor({ timelines, truth, redis, log, everyMs }: Needs) 
     const low = more === undefined ? 0n : (shown.at(-1) ?? 0n);
     const floor = low > due.floor ? low : due.floor;
     const is = new Set(shown);
-    const should = new Set(due.entries.map(({ activityId }) => activityId));
+    const proposed = due.entries.filter(({ activityId }) => is.has(activityId));
+    const may = new Set(await standing(truth, viewerId, proposed, options));
     const missing = due.entries.filter(({ activityId }) => activityId >= floor && !is.has(activityId));
     return {
-      missing: await standing(truth, missing, options),
-      extra: shown.filter((id) => id >= floor && !should.has(id)),
+      missing: await standing(truth, viewerId, missing, options),
+      extra: shown.filter((id) => id >= floor && !may.has(id)),
       isOrdered: shown.every((id, nth) => nth === 0 || id < (shown[nth - 1] as bigint)),
     };
   }
@@ -103,6 +105,7 @@ export function createAuditor({ timelines, truth, redis, log, everyMs }: Needs) 
 
   async function mend(viewerId: bigint, postIds: readonly bigint[]): Promise<void> {
     await followSets.drop(redis, [viewerId]);
+    await tieSets.drop(redis, [viewerId]);
     const pipeline = redis.pipeline().del(homeTimelines.keyOf(redis, viewerId));
     for (const id of postIds) pipeline.del(cards.keyOf(redis, id));
     await redis.run(pipeline);
@@ -150,18 +153,32 @@ async function dueOf(
   return { entries: entries.slice(0, entriesMax), floor: last ?? floor };
 }
 
-/** Those of some entries that are to be shown: the post is there, and its author has a profile. */
-async function standing(truth: Truth, entries: readonly TimelineEntry[], options: CallOptions): Promise<bigint[]> {
+/** Those of some entries that are to be shown: the viewer may see the post at home, and its author has a profile. */
+async function standing(
+  truth: Truth,
+  viewerId: bigint,
+  entries: readonly TimelineEntry[],
+  options: CallOptions,
+): Promise<bigint[]> {
   if (entries.length === 0) return [];
-  const [posts, authors] = await Promise.all([
+  const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
+  const [posts, authors, standings] = await Promise.all([
     truth.cards(
       entries.map(({ activityId }) => activityId),
       options,
     ),
-    truth.authorVersions([...new Set(entries.map(({ authorId }) => authorId))], options),
+    truth.authorVersions(authorIds, options),
+    truth.standings(viewerId, authorIds, options),
   ]);
   return entries
-    .filter(({ activityId, authorId }) => posts.has(activityId) && authors.has(authorId))
+    .filter(({ activityId, authorId }) => {
+      const standing = standings.get(authorId);
+      return (
+        authors.has(authorId) &&
+        maySeePost(viewerId, posts.get(activityId), standing) &&
+        isInHome(viewerId, authorId, standing)
+      );
+    })
     .map(({ activityId }) => activityId);
 }
 

@@ -3,6 +3,8 @@ import type { GetFollowResponse } from "#gen/skein/graph/v1/graph_pb.ts";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { GetPostRecordResponse } from "#gen/skein/post/v1/post_pb.ts";
 import { pause } from "#lib/events/lease.ts";
+import { isInHome, maySeePost, type Standing } from "#lib/readmodel/audience.ts";
+import type { Card } from "#lib/readmodel/card.ts";
 import { lag, sinceOf } from "#lib/readmodel/lag.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
@@ -18,6 +20,9 @@ export type Evidence = {
   readonly post: GetPostRecordResponse | undefined;
   /** The viewer to the author; to themselves where there is no post. */
   readonly follow: GetFollowResponse;
+  /** The author to the viewer, and for whom the post is; undefined where there is no post. */
+  readonly standing: Standing | undefined;
+  readonly card: Card | undefined;
   readonly hasProfile: boolean;
   /** Truth says that the post belongs into the feed. */
   readonly due: boolean;
@@ -56,26 +61,39 @@ export function examiner(needs: Needs) {
     const post = await truth.postRecord(postId, options);
     const authorId = post === undefined ? viewerId : BigInt(post.authorId);
     const follow = await truth.follow(viewerId, authorId, options);
-    const none = { viewerId, postId, post, follow, hasProfile: false, due: false, proposed: false, visible: false };
+    const none = {
+      viewerId,
+      postId,
+      post,
+      follow,
+      standing: undefined,
+      card: undefined,
+      hasProfile: false,
+      due: false,
+      proposed: false,
+      visible: false,
+    };
     if (post === undefined || follow.followerState === AccountState.UNSPECIFIED)
       return { ...none, shown: false, sources: undefined, lagMs: undefined, fanout: undefined };
     const entry = { activityId: postId, authorId };
-    const [read, lagMs, fanout] = await Promise.all([
+    const [read, standings, cards, lagMs, fanout] = await Promise.all([
       readAs(viewerId, entry, options),
+      truth.standings(viewerId, [authorId], options),
+      truth.cards([postId], options),
       lagTime(needs.redis, entry),
       needs.store.fanout(entry),
     ]);
     const hasProfile = read.visible || (await truth.authorVersions([authorId], options)).has(authorId);
-    const isTheirs = authorId === viewerId || (follow.following && follow.followeeState === AccountState.ACTIVE);
-    const due = !post.deleted && hasProfile && isTheirs;
-    return { ...none, ...read, hasProfile, due, shown: read.proposed && read.visible, lagMs, fanout };
+    const [standing, card] = [standings.get(authorId), cards.get(postId)];
+    const due = hasProfile && maySeePost(viewerId, card, standing) && isInHome(viewerId, authorId, standing);
+    return { ...none, ...read, standing, card, hasProfile, due, shown: read.proposed && read.visible, lagMs, fanout };
   }
 
   /** Both steps of a home read whose page ends above the entry. */
   async function readAs(viewerId: bigint, entry: TimelineEntry, options: CallOptions) {
     const [{ entries, sources }, seen] = await Promise.all([
       candidates(viewerId, entry.activityId + 1n, 1, options),
-      visibleOf(needs, [entry], { viewerId, byFollows: true }, options),
+      visibleOf(needs, [entry], { viewerId, atHome: true }, options),
     ]);
     const proposed = entries.some(({ activityId }) => activityId === entry.activityId);
     return { proposed, visible: seen.length > 0, sources };

@@ -8,6 +8,8 @@ import {
   TimelineState,
 } from "#gen/skein/feed/v1/feed_pb.ts";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
+import { maySeePost, type Standing } from "#lib/readmodel/audience.ts";
+import type { Card } from "#lib/readmodel/card.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import type { FanoutRecord } from "../store.ts";
@@ -34,7 +36,7 @@ const standingOf = ({ viewerId, post, follow }: Evidence): Explanation =>
     : { kind: Kind.FOLLOWING, ...(follow.changeTime && { time: follow.changeTime }) };
 
 /** All that hides it: one alone would be enough. */
-function hidingOf({ viewerId, post, follow, hasProfile }: Evidence): Explanation[] {
+function hidingOf({ viewerId, post, follow, standing, card, hasProfile }: Evidence): Explanation[] {
   const isOwn = BigInt(post?.authorId ?? 0) === viewerId;
   const found: Explanation[] = [];
   if (post?.deleted) found.push({ kind: Kind.DELETED, ...(post.deleteTime && { time: post.deleteTime }) });
@@ -42,9 +44,22 @@ function hidingOf({ viewerId, post, follow, hasProfile }: Evidence): Explanation
     found.push({ kind: Kind.NOT_FOLLOWING, ...(follow.changeTime && { time: follow.changeTime }) });
   if (!isOwn && follow.followeeState !== AccountState.ACTIVE)
     found.push({ kind: Kind.ACCOUNT_STATE, authorState: follow.followeeState });
+  if (!isOwn && (standing?.blocking || standing?.blockedBy)) found.push({ kind: Kind.BLOCKED });
+  if (!isOwn && standing?.muting) found.push({ kind: Kind.MUTED });
+  if (!isOwn && isForOthers(viewerId, card, standing)) found.push({ kind: Kind.NOT_IN_AUDIENCE });
   if (!hasProfile) found.push({ kind: Kind.NO_PROFILE });
   return found;
 }
+
+/** Whether it would still be hidden if its author were there and nobody blocked anybody. */
+const isForOthers = (viewerId: bigint, card: Card | undefined, standing: Standing | undefined): boolean =>
+  card !== undefined &&
+  standing !== undefined &&
+  !maySeePost(
+    viewerId,
+    { ...card, deleted: false },
+    { ...standing, state: AccountState.ACTIVE, blocking: false, blockedBy: false },
+  );
 
 /** How it came into the page. What a timeline holds was pushed if it became public after the timeline was made. */
 function wayOf({ postId, sources, lagMs, fanout }: Evidence): Explanation[] {

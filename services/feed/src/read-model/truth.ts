@@ -4,8 +4,11 @@ import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { GetPostRecordResponse, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import type { ViewerId } from "#lib/readmodel/audience.ts";
 import type { Card } from "#lib/readmodel/card.ts";
 import type { MemberSet } from "#lib/readmodel/member-set.ts";
+import { type Standings, standingsByTruth } from "#lib/readmodel/standing.ts";
+import { cardsByTruth } from "#lib/readmodel/visible-post.ts";
 
 /** What the owners of the truth answer where a read model is missing. Each answer also fills it. */
 export type Truth = ReturnType<typeof truthOf>;
@@ -59,14 +62,14 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
       return answers.flat();
     },
 
+    /** How a viewer stands to accounts. */
+    standings: async (viewerId: ViewerId, userIds: readonly bigint[], options: CallOptions): Promise<Standings> =>
+      userIds.length === 0 ? new Map() : standingsByTruth(graph, viewerId, userIds, options),
+
     async cards(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, Card>> {
       const found = new Map<bigint, Card>();
       await inBatches(postIds, async (ids) => {
-        const { posts } = await post.batchGetPosts({ postIds: ids.map(String) }, options);
-        for (const { post: one } of posts) {
-          if (one !== undefined)
-            found.set(BigInt(one.id), { version: Number(one.version), authorId: BigInt(one.authorId), deleted: false });
-        }
+        for (const [id, card] of await cardsByTruth(post, ids, options)) found.set(id, card);
       });
       return found;
     },
@@ -105,8 +108,8 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
     async authorVersions(userIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, number>> {
       const found = new Map<bigint, number>();
       await inBatches(userIds, async (ids) => {
-        const { users } = await user.batchGetUsers({ userIds: ids.map(String) }, options);
-        for (const { user: one } of users) if (one !== undefined) found.set(BigInt(one.id), Number(one.version));
+        const { versions } = await user.batchGetAuthorVersions({ userIds: ids.map(String) }, options);
+        for (const [nth, id] of ids.entries()) if (versions[nth]) found.set(id, Number(versions[nth]));
       });
       return found;
     },

@@ -1,9 +1,9 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
+import { isInHome, maySeePost, type ViewerId } from "#lib/readmodel/audience.ts";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
-import { followSets } from "#lib/readmodel/families.ts";
-import { membersIn } from "#lib/readmodel/member-set.ts";
+import { askStandings, type Standings, standingCommands, standingsIn } from "#lib/readmodel/standing.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Asked, askReactions, type Reactions, reactionsOf } from "./reactions.ts";
@@ -12,29 +12,30 @@ import type { Truth } from "./truth.ts";
 /** An entry that its viewer may see at this moment. */
 export type Visible = TimelineEntry & Reactions & { readonly postVersion: number; readonly authorVersion: number };
 
-/** Who looks: `viewerId` where somebody is signed in; `byFollows` where only those whom the viewer follows are shown. */
-export type Looker = { readonly viewerId: bigint | undefined; readonly byFollows: boolean };
+/** Who looks: `viewerId` where somebody is signed in; `atHome` where only those whom the viewer follows are shown. */
+export type Looker =
+  | { readonly viewerId: bigint; readonly atHome: true }
+  | { readonly viewerId: ViewerId; readonly atHome: false };
 
 type Needs = { readonly redis: Redis; readonly truth: Truth };
 
 const cardCounts = cacheCounts("card");
 const authorVersionCounts = cacheCounts("author_version");
-const followSetCounts = cacheCounts("follow_set");
 
 /**
  * The second step of a feed read, one round trip: decides, entry by entry, whether the viewer may see it now. Whatever
- * a timeline holds, a deleted post has a tombstone and an unfollowed author is not in the set. Reactions are in the same
- * round trip.
+ * a timeline holds, a deleted post has a tombstone, its card says for whom it is, and how its author stands to the viewer is
+ * asked each time. Reactions are in the same round trip. The number of commands is the same for every viewer.
  */
 export async function visibleOf(
   needs: Needs,
   entries: readonly TimelineEntry[],
-  { viewerId, byFollows }: Looker,
+  looker: Looker,
   options: CallOptions,
 ): Promise<Visible[]> {
   if (entries.length === 0) return [];
   const { redis } = needs;
-  const followsOf = byFollows ? viewerId : undefined;
+  const { viewerId } = looker;
   const postIds = entries.map(({ activityId }) => activityId);
   const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
   const keys = [
@@ -42,17 +43,17 @@ export async function visibleOf(
     ...authorIds.map((id) => authorVersions.keyOf(redis, id)),
   ];
   const pipeline = redis.pipeline().mgetBuffer(...keys);
+  askStandings(redis, pipeline, viewerId, authorIds);
   askReactions(redis, pipeline, postIds, viewerId);
-  if (followsOf !== undefined) followSets.ask(redis, pipeline, followsOf, authorIds);
   const [values, ...rest] = (await redis.run(pipeline)) as [(Buffer | null)[], ...unknown[]];
-  const follows = followsOf === undefined ? undefined : rest.pop();
+  const asked = rest.splice(0, standingCommands(viewerId));
 
-  const [known, versions, followed] = await Promise.all([
+  const [known, versions, standings] = await Promise.all([
     cardsOf(needs, postIds, values, options),
     versionsOf(needs, authorIds, values.slice(postIds.length), options),
-    followsOf === undefined ? undefined : followedOf(needs, followsOf, authorIds, follows, options),
+    standingsOf(needs, viewerId, authorIds, asked, options),
   ]);
-  const visible = allowed(entries, { known, versions, followed }, followsOf);
+  const visible = allowed(entries, { known, versions, standings }, looker);
   const shown = new Set(visible.map(({ activityId }) => activityId));
   const reactions = await reactionsOf(needs, postIds, shown, rest as unknown as Asked, viewerId, options);
   return visible.map((entry) => ({ ...entry, ...(reactions.get(entry.activityId) as Reactions) }));
@@ -62,22 +63,20 @@ export async function visibleOf(
 export async function visibleByTruth(
   truth: Truth,
   entries: readonly TimelineEntry[],
-  { viewerId, byFollows }: Looker,
+  looker: Looker,
   options: CallOptions,
 ): Promise<Visible[]> {
   if (entries.length === 0) return [];
-  const followsOf = byFollows ? viewerId : undefined;
   const postIds = entries.map(({ activityId }) => activityId);
   const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
-  const [known, versions, followed, likes, comments] = await Promise.all([
+  const [known, versions, standings, likes, comments] = await Promise.all([
     truth.cards(postIds, options),
     truth.authorVersions(authorIds, options),
-    followsOf === undefined ? undefined : truth.followSet(followsOf, options),
+    truth.standings(looker.viewerId, authorIds, options),
     truth.likes(postIds, options),
     truth.commentCounts(postIds, options),
   ]);
-  const follows = followed && new Set(followed.followeeIds);
-  return allowed(entries, { known, versions, followed: follows }, followsOf).map((entry) => ({
+  return allowed(entries, { known, versions, standings }, looker).map((entry) => ({
     ...entry,
     likeCount: likes.get(entry.activityId)?.count ?? 0,
     commentCount: comments.get(entry.activityId) ?? 0,
@@ -88,21 +87,21 @@ export async function visibleByTruth(
 type Known = {
   readonly known: ReadonlyMap<bigint, Card>;
   readonly versions: ReadonlyMap<bigint, number>;
-  /** Undefined where it does not matter. */
-  readonly followed: ReadonlySet<bigint> | undefined;
+  readonly standings: Standings;
 };
 
-/** The rule itself: standing posts of authors who are there and, in a home feed, followed. */
+/** Posts that their viewer may see, of authors who have a profile and, in a home feed, belong there. */
 function allowed(
   entries: readonly TimelineEntry[],
-  { known, versions, followed }: Known,
-  followsOf: bigint | undefined,
+  { known, versions, standings }: Known,
+  { viewerId, atHome }: Looker,
 ): Omit<Visible, keyof Reactions>[] {
   return entries.flatMap((entry) => {
     const card = known.get(entry.activityId);
     const authorVersion = versions.get(entry.authorId);
-    if (card === undefined || card.deleted || authorVersion === undefined) return [];
-    if (followed !== undefined && entry.authorId !== followsOf && !followed.has(entry.authorId)) return [];
+    const standing = standings.get(entry.authorId);
+    if (card === undefined || authorVersion === undefined || !maySeePost(viewerId, card, standing)) return [];
+    if (atHome && !isInHome(viewerId, entry.authorId, standing)) return [];
     return [{ ...entry, postVersion: card.version, authorVersion }];
   });
 }
@@ -144,15 +143,16 @@ async function versionsOf(
   return found;
 }
 
-/** Which authors the viewer follows: by the set in Redis, or by truth where there is none. */
-async function followedOf(
+/** How authors stand to the viewer: by the read models, or by truth where they lack one. */
+async function standingsOf(
   { truth }: Needs,
-  viewerId: bigint,
+  viewerId: ViewerId,
   authorIds: readonly bigint[],
-  answer: unknown,
+  asked: readonly unknown[],
   options: CallOptions,
-): Promise<ReadonlySet<bigint>> {
-  const kept = membersIn(answer, authorIds);
-  followSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
-  return kept?.ids ?? new Set((await truth.followSet(viewerId, options)).followeeIds);
+): Promise<Standings> {
+  const kept = standingsIn(asked, viewerId, authorIds);
+  const missing = authorIds.filter((id) => !kept.has(id));
+  if (missing.length === 0) return kept;
+  return new Map([...kept, ...(await truth.standings(viewerId, missing, options))]);
 }

@@ -3,7 +3,7 @@ import { idAt } from "#lib/storage/id.ts";
 import { hashOf, keyRow } from "#lib/storage/idempotency.ts";
 import { type Db, isDuplicate, type Sql } from "#lib/storage/mysql.ts";
 import { type PostChange, postCreated } from "../events.ts";
-import type { NewPost } from "../store.ts";
+import { asked, type NewPost } from "../store.ts";
 
 /** A post to import, with the moment it became public. */
 export type ImportedPost = NewPost & { readonly timeMs: number };
@@ -27,20 +27,22 @@ async function importOnce(tx: Sql, posts: readonly ImportedPost[], origin: Origi
   const rows = (await freshOf(tx, posts)).map((post) => ({ ...post, id: idAt(post.timeMs) }));
   if (rows.length === 0) return [];
   await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES ?", [
-    rows.map((post) => keyRow(post, post.id)),
+    rows.map((post) => keyRow(asked(post), post.id)),
   ]);
-  await tx.exec("INSERT INTO post (id, author_id, version, text, create_time) VALUES ?", [
-    rows.map(({ id, authorId, text, timeMs }) => [id, authorId, 1, text, new Date(timeMs)]),
+  await tx.exec("INSERT INTO post (id, author_id, version, audience, text, create_time) VALUES ?", [
+    rows.map(({ id, authorId, audience, text, timeMs }) => [id, authorId, 1, audience, text, new Date(timeMs)]),
   ]);
   await tx.exec("INSERT INTO activity (author_id, activity_id, post_id) VALUES ?", [
     rows.map(({ id, authorId }) => [authorId, id, id]),
   ]);
-  const changes = rows.map(({ id, authorId }) => ({
+  const changes = rows.map(({ id, authorId, audience, mentionedIds }) => ({
     postId: id,
     authorId,
     version: 1,
     activityId: id,
     deleted: false,
+    audience,
+    mentionedIds,
   }));
   await append(
     tx,
