@@ -105,7 +105,7 @@ test("a later card stands against every older one, and a fill begun before a flu
   await put(card(2, true));
   await fill([card(1)]);
   await put(card(1));
-  assert.deepEqual(await read(), { version: 2, authorId: 3n, deleted: true });
+  assert.deepEqual(await read(), { version: 2, authorId: 3n, deleted: true, ...forEverybody });
 
   const stale = await cards.fill(redis, [id]);
   await redis.run(redis.pipeline().del(cards.keyOf(redis, id), redis.bucketKey("epoch.card", id)));

@@ -87,8 +87,8 @@ test("after Redis lost everything, counts are read from truth and left there; of
     [0, false],
   ]);
   assert.deepEqual(await countInRedis(liked), { version: 1, value: 1 });
-  for (const post of [bare, unknown]) assert.deepEqual(await countInRedis(post), { version: 0, value: 0 });
-  assert.equal(await countInRedis("0"), undefined, "what names no post is not remembered");
+  assert.deepEqual(await countInRedis(bare), { version: 0, value: 0 });
+  for (const id of [unknown, "0"]) assert.equal(await countInRedis(id), undefined, "what is no post is not remembered");
   await like(somebody(), bare);
   await allTold();
   assert.deepEqual(await countInRedis(bare), { version: 1, value: 1 }, "a 0 that was remembered gives way");

@@ -95,11 +95,13 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
   /** Those of some users whom the viewer of a call may know of. */
   async function seen(ids: readonly bigint[], ctx: Context): Promise<Map<bigint, StoredUser>> {
     const viewerId = viewerIdOf(ctx);
-    const users = await versions.load(ids);
-    const known = await standings(viewerId, [...users.keys()], within(ctx));
-    const maySee = ({ id, state }: StoredUser) =>
-      state === userState.open && maySeeAccount(viewerId, id, known.get(id));
-    return new Map([...users].filter(([, user]) => maySee(user)));
+    const open = [...(await versions.load(ids))].filter(([, { state }]) => state === userState.open);
+    const known = await standings(
+      viewerId,
+      open.map(([id]) => id),
+      within(ctx),
+    );
+    return new Map(open.filter(([id]) => maySeeAccount(viewerId, id, known.get(id))));
   }
 
   /** A registration that comes again (a retry, an answer that got lost) is known by its password, while it is young. */
