@@ -4,7 +4,11 @@ import { type CallOptions, type Client, Code, ConnectError, createClient, type T
 import { Health, HealthCheckResponse_ServingStatus } from "#gen/grpc/health/v1/health_pb.ts";
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
+import { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
+import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
+import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
@@ -28,8 +32,17 @@ const services = {
   feed: FeedService,
 } as const;
 
+/** Graph has several contracts; a test calls them as one. */
+const graphServices = [RelationService, MuteService, ListService, AccountService] as const;
+
 export type Noun = keyof typeof services;
-type Clients = { readonly [N in Noun]: Client<(typeof services)[N]> };
+type Clients = { readonly [N in Exclude<Noun, "graph">]: Client<(typeof services)[N]> } & {
+  readonly graph: Client<typeof GraphService> &
+    Client<typeof RelationService> &
+    Client<typeof MuteService> &
+    Client<typeof ListService> &
+    Client<typeof AccountService>;
+};
 
 /** Longer than the slowest RPC may take: a test hears the service's own answer. */
 const callMs = 35_000;
@@ -80,7 +93,8 @@ export async function boot<const N extends Noun>(
       const transport = grpcTransport({ address: urlOf(addresses.get(noun)), caller, key });
       closing.push(transport.close);
       transports.push({ noun, transport });
-      return [noun, createClient(services[noun], transport)];
+      const more = noun === "graph" ? graphServices.map((desc) => createClient(desc, transport)) : [];
+      return [noun, Object.assign(createClient(services[noun], transport), ...more)];
     });
     return Object.fromEntries(made) as Pick<Clients, N>;
   };

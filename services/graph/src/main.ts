@@ -1,5 +1,3 @@
-import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
-import { host } from "#lib/mesh/serve.ts";
 import { openService } from "#lib/service/open.ts";
 import { pageTokens } from "#lib/storage/page.ts";
 import { config } from "./config.ts";
@@ -20,4 +18,4 @@ const relay = service.relay({
 });
 const handlers = graphHandlers({ db, store, readModel, pageTokens: pageTokens(config.cursorKey), nudge: relay.nudge });
 
-await service.run([host(GraphService, handlers)]);
+await service.run(handlers);

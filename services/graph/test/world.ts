@@ -6,6 +6,7 @@ import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { everyFactTold } from "#lib/harness/told.ts";
 import { followSets } from "#lib/readmodel/families.ts";
 import { setStateOf } from "#lib/readmodel/member-set.ts";
+import { askStandings, type Standings, standingsByTruth, standingsIn } from "#lib/readmodel/standing.ts";
 import { newId } from "#lib/storage/id.ts";
 
 let place: Scratch;
@@ -61,3 +62,54 @@ export async function assertRightOrGone(viewer: string, members: string[], versi
 /** The pages of a list of people. */
 export const pagesOf = async (list: PagedList<{ userIds: string[]; nextPageToken: string }>, pageSize: number) =>
   (await eachPage(list, pageSize)).map(({ userIds }) => userIds);
+
+export const setPrivate = (userId: string, isPrivate = true) =>
+  system.clients.graph.updateAccount({ private: isPrivate }, as(userId));
+
+/** What a viewer is told about how they stand to somebody: the names of what is so. */
+export async function relation(viewer: string, userId: string): Promise<string[]> {
+  const { relationships } = await system.clients.graph.batchGetRelationships({ userIds: [userId] }, as(viewer));
+  return Object.entries(relationships[0] ?? {}).flatMap(([name, is]) => (is === true ? [name] : []));
+}
+
+/** Followers and followings of each account, once all is counted. */
+export async function counts(...userIds: string[]): Promise<number[]> {
+  await allTold();
+  const { graph } = system.clients;
+  const found = await Promise.all(userIds.map((id) => graph.batchGetAccounts({ userIds: [id] }, as(id))));
+  return found.flatMap(({ accounts: [account] }) => [Number(account?.followerCount), Number(account?.followingCount)]);
+}
+
+/** How accounts stand to a viewer as readers of Redis have it; those it says nothing of are not in the map. */
+export async function seenByReaders(viewer: string | undefined, userIds: readonly string[]): Promise<Standings> {
+  const { redis } = system;
+  const [viewerId, ids] = [viewer === undefined ? undefined : BigInt(viewer), userIds.map(BigInt)];
+  const pipeline = redis.pipeline();
+  askStandings(redis, pipeline, viewerId, ids);
+  return standingsIn(await redis.run(pipeline), viewerId, ids);
+}
+
+/** The same from truth, which leaves it in Redis. */
+export const standings = (viewer: string | undefined, userIds: readonly string[]): Promise<Standings> =>
+  standingsByTruth(system.clients.graph, viewer === undefined ? undefined : BigInt(viewer), userIds.map(BigInt), as());
+
+/** A person's rows, the other ends of them, their counts, and what readers are left with agree. */
+export async function assertSetsTrue(userId: string, among: readonly string[]): Promise<void> {
+  const ids = async (sql: string) => (await rows(sql, userId)).map(({ id }) => String(id)).sort();
+  const following = await ids("SELECT followee_id AS id FROM follow WHERE follower_id = ? AND following = 1");
+  const followers = await ids("SELECT follower_id AS id FROM follow WHERE followee_id = ? AND following = 1");
+  assert.deepEqual(
+    await ids("SELECT followee_id AS id FROM follower WHERE follower_id = ? AND following = 1"),
+    following,
+  );
+  assert.deepEqual(
+    await ids("SELECT follower_id AS id FROM follower WHERE followee_id = ? AND following = 1"),
+    followers,
+  );
+  assert.deepEqual(await counts(userId), [followers.length, following.length]);
+  const others = among.filter((id) => id !== userId);
+  const seen = await seenByReaders(userId, others);
+  const truth = await standings(userId, others);
+  for (const [id, standing] of seen) assert.deepEqual(standing, truth.get(id), `${userId} on ${id}`);
+  assert.deepEqual(await seenByReaders(userId, others), truth);
+}

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/relation.proto.
  */
 export const file_skein_api_v1_relation: GenFile = /*@__PURE__*/
-  fileDesc("Chtza2Vpbi9hcGkvdjEvcmVsYXRpb24ucHJvdG8SDHNrZWluLmFwaS52MSJpChlMaXN0Rm9sbG93UmVxdWVzdHNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlgKGkxpc3RGb2xsb3dSZXF1ZXN0c1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm0KHUxpc3RTZW50Rm9sbG93UmVxdWVzdHNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlwKHkxpc3RTZW50Rm9sbG93UmVxdWVzdHNSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLnNrZWluLmFwaS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIqChpBY2NlcHRGb2xsb3dSZXF1ZXN0UmVxdWVzdBIMCgR1c2VyGAEgASgJIkwKG0FjY2VwdEZvbGxvd1JlcXVlc3RSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlIisKG0RlY2xpbmVGb2xsb3dSZXF1ZXN0UmVxdWVzdBIMCgR1c2VyGAEgASgJIk0KHERlY2xpbmVGb2xsb3dSZXF1ZXN0UmVzcG9uc2USLQoGdmlld2VyGAEgASgLMh0uc2tlaW4uYXBpLnYxLlVzZXJWaWV3ZXJTdGF0ZSIlChVSZW1vdmVGb2xsb3dlclJlcXVlc3QSDAoEdXNlchgBIAEoCSJHChZSZW1vdmVGb2xsb3dlclJlc3BvbnNlEi0KBnZpZXdlchgBIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiIAoQQmxvY2tVc2VyUmVxdWVzdBIMCgR1c2VyGAEgASgJIkIKEUJsb2NrVXNlclJlc3BvbnNlEi0KBnZpZXdlchgBIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiIgoSVW5ibG9ja1VzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkiRAoTVW5ibG9ja1VzZXJSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlImEKEUxpc3RCbG9ja3NSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlAKEkxpc3RCbG9ja3NSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLnNrZWluLmFwaS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIfCg9NdXRlVXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSJBChBNdXRlVXNlclJlc3BvbnNlEi0KBnZpZXdlchgBIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiIQoRVW5tdXRlVXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSJDChJVbm11dGVVc2VyUmVzcG9uc2USLQoGdmlld2VyGAEgASgLMh0uc2tlaW4uYXBpLnYxLlVzZXJWaWV3ZXJTdGF0ZSJgChBMaXN0TXV0ZXNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIk8KEUxpc3RNdXRlc1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiEKEU11dGVUaHJlYWRSZXF1ZXN0EgwKBHBvc3QYASABKAkiFAoSTXV0ZVRocmVhZFJlc3BvbnNlIiMKE1VubXV0ZVRocmVhZFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIWChRVbm11dGVUaHJlYWRSZXNwb25zZSIfCg9NdXRlV29yZFJlcXVlc3QSDAoEd29yZBgBIAEoCSISChBNdXRlV29yZFJlc3BvbnNlIiEKEVVubXV0ZVdvcmRSZXF1ZXN0EgwKBHdvcmQYASABKAkiFAoSVW5tdXRlV29yZFJlc3BvbnNlIhcKFUxpc3RNdXRlZFdvcmRzUmVxdWVzdCInChZMaXN0TXV0ZWRXb3Jkc1Jlc3BvbnNlEg0KBXdvcmRzGAEgAygJImIKEkxpc3RNdXR1YWxzUmVxdWVzdBIWCglwYWdlX3NpemUYASABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAIgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJRChNMaXN0TXV0dWFsc1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInoKHExpc3RGYW1pbGlhckZvbGxvd2Vyc1JlcXVlc3QSDAoEdXNlchgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJbCh1MaXN0RmFtaWxpYXJGb2xsb3dlcnNSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLnNrZWluLmFwaS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIwChxCYXRjaEdldFJlbGF0aW9uc2hpcHNSZXF1ZXN0EhAKCHVzZXJfaWRzGAEgAygJIlUKHUJhdGNoR2V0UmVsYXRpb25zaGlwc1Jlc3BvbnNlEjQKDXJlbGF0aW9uc2hpcHMYASADKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlMooVCg9SZWxhdGlvblNlcnZpY2USmAEKEkxpc3RGb2xsb3dSZXF1ZXN0cxInLnNrZWluLmFwaS52MS5MaXN0Rm9sbG93UmVxdWVzdHNSZXF1ZXN0Giguc2tlaW4uYXBpLnYxLkxpc3RGb2xsb3dSZXF1ZXN0c1Jlc3BvbnNlIi+quxgNCAIQARgBIAIoAjC4F4LT5JMCGBIWL3YxL21lL2ZvbGxvdy1yZXF1ZXN0cxKpAQoWTGlzdFNlbnRGb2xsb3dSZXF1ZXN0cxIrLnNrZWluLmFwaS52MS5MaXN0U2VudEZvbGxvd1JlcXVlc3RzUmVxdWVzdBosLnNrZWluLmFwaS52MS5MaXN0U2VudEZvbGxvd1JlcXVlc3RzUmVzcG9uc2UiNKq7GA0IAhABGAEgAigCMLgXgtPkkwIdEhsvdjEvbWUvc2VudC1mb2xsb3ctcmVxdWVzdHMSogEKE0FjY2VwdEZvbGxvd1JlcXVlc3QSKC5za2Vpbi5hcGkudjEuQWNjZXB0Rm9sbG93UmVxdWVzdFJlcXVlc3QaKS5za2Vpbi5hcGkudjEuQWNjZXB0Rm9sbG93UmVxdWVzdFJlc3BvbnNlIjaquxgNCAIQAhgCIAIoAjC4F4LT5JMCHxodL3YxL21lL2ZvbGxvdy1yZXF1ZXN0cy97dXNlcn0SpQEKFERlY2xpbmVGb2xsb3dSZXF1ZXN0Eikuc2tlaW4uYXBpLnYxLkRlY2xpbmVGb2xsb3dSZXF1ZXN0UmVxdWVzdBoqLnNrZWluLmFwaS52MS5EZWNsaW5lRm9sbG93UmVxdWVzdFJlc3BvbnNlIjaquxgNCAIQAhgCIAIoAjC4F4LT5JMCHyodL3YxL21lL2ZvbGxvdy1yZXF1ZXN0cy97dXNlcn0SjQEKDlJlbW92ZUZvbGxvd2VyEiMuc2tlaW4uYXBpLnYxLlJlbW92ZUZvbGxvd2VyUmVxdWVzdBokLnNrZWluLmFwaS52MS5SZW1vdmVGb2xsb3dlclJlc3BvbnNlIjCquxgNCAIQAhgCIAIoAjC4F4LT5JMCGSoXL3YxL21lL2ZvbGxvd2Vycy97dXNlcn0SfQoJQmxvY2tVc2VyEh4uc2tlaW4uYXBpLnYxLkJsb2NrVXNlclJlcXVlc3QaHy5za2Vpbi5hcGkudjEuQmxvY2tVc2VyUmVzcG9uc2UiL6q7GA0IAhACGAIgAigCMLgXgtPkkwIYGhYvdjEvdXNlcnMve3VzZXJ9L2Jsb2NrEoMBCgtVbmJsb2NrVXNlchIgLnNrZWluLmFwaS52MS5VbmJsb2NrVXNlclJlcXVlc3QaIS5za2Vpbi5hcGkudjEuVW5ibG9ja1VzZXJSZXNwb25zZSIvqrsYDQgCEAIYAiACKAIwuBeC0+STAhgqFi92MS91c2Vycy97dXNlcn0vYmxvY2sSdwoKTGlzdEJsb2NrcxIfLnNrZWluLmFwaS52MS5MaXN0QmxvY2tzUmVxdWVzdBogLnNrZWluLmFwaS52MS5MaXN0QmxvY2tzUmVzcG9uc2UiJqq7GA0IAhABGAEgAigCMLgXgtPkkwIPEg0vdjEvbWUvYmxvY2tzEnkKCE11dGVVc2VyEh0uc2tlaW4uYXBpLnYxLk11dGVVc2VyUmVxdWVzdBoeLnNrZWluLmFwaS52MS5NdXRlVXNlclJlc3BvbnNlIi6quxgNCAIQAhgCIAIoAjC4F4LT5JMCFxoVL3YxL3VzZXJzL3t1c2VyfS9tdXRlEn8KClVubXV0ZVVzZXISHy5za2Vpbi5hcGkudjEuVW5tdXRlVXNlclJlcXVlc3QaIC5za2Vpbi5hcGkudjEuVW5tdXRlVXNlclJlc3BvbnNlIi6quxgNCAIQAhgCIAIoAjC4F4LT5JMCFyoVL3YxL3VzZXJzL3t1c2VyfS9tdXRlEnMKCUxpc3RNdXRlcxIeLnNrZWluLmFwaS52MS5MaXN0TXV0ZXNSZXF1ZXN0Gh8uc2tlaW4uYXBpLnYxLkxpc3RNdXRlc1Jlc3BvbnNlIiWquxgNCAIQARgBIAIoAjC4F4LT5JMCDhIML3YxL21lL211dGVzEn8KCk11dGVUaHJlYWQSHy5za2Vpbi5hcGkudjEuTXV0ZVRocmVhZFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuTXV0ZVRocmVhZFJlc3BvbnNlIi6quxgNCAIQAhgCIAIoAjC4F4LT5JMCFxoVL3YxL3Bvc3RzL3twb3N0fS9tdXRlEoUBCgxVbm11dGVUaHJlYWQSIS5za2Vpbi5hcGkudjEuVW5tdXRlVGhyZWFkUmVxdWVzdBoiLnNrZWluLmFwaS52MS5Vbm11dGVUaHJlYWRSZXNwb25zZSIuqrsYDQgCEAIYAiACKAIwuBeC0+STAhcqFS92MS9wb3N0cy97cG9zdH0vbXV0ZRJ9CghNdXRlV29yZBIdLnNrZWluLmFwaS52MS5NdXRlV29yZFJlcXVlc3QaHi5za2Vpbi5hcGkudjEuTXV0ZVdvcmRSZXNwb25zZSIyqrsYDQgCEAIYAiACKAIwuBeC0+STAhsaGS92MS9tZS9tdXRlZC13b3Jkcy97d29yZH0SgwEKClVubXV0ZVdvcmQSHy5za2Vpbi5hcGkudjEuVW5tdXRlV29yZFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuVW5tdXRlV29yZFJlc3BvbnNlIjKquxgNCAIQAhgCIAIoAjC4F4LT5JMCGyoZL3YxL21lL211dGVkLXdvcmRzL3t3b3JkfRKIAQoOTGlzdE11dGVkV29yZHMSIy5za2Vpbi5hcGkudjEuTGlzdE11dGVkV29yZHNSZXF1ZXN0GiQuc2tlaW4uYXBpLnYxLkxpc3RNdXRlZFdvcmRzUmVzcG9uc2UiK6q7GA0IAhABGAEgAigCMLgXgtPkkwIUEhIvdjEvbWUvbXV0ZWQtd29yZHMSewoLTGlzdE11dHVhbHMSIC5za2Vpbi5hcGkudjEuTGlzdE11dHVhbHNSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLkxpc3RNdXR1YWxzUmVzcG9uc2UiJ6q7GA0IAhABGAEgAigCMLgXgtPkkwIQEg4vdjEvbWUvbXV0dWFscxKuAQoVTGlzdEZhbWlsaWFyRm9sbG93ZXJzEiouc2tlaW4uYXBpLnYxLkxpc3RGYW1pbGlhckZvbGxvd2Vyc1JlcXVlc3QaKy5za2Vpbi5hcGkudjEuTGlzdEZhbWlsaWFyRm9sbG93ZXJzUmVzcG9uc2UiPKq7GA0IAhABGAEgAigDMLgXgtPkkwIlEiMvdjEvdXNlcnMve3VzZXJ9L2ZhbWlsaWFyLWZvbGxvd2VycxKcAQoVQmF0Y2hHZXRSZWxhdGlvbnNoaXBzEiouc2tlaW4uYXBpLnYxLkJhdGNoR2V0UmVsYXRpb25zaGlwc1JlcXVlc3QaKy5za2Vpbi5hcGkudjEuQmF0Y2hHZXRSZWxhdGlvbnNoaXBzUmVzcG9uc2UiKqq7GA0IAhABGAEgAigCMLgXgtPkkwITEhEvdjEvcmVsYXRpb25zaGlwc2IGcHJvdG8z", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chtza2Vpbi9hcGkvdjEvcmVsYXRpb24ucHJvdG8SDHNrZWluLmFwaS52MSJpChlMaXN0Rm9sbG93UmVxdWVzdHNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlgKGkxpc3RGb2xsb3dSZXF1ZXN0c1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm0KHUxpc3RTZW50Rm9sbG93UmVxdWVzdHNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlwKHkxpc3RTZW50Rm9sbG93UmVxdWVzdHNSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLnNrZWluLmFwaS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIqChpBY2NlcHRGb2xsb3dSZXF1ZXN0UmVxdWVzdBIMCgR1c2VyGAEgASgJIkwKG0FjY2VwdEZvbGxvd1JlcXVlc3RSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlIisKG0RlY2xpbmVGb2xsb3dSZXF1ZXN0UmVxdWVzdBIMCgR1c2VyGAEgASgJIk0KHERlY2xpbmVGb2xsb3dSZXF1ZXN0UmVzcG9uc2USLQoGdmlld2VyGAEgASgLMh0uc2tlaW4uYXBpLnYxLlVzZXJWaWV3ZXJTdGF0ZSIlChVSZW1vdmVGb2xsb3dlclJlcXVlc3QSDAoEdXNlchgBIAEoCSJHChZSZW1vdmVGb2xsb3dlclJlc3BvbnNlEi0KBnZpZXdlchgBIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiIAoQQmxvY2tVc2VyUmVxdWVzdBIMCgR1c2VyGAEgASgJIkIKEUJsb2NrVXNlclJlc3BvbnNlEi0KBnZpZXdlchgBIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUiIgoSVW5ibG9ja1VzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkiRAoTVW5ibG9ja1VzZXJSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlImEKEUxpc3RCbG9ja3NSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlAKEkxpc3RCbG9ja3NSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLnNrZWluLmFwaS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJiChJMaXN0TXV0dWFsc1JlcXVlc3QSFgoJcGFnZV9zaXplGAEgASgFSACIAQESFwoKcGFnZV90b2tlbhgCIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUQoTTGlzdE11dHVhbHNSZXNwb25zZRIhCgV1c2VycxgBIAMoCzISLnNrZWluLmFwaS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ6ChxMaXN0RmFtaWxpYXJGb2xsb3dlcnNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iWwodTGlzdEZhbWlsaWFyRm9sbG93ZXJzUmVzcG9uc2USIQoFdXNlcnMYASADKAsyEi5za2Vpbi5hcGkudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMAocQmF0Y2hHZXRSZWxhdGlvbnNoaXBzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJVCh1CYXRjaEdldFJlbGF0aW9uc2hpcHNSZXNwb25zZRI0Cg1yZWxhdGlvbnNoaXBzGAEgAygLMh0uc2tlaW4uYXBpLnYxLlVzZXJWaWV3ZXJTdGF0ZTKADQoPUmVsYXRpb25TZXJ2aWNlEpgBChJMaXN0Rm9sbG93UmVxdWVzdHMSJy5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd1JlcXVlc3RzUmVxdWVzdBooLnNrZWluLmFwaS52MS5MaXN0Rm9sbG93UmVxdWVzdHNSZXNwb25zZSIvqrsYDQgCEAEYASACKAIwuBeC0+STAhgSFi92MS9tZS9mb2xsb3ctcmVxdWVzdHMSqQEKFkxpc3RTZW50Rm9sbG93UmVxdWVzdHMSKy5za2Vpbi5hcGkudjEuTGlzdFNlbnRGb2xsb3dSZXF1ZXN0c1JlcXVlc3QaLC5za2Vpbi5hcGkudjEuTGlzdFNlbnRGb2xsb3dSZXF1ZXN0c1Jlc3BvbnNlIjSquxgNCAIQARgBIAIoAjC4F4LT5JMCHRIbL3YxL21lL3NlbnQtZm9sbG93LXJlcXVlc3RzEqIBChNBY2NlcHRGb2xsb3dSZXF1ZXN0Eiguc2tlaW4uYXBpLnYxLkFjY2VwdEZvbGxvd1JlcXVlc3RSZXF1ZXN0Gikuc2tlaW4uYXBpLnYxLkFjY2VwdEZvbGxvd1JlcXVlc3RSZXNwb25zZSI2qrsYDQgCEAIYAiACKAIwuBeC0+STAh8aHS92MS9tZS9mb2xsb3ctcmVxdWVzdHMve3VzZXJ9EqUBChREZWNsaW5lRm9sbG93UmVxdWVzdBIpLnNrZWluLmFwaS52MS5EZWNsaW5lRm9sbG93UmVxdWVzdFJlcXVlc3QaKi5za2Vpbi5hcGkudjEuRGVjbGluZUZvbGxvd1JlcXVlc3RSZXNwb25zZSI2qrsYDQgCEAIYAiACKAIwuBeC0+STAh8qHS92MS9tZS9mb2xsb3ctcmVxdWVzdHMve3VzZXJ9Eo0BCg5SZW1vdmVGb2xsb3dlchIjLnNrZWluLmFwaS52MS5SZW1vdmVGb2xsb3dlclJlcXVlc3QaJC5za2Vpbi5hcGkudjEuUmVtb3ZlRm9sbG93ZXJSZXNwb25zZSIwqrsYDQgCEAIYAiACKAIwuBeC0+STAhkqFy92MS9tZS9mb2xsb3dlcnMve3VzZXJ9En0KCUJsb2NrVXNlchIeLnNrZWluLmFwaS52MS5CbG9ja1VzZXJSZXF1ZXN0Gh8uc2tlaW4uYXBpLnYxLkJsb2NrVXNlclJlc3BvbnNlIi+quxgNCAIQAhgCIAIoAjC4F4LT5JMCGBoWL3YxL3VzZXJzL3t1c2VyfS9ibG9jaxKDAQoLVW5ibG9ja1VzZXISIC5za2Vpbi5hcGkudjEuVW5ibG9ja1VzZXJSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLlVuYmxvY2tVc2VyUmVzcG9uc2UiL6q7GA0IAhACGAIgAigCMLgXgtPkkwIYKhYvdjEvdXNlcnMve3VzZXJ9L2Jsb2NrEncKCkxpc3RCbG9ja3MSHy5za2Vpbi5hcGkudjEuTGlzdEJsb2Nrc1JlcXVlc3QaIC5za2Vpbi5hcGkudjEuTGlzdEJsb2Nrc1Jlc3BvbnNlIiaquxgNCAIQARgBIAIoAjC4F4LT5JMCDxINL3YxL21lL2Jsb2NrcxJ7CgtMaXN0TXV0dWFscxIgLnNrZWluLmFwaS52MS5MaXN0TXV0dWFsc1JlcXVlc3QaIS5za2Vpbi5hcGkudjEuTGlzdE11dHVhbHNSZXNwb25zZSInqrsYDQgCEAEYASACKAIwuBeC0+STAhASDi92MS9tZS9tdXR1YWxzEq4BChVMaXN0RmFtaWxpYXJGb2xsb3dlcnMSKi5za2Vpbi5hcGkudjEuTGlzdEZhbWlsaWFyRm9sbG93ZXJzUmVxdWVzdBorLnNrZWluLmFwaS52MS5MaXN0RmFtaWxpYXJGb2xsb3dlcnNSZXNwb25zZSI8qrsYDQgCEAEYASACKAMwuBeC0+STAiUSIy92MS91c2Vycy97dXNlcn0vZmFtaWxpYXItZm9sbG93ZXJzEpwBChVCYXRjaEdldFJlbGF0aW9uc2hpcHMSKi5za2Vpbi5hcGkudjEuQmF0Y2hHZXRSZWxhdGlvbnNoaXBzUmVxdWVzdBorLnNrZWluLmFwaS52MS5CYXRjaEdldFJlbGF0aW9uc2hpcHNSZXNwb25zZSIqqrsYDQgCEAEYASACKAIwuBeC0+STAhMSES92MS9yZWxhdGlvbnNoaXBzYgZwcm90bzM", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.ListFollowRequestsRequest
@@ -347,280 +347,6 @@ export const ListBlocksResponseSchema: GenMessage<ListBlocksResponse> = /*@__PUR
   messageDesc(file_skein_api_v1_relation, 15);
 
 /**
- * @generated from message skein.api.v1.MuteUserRequest
- */
-export type MuteUserRequest = Message<"skein.api.v1.MuteUserRequest"> & {
-  /**
-   * An id or a username.
-   *
-   * @generated from field: string user = 1;
-   */
-  user: string;
-};
-
-/**
- * Describes the message skein.api.v1.MuteUserRequest.
- * Use `create(MuteUserRequestSchema)` to create a new message.
- */
-export const MuteUserRequestSchema: GenMessage<MuteUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 16);
-
-/**
- * @generated from message skein.api.v1.MuteUserResponse
- */
-export type MuteUserResponse = Message<"skein.api.v1.MuteUserResponse"> & {
-  /**
-   * @generated from field: skein.api.v1.UserViewerState viewer = 1;
-   */
-  viewer?: UserViewerState | undefined;
-};
-
-/**
- * Describes the message skein.api.v1.MuteUserResponse.
- * Use `create(MuteUserResponseSchema)` to create a new message.
- */
-export const MuteUserResponseSchema: GenMessage<MuteUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 17);
-
-/**
- * @generated from message skein.api.v1.UnmuteUserRequest
- */
-export type UnmuteUserRequest = Message<"skein.api.v1.UnmuteUserRequest"> & {
-  /**
-   * An id or a username.
-   *
-   * @generated from field: string user = 1;
-   */
-  user: string;
-};
-
-/**
- * Describes the message skein.api.v1.UnmuteUserRequest.
- * Use `create(UnmuteUserRequestSchema)` to create a new message.
- */
-export const UnmuteUserRequestSchema: GenMessage<UnmuteUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 18);
-
-/**
- * @generated from message skein.api.v1.UnmuteUserResponse
- */
-export type UnmuteUserResponse = Message<"skein.api.v1.UnmuteUserResponse"> & {
-  /**
-   * @generated from field: skein.api.v1.UserViewerState viewer = 1;
-   */
-  viewer?: UserViewerState | undefined;
-};
-
-/**
- * Describes the message skein.api.v1.UnmuteUserResponse.
- * Use `create(UnmuteUserResponseSchema)` to create a new message.
- */
-export const UnmuteUserResponseSchema: GenMessage<UnmuteUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 19);
-
-/**
- * @generated from message skein.api.v1.ListMutesRequest
- */
-export type ListMutesRequest = Message<"skein.api.v1.ListMutesRequest"> & {
-  /**
-   * 1 to 100; 20 where absent.
-   *
-   * @generated from field: optional int32 page_size = 1;
-   */
-  pageSize?: number | undefined;
-
-  /**
-   * The next_page_token of the page before; absent for the first page.
-   *
-   * @generated from field: optional string page_token = 2;
-   */
-  pageToken?: string | undefined;
-};
-
-/**
- * Describes the message skein.api.v1.ListMutesRequest.
- * Use `create(ListMutesRequestSchema)` to create a new message.
- */
-export const ListMutesRequestSchema: GenMessage<ListMutesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 20);
-
-/**
- * @generated from message skein.api.v1.ListMutesResponse
- */
-export type ListMutesResponse = Message<"skein.api.v1.ListMutesResponse"> & {
-  /**
-   * @generated from field: repeated skein.api.v1.User users = 1;
-   */
-  users: User[];
-
-  /**
-   * Empty at the end.
-   *
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.api.v1.ListMutesResponse.
- * Use `create(ListMutesResponseSchema)` to create a new message.
- */
-export const ListMutesResponseSchema: GenMessage<ListMutesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 21);
-
-/**
- * @generated from message skein.api.v1.MuteThreadRequest
- */
-export type MuteThreadRequest = Message<"skein.api.v1.MuteThreadRequest"> & {
-  /**
-   * @generated from field: string post = 1;
-   */
-  post: string;
-};
-
-/**
- * Describes the message skein.api.v1.MuteThreadRequest.
- * Use `create(MuteThreadRequestSchema)` to create a new message.
- */
-export const MuteThreadRequestSchema: GenMessage<MuteThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 22);
-
-/**
- * @generated from message skein.api.v1.MuteThreadResponse
- */
-export type MuteThreadResponse = Message<"skein.api.v1.MuteThreadResponse"> & {
-};
-
-/**
- * Describes the message skein.api.v1.MuteThreadResponse.
- * Use `create(MuteThreadResponseSchema)` to create a new message.
- */
-export const MuteThreadResponseSchema: GenMessage<MuteThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 23);
-
-/**
- * @generated from message skein.api.v1.UnmuteThreadRequest
- */
-export type UnmuteThreadRequest = Message<"skein.api.v1.UnmuteThreadRequest"> & {
-  /**
-   * @generated from field: string post = 1;
-   */
-  post: string;
-};
-
-/**
- * Describes the message skein.api.v1.UnmuteThreadRequest.
- * Use `create(UnmuteThreadRequestSchema)` to create a new message.
- */
-export const UnmuteThreadRequestSchema: GenMessage<UnmuteThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 24);
-
-/**
- * @generated from message skein.api.v1.UnmuteThreadResponse
- */
-export type UnmuteThreadResponse = Message<"skein.api.v1.UnmuteThreadResponse"> & {
-};
-
-/**
- * Describes the message skein.api.v1.UnmuteThreadResponse.
- * Use `create(UnmuteThreadResponseSchema)` to create a new message.
- */
-export const UnmuteThreadResponseSchema: GenMessage<UnmuteThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 25);
-
-/**
- * @generated from message skein.api.v1.MuteWordRequest
- */
-export type MuteWordRequest = Message<"skein.api.v1.MuteWordRequest"> & {
-  /**
-   * 1 to 50 code points.
-   *
-   * @generated from field: string word = 1;
-   */
-  word: string;
-};
-
-/**
- * Describes the message skein.api.v1.MuteWordRequest.
- * Use `create(MuteWordRequestSchema)` to create a new message.
- */
-export const MuteWordRequestSchema: GenMessage<MuteWordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 26);
-
-/**
- * @generated from message skein.api.v1.MuteWordResponse
- */
-export type MuteWordResponse = Message<"skein.api.v1.MuteWordResponse"> & {
-};
-
-/**
- * Describes the message skein.api.v1.MuteWordResponse.
- * Use `create(MuteWordResponseSchema)` to create a new message.
- */
-export const MuteWordResponseSchema: GenMessage<MuteWordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 27);
-
-/**
- * @generated from message skein.api.v1.UnmuteWordRequest
- */
-export type UnmuteWordRequest = Message<"skein.api.v1.UnmuteWordRequest"> & {
-  /**
-   * @generated from field: string word = 1;
-   */
-  word: string;
-};
-
-/**
- * Describes the message skein.api.v1.UnmuteWordRequest.
- * Use `create(UnmuteWordRequestSchema)` to create a new message.
- */
-export const UnmuteWordRequestSchema: GenMessage<UnmuteWordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 28);
-
-/**
- * @generated from message skein.api.v1.UnmuteWordResponse
- */
-export type UnmuteWordResponse = Message<"skein.api.v1.UnmuteWordResponse"> & {
-};
-
-/**
- * Describes the message skein.api.v1.UnmuteWordResponse.
- * Use `create(UnmuteWordResponseSchema)` to create a new message.
- */
-export const UnmuteWordResponseSchema: GenMessage<UnmuteWordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 29);
-
-/**
- * @generated from message skein.api.v1.ListMutedWordsRequest
- */
-export type ListMutedWordsRequest = Message<"skein.api.v1.ListMutedWordsRequest"> & {
-};
-
-/**
- * Describes the message skein.api.v1.ListMutedWordsRequest.
- * Use `create(ListMutedWordsRequestSchema)` to create a new message.
- */
-export const ListMutedWordsRequestSchema: GenMessage<ListMutedWordsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 30);
-
-/**
- * @generated from message skein.api.v1.ListMutedWordsResponse
- */
-export type ListMutedWordsResponse = Message<"skein.api.v1.ListMutedWordsResponse"> & {
-  /**
-   * @generated from field: repeated string words = 1;
-   */
-  words: string[];
-};
-
-/**
- * Describes the message skein.api.v1.ListMutedWordsResponse.
- * Use `create(ListMutedWordsResponseSchema)` to create a new message.
- */
-export const ListMutedWordsResponseSchema: GenMessage<ListMutedWordsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 31);
-
-/**
  * @generated from message skein.api.v1.ListMutualsRequest
  */
 export type ListMutualsRequest = Message<"skein.api.v1.ListMutualsRequest"> & {
@@ -644,7 +370,7 @@ export type ListMutualsRequest = Message<"skein.api.v1.ListMutualsRequest"> & {
  * Use `create(ListMutualsRequestSchema)` to create a new message.
  */
 export const ListMutualsRequestSchema: GenMessage<ListMutualsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 32);
+  messageDesc(file_skein_api_v1_relation, 16);
 
 /**
  * @generated from message skein.api.v1.ListMutualsResponse
@@ -668,7 +394,7 @@ export type ListMutualsResponse = Message<"skein.api.v1.ListMutualsResponse"> & 
  * Use `create(ListMutualsResponseSchema)` to create a new message.
  */
 export const ListMutualsResponseSchema: GenMessage<ListMutualsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 33);
+  messageDesc(file_skein_api_v1_relation, 17);
 
 /**
  * @generated from message skein.api.v1.ListFamiliarFollowersRequest
@@ -701,7 +427,7 @@ export type ListFamiliarFollowersRequest = Message<"skein.api.v1.ListFamiliarFol
  * Use `create(ListFamiliarFollowersRequestSchema)` to create a new message.
  */
 export const ListFamiliarFollowersRequestSchema: GenMessage<ListFamiliarFollowersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 34);
+  messageDesc(file_skein_api_v1_relation, 18);
 
 /**
  * @generated from message skein.api.v1.ListFamiliarFollowersResponse
@@ -725,7 +451,7 @@ export type ListFamiliarFollowersResponse = Message<"skein.api.v1.ListFamiliarFo
  * Use `create(ListFamiliarFollowersResponseSchema)` to create a new message.
  */
 export const ListFamiliarFollowersResponseSchema: GenMessage<ListFamiliarFollowersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 35);
+  messageDesc(file_skein_api_v1_relation, 19);
 
 /**
  * @generated from message skein.api.v1.BatchGetRelationshipsRequest
@@ -742,7 +468,7 @@ export type BatchGetRelationshipsRequest = Message<"skein.api.v1.BatchGetRelatio
  * Use `create(BatchGetRelationshipsRequestSchema)` to create a new message.
  */
 export const BatchGetRelationshipsRequestSchema: GenMessage<BatchGetRelationshipsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 36);
+  messageDesc(file_skein_api_v1_relation, 20);
 
 /**
  * @generated from message skein.api.v1.BatchGetRelationshipsResponse
@@ -759,10 +485,10 @@ export type BatchGetRelationshipsResponse = Message<"skein.api.v1.BatchGetRelati
  * Use `create(BatchGetRelationshipsResponseSchema)` to create a new message.
  */
 export const BatchGetRelationshipsResponseSchema: GenMessage<BatchGetRelationshipsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_relation, 37);
+  messageDesc(file_skein_api_v1_relation, 21);
 
 /**
- * RelationService is how the viewer stands to others: requests, blocks, mutes.
+ * RelationService is how the viewer stands to others: requests, blocks, and who is between them.
  *
  * @generated from service skein.api.v1.RelationService
  */
@@ -848,88 +574,6 @@ export const RelationService: GenService<{
     methodKind: "unary";
     input: typeof ListBlocksRequestSchema;
     output: typeof ListBlocksResponseSchema;
-  },
-  /**
-   * MuteUser keeps a user's posts out of the viewer's home feed; nobody is told. Again is the same as once.
-   *
-   * @generated from rpc skein.api.v1.RelationService.MuteUser
-   */
-  muteUser: {
-    methodKind: "unary";
-    input: typeof MuteUserRequestSchema;
-    output: typeof MuteUserResponseSchema;
-  },
-  /**
-   * UnmuteUser ends a mute; again is the same as once.
-   *
-   * @generated from rpc skein.api.v1.RelationService.UnmuteUser
-   */
-  unmuteUser: {
-    methodKind: "unary";
-    input: typeof UnmuteUserRequestSchema;
-    output: typeof UnmuteUserResponseSchema;
-  },
-  /**
-   * ListMutes lists whom the viewer mutes, latest first. 20 a page, at most 100.
-   *
-   * @generated from rpc skein.api.v1.RelationService.ListMutes
-   */
-  listMutes: {
-    methodKind: "unary";
-    input: typeof ListMutesRequestSchema;
-    output: typeof ListMutesResponseSchema;
-  },
-  /**
-   * MuteThread keeps what happens under a post from being told to the viewer; again is the same as once. NOT_FOUND:
-   * there is none that this viewer may see.
-   *
-   * @generated from rpc skein.api.v1.RelationService.MuteThread
-   */
-  muteThread: {
-    methodKind: "unary";
-    input: typeof MuteThreadRequestSchema;
-    output: typeof MuteThreadResponseSchema;
-  },
-  /**
-   * UnmuteThread ends that; again is the same as once.
-   *
-   * @generated from rpc skein.api.v1.RelationService.UnmuteThread
-   */
-  unmuteThread: {
-    methodKind: "unary";
-    input: typeof UnmuteThreadRequestSchema;
-    output: typeof UnmuteThreadResponseSchema;
-  },
-  /**
-   * MuteWord keeps posts with a word or phrase out of the viewer's home feed; again is the same as once. Case and
-   * composition do not count.
-   *
-   * @generated from rpc skein.api.v1.RelationService.MuteWord
-   */
-  muteWord: {
-    methodKind: "unary";
-    input: typeof MuteWordRequestSchema;
-    output: typeof MuteWordResponseSchema;
-  },
-  /**
-   * UnmuteWord ends that; again is the same as once.
-   *
-   * @generated from rpc skein.api.v1.RelationService.UnmuteWord
-   */
-  unmuteWord: {
-    methodKind: "unary";
-    input: typeof UnmuteWordRequestSchema;
-    output: typeof UnmuteWordResponseSchema;
-  },
-  /**
-   * ListMutedWords lists them all, in the order they were added: at most 200.
-   *
-   * @generated from rpc skein.api.v1.RelationService.ListMutedWords
-   */
-  listMutedWords: {
-    methodKind: "unary";
-    input: typeof ListMutedWordsRequestSchema;
-    output: typeof ListMutedWordsResponseSchema;
   },
   /**
    * ListMutuals lists who the viewer follows and is followed by, latest followed first. 20 a page, at most 100.

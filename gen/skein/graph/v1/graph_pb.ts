@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/graph/v1/graph.proto.
  */
 export const file_skein_graph_v1_graph: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9ncmFwaC92MS9ncmFwaC5wcm90bxIOc2tlaW4uZ3JhcGgudjEitwEKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIrCgVzdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIWCg5mb2xsb3dlcl9jb3VudBgDIAEoAxIXCg9mb2xsb3dpbmdfY291bnQYBCABKAMSLAoGdmlld2VyGAUgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwEg8KB3ByaXZhdGUYBiABKAgilwEKDFJlbGF0aW9uc2hpcBIRCglmb2xsb3dpbmcYASABKAgSEwoLZm9sbG93ZWRfYnkYAiABKAgSEQoJcmVxdWVzdGVkGAMgASgIEhQKDHJlcXVlc3RlZF9ieRgEIAEoCBIQCghibG9ja2luZxgFIAEoCBIOCgZtdXRpbmcYBiABKAgSFAoMY2xvc2VfZnJpZW5kGAcgASgIIqoBCghTdGFuZGluZxIrCgVzdGF0ZRgBIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAIgASgIEhEKCWZvbGxvd2luZxgDIAEoCBIQCghibG9ja2luZxgEIAEoCBISCgpibG9ja2VkX2J5GAUgASgIEg4KBm11dGluZxgGIAEoCBIXCg9jbG9zZV9mcmllbmRfb2YYByABKAgiPwoIVXNlckxpc3QSDwoHbGlzdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDG1lbWJlcl9jb3VudBgDIAEoDSInChRDcmVhdGVBY2NvdW50UmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIhcKFUNyZWF0ZUFjY291bnRSZXNwb25zZSIkChFGb2xsb3dVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIkgKEkZvbGxvd1VzZXJSZXNwb25zZRIyCgxyZWxhdGlvbnNoaXAYASABKAsyHC5za2Vpbi5ncmFwaC52MS5SZWxhdGlvbnNoaXAiJgoTVW5mb2xsb3dVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIkoKFFVuZm9sbG93VXNlclJlc3BvbnNlEjIKDHJlbGF0aW9uc2hpcBgBIAEoCzIcLnNrZWluLmdyYXBoLnYxLlJlbGF0aW9uc2hpcCJOChRMaXN0Rm9sbG93ZXJzUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIkIKFUxpc3RGb2xsb3dlcnNSZXNwb25zZRIQCgh1c2VyX2lkcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTgoUTGlzdEZvbGxvd2luZ1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJCChVMaXN0Rm9sbG93aW5nUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIisKF0JhdGNoR2V0QWNjb3VudHNSZXF1ZXN0EhAKCHVzZXJfaWRzGAEgAygJIkUKGEJhdGNoR2V0QWNjb3VudHNSZXNwb25zZRIpCghhY2NvdW50cxgBIAMoCzIXLnNrZWluLmdyYXBoLnYxLkFjY291bnQiJgoTR2V0Rm9sbG93U2V0UmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIj0KFEdldEZvbGxvd1NldFJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQSFAoMZm9sbG93ZWVfaWRzGAIgAygGIjwKEEdldEZvbGxvd1JlcXVlc3QSEwoLZm9sbG93ZXJfaWQYASABKAkSEwoLZm9sbG93ZWVfaWQYAiABKAki3wEKEUdldEZvbGxvd1Jlc3BvbnNlEjQKDmZvbGxvd2VyX3N0YXRlGAEgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlEjQKDmZvbGxvd2VlX3N0YXRlGAIgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlEhEKCWZvbGxvd2luZxgDIAEoCBIvCgtjaGFuZ2VfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSZm9sbG93X3NldF92ZXJzaW9uGAUgASgEIlIKFFNjYW5Gb2xsb3dlcnNSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSFQoNYWZ0ZXJfdXNlcl9pZBgCIAEoCRISCgpwYWdlX2xpbWl0GAMgASgFIi0KFVNjYW5Gb2xsb3dlcnNSZXNwb25zZRIUCgxmb2xsb3dlcl9pZHMYASADKAYiQQoUSW1wb3J0Rm9sbG93c1JlcXVlc3QSKQoFbGlzdHMYASADKAsyGi5za2Vpbi5ncmFwaC52MS5Gb2xsb3dMaXN0IjcKCkZvbGxvd0xpc3QSEwoLZm9sbG93ZXJfaWQYASABKAkSFAoMZm9sbG93ZWVfaWRzGAIgAygGIkgKFUltcG9ydEZvbGxvd3NSZXNwb25zZRIVCg1jcmVhdGVkX2NvdW50GAEgASgDEhgKEG92ZXJfbGltaXRfY291bnQYAiABKAMiQgoZTGlzdEZvbGxvd1JlcXVlc3RzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJHChpMaXN0Rm9sbG93UmVxdWVzdHNSZXNwb25zZRIQCgh1c2VyX2lkcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiRgodTGlzdFNlbnRGb2xsb3dSZXF1ZXN0c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiSwoeTGlzdFNlbnRGb2xsb3dSZXF1ZXN0c1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChpBY2NlcHRGb2xsb3dSZXF1ZXN0UmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIlEKG0FjY2VwdEZvbGxvd1JlcXVlc3RSZXNwb25zZRIyCgxyZWxhdGlvbnNoaXAYASABKAsyHC5za2Vpbi5ncmFwaC52MS5SZWxhdGlvbnNoaXAiLgobRGVjbGluZUZvbGxvd1JlcXVlc3RSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiUgocRGVjbGluZUZvbGxvd1JlcXVlc3RSZXNwb25zZRIyCgxyZWxhdGlvbnNoaXAYASABKAsyHC5za2Vpbi5ncmFwaC52MS5SZWxhdGlvbnNoaXAiKAoVUmVtb3ZlRm9sbG93ZXJSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiTAoWUmVtb3ZlRm9sbG93ZXJSZXNwb25zZRIyCgxyZWxhdGlvbnNoaXAYASABKAsyHC5za2Vpbi5ncmFwaC52MS5SZWxhdGlvbnNoaXAiIwoQQmxvY2tVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIkcKEUJsb2NrVXNlclJlc3BvbnNlEjIKDHJlbGF0aW9uc2hpcBgBIAEoCzIcLnNrZWluLmdyYXBoLnYxLlJlbGF0aW9uc2hpcCIlChJVbmJsb2NrVXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJJChNVbmJsb2NrVXNlclJlc3BvbnNlEjIKDHJlbGF0aW9uc2hpcBgBIAEoCzIcLnNrZWluLmdyYXBoLnYxLlJlbGF0aW9uc2hpcCI6ChFMaXN0QmxvY2tzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSI/ChJMaXN0QmxvY2tzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKD011dGVVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIkYKEE11dGVVc2VyUmVzcG9uc2USMgoMcmVsYXRpb25zaGlwGAEgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwIiQKEVVubXV0ZVVzZXJSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiSAoSVW5tdXRlVXNlclJlc3BvbnNlEjIKDHJlbGF0aW9uc2hpcBgBIAEoCzIcLnNrZWluLmdyYXBoLnYxLlJlbGF0aW9uc2hpcCI5ChBMaXN0TXV0ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIj4KEUxpc3RNdXRlc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIkChFNdXRlVGhyZWFkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIhQKEk11dGVUaHJlYWRSZXNwb25zZSImChNVbm11dGVUaHJlYWRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFgoUVW5tdXRlVGhyZWFkUmVzcG9uc2UiHwoPTXV0ZVdvcmRSZXF1ZXN0EgwKBHdvcmQYASABKAkiEgoQTXV0ZVdvcmRSZXNwb25zZSIhChFVbm11dGVXb3JkUmVxdWVzdBIMCgR3b3JkGAEgASgJIhQKElVubXV0ZVdvcmRSZXNwb25zZSIXChVMaXN0TXV0ZWRXb3Jkc1JlcXVlc3QiOAoWTGlzdE11dGVkV29yZHNSZXNwb25zZRINCgV3b3JkcxgBIAMoCRIPCgd2ZXJzaW9uGAIgASgEIjoKEUNyZWF0ZUxpc3RSZXF1ZXN0EgwKBG5hbWUYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJIk4KEkNyZWF0ZUxpc3RSZXNwb25zZRImCgRsaXN0GAEgASgLMhguc2tlaW4uZ3JhcGgudjEuVXNlckxpc3QSEAoIcmVwbGF5ZWQYAiABKAgiMgoRUmVuYW1lTGlzdFJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIjwKElJlbmFtZUxpc3RSZXNwb25zZRImCgRsaXN0GAEgASgLMhguc2tlaW4uZ3JhcGgudjEuVXNlckxpc3QiJAoRRGVsZXRlTGlzdFJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCSIUChJEZWxldGVMaXN0UmVzcG9uc2UiEgoQTGlzdExpc3RzUmVxdWVzdCI8ChFMaXN0TGlzdHNSZXNwb25zZRInCgVsaXN0cxgBIAMoCzIYLnNrZWluLmdyYXBoLnYxLlVzZXJMaXN0IjgKFEFkZExpc3RNZW1iZXJSZXF1ZXN0Eg8KB2xpc3RfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCSIXChVBZGRMaXN0TWVtYmVyUmVzcG9uc2UiOwoXUmVtb3ZlTGlzdE1lbWJlclJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJIhoKGFJlbW92ZUxpc3RNZW1iZXJSZXNwb25zZSJQChZMaXN0TGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB2xpc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiRAoXTGlzdExpc3RNZW1iZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKEkxpc3RNdXR1YWxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJAChNMaXN0TXV0dWFsc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJWChxMaXN0RmFtaWxpYXJGb2xsb3dlcnNSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiSgodTGlzdEZhbWlsaWFyRm9sbG93ZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjAKHEJhdGNoR2V0UmVsYXRpb25zaGlwc1JlcXVlc3QSEAoIdXNlcl9pZHMYASADKAkiVAodQmF0Y2hHZXRSZWxhdGlvbnNoaXBzUmVzcG9uc2USMwoNcmVsYXRpb25zaGlwcxgBIAMoCzIcLnNrZWluLmdyYXBoLnYxLlJlbGF0aW9uc2hpcCI/ChhCYXRjaEdldFN0YW5kaW5nc1JlcXVlc3QSEQoJdmlld2VyX2lkGAEgASgJEhAKCHVzZXJfaWRzGAIgAygJImUKGUJhdGNoR2V0U3RhbmRpbmdzUmVzcG9uc2USKwoJc3RhbmRpbmdzGAEgAygLMhguc2tlaW4uZ3JhcGgudjEuU3RhbmRpbmcSGwoTbXV0ZWRfd29yZHNfdmVyc2lvbhgCIAEoBCI7ChZHZXRNdXRlZFRocmVhZHNSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSEAoIcG9zdF9pZHMYAiADKAkiKwoXR2V0TXV0ZWRUaHJlYWRzUmVzcG9uc2USEAoIcG9zdF9pZHMYASADKAkiEwoRR2V0QWNjb3VudFJlcXVlc3QiPgoSR2V0QWNjb3VudFJlc3BvbnNlEigKB2FjY291bnQYASABKAsyFy5za2Vpbi5ncmFwaC52MS5BY2NvdW50IicKFFVwZGF0ZUFjY291bnRSZXF1ZXN0Eg8KB3ByaXZhdGUYASABKAgiQQoVVXBkYXRlQWNjb3VudFJlc3BvbnNlEigKB2FjY291bnQYASABKAsyFy5za2Vpbi5ncmFwaC52MS5BY2NvdW50IkEKElNldE93blN0YXRlUmVxdWVzdBIrCgVzdGF0ZRgBIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSI/ChNTZXRPd25TdGF0ZVJlc3BvbnNlEigKB2FjY291bnQYASABKAsyFy5za2Vpbi5ncmFwaC52MS5BY2NvdW50IlYKFlNldEFjY291bnRTdGF0ZVJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIrCgVzdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSIZChdTZXRBY2NvdW50U3RhdGVSZXNwb25zZSqbAQoMQWNjb3VudFN0YXRlEh0KGUFDQ09VTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1NUQVRFX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVEVfREVBQ1RJVkFURUQQAhIbChdBQ0NPVU5UX1NUQVRFX1NVU1BFTkRFRBADEhYKEkFDQ09VTlRfU1RBVEVfR09ORRAEMt4lCgxHcmFwaFNlcnZpY2USbwoNQ3JlYXRlQWNjb3VudBIkLnNrZWluLmdyYXBoLnYxLkNyZWF0ZUFjY291bnRSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIhGquxgNCAMQBBgCIAIoBDDQDxJmCgpGb2xsb3dVc2VyEiEuc2tlaW4uZ3JhcGgudjEuRm9sbG93VXNlclJlcXVlc3QaIi5za2Vpbi5ncmFwaC52MS5Gb2xsb3dVc2VyUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmwKDFVuZm9sbG93VXNlchIjLnNrZWluLmdyYXBoLnYxLlVuZm9sbG93VXNlclJlcXVlc3QaJC5za2Vpbi5ncmFwaC52MS5VbmZvbGxvd1VzZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbwoNTGlzdEZvbGxvd2VycxIkLnNrZWluLmdyYXBoLnYxLkxpc3RGb2xsb3dlcnNSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuTGlzdEZvbGxvd2Vyc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoATDQDxJvCg1MaXN0Rm9sbG93aW5nEiQuc2tlaW4uZ3JhcGgudjEuTGlzdEZvbGxvd2luZ1JlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5MaXN0Rm9sbG93aW5nUmVzcG9uc2UiEaq7GA0IARABGAEgAigBMNAPEngKEEJhdGNoR2V0QWNjb3VudHMSJy5za2Vpbi5ncmFwaC52MS5CYXRjaEdldEFjY291bnRzUmVxdWVzdBooLnNrZWluLmdyYXBoLnYxLkJhdGNoR2V0QWNjb3VudHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAEw0A8SbAoMR2V0Rm9sbG93U2V0EiMuc2tlaW4uZ3JhcGgudjEuR2V0Rm9sbG93U2V0UmVxdWVzdBokLnNrZWluLmdyYXBoLnYxLkdldEZvbGxvd1NldFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJjCglHZXRGb2xsb3cSIC5za2Vpbi5ncmFwaC52MS5HZXRGb2xsb3dSZXF1ZXN0GiEuc2tlaW4uZ3JhcGgudjEuR2V0Rm9sbG93UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEnIKDVNjYW5Gb2xsb3dlcnMSJC5za2Vpbi5ncmFwaC52MS5TY2FuRm9sbG93ZXJzUmVxdWVzdBolLnNrZWluLmdyYXBoLnYxLlNjYW5Gb2xsb3dlcnNSZXNwb25zZSISqrsYDggDEAQYASACKAQw4NQDMAEScAoNSW1wb3J0Rm9sbG93cxIkLnNrZWluLmdyYXBoLnYxLkltcG9ydEZvbGxvd3NSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuSW1wb3J0Rm9sbG93c1Jlc3BvbnNlIhKquxgOCAQQBBgCIAIoBDCw6gESfgoSTGlzdEZvbGxvd1JlcXVlc3RzEikuc2tlaW4uZ3JhcGgudjEuTGlzdEZvbGxvd1JlcXVlc3RzUmVxdWVzdBoqLnNrZWluLmdyYXBoLnYxLkxpc3RGb2xsb3dSZXF1ZXN0c1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxKKAQoWTGlzdFNlbnRGb2xsb3dSZXF1ZXN0cxItLnNrZWluLmdyYXBoLnYxLkxpc3RTZW50Rm9sbG93UmVxdWVzdHNSZXF1ZXN0Gi4uc2tlaW4uZ3JhcGgudjEuTGlzdFNlbnRGb2xsb3dSZXF1ZXN0c1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxKBAQoTQWNjZXB0Rm9sbG93UmVxdWVzdBIqLnNrZWluLmdyYXBoLnYxLkFjY2VwdEZvbGxvd1JlcXVlc3RSZXF1ZXN0Gisuc2tlaW4uZ3JhcGgudjEuQWNjZXB0Rm9sbG93UmVxdWVzdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxKEAQoURGVjbGluZUZvbGxvd1JlcXVlc3QSKy5za2Vpbi5ncmFwaC52MS5EZWNsaW5lRm9sbG93UmVxdWVzdFJlcXVlc3QaLC5za2Vpbi5ncmFwaC52MS5EZWNsaW5lRm9sbG93UmVxdWVzdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJyCg5SZW1vdmVGb2xsb3dlchIlLnNrZWluLmdyYXBoLnYxLlJlbW92ZUZvbGxvd2VyUmVxdWVzdBomLnNrZWluLmdyYXBoLnYxLlJlbW92ZUZvbGxvd2VyUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmMKCUJsb2NrVXNlchIgLnNrZWluLmdyYXBoLnYxLkJsb2NrVXNlclJlcXVlc3QaIS5za2Vpbi5ncmFwaC52MS5CbG9ja1VzZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SaQoLVW5ibG9ja1VzZXISIi5za2Vpbi5ncmFwaC52MS5VbmJsb2NrVXNlclJlcXVlc3QaIy5za2Vpbi5ncmFwaC52MS5VbmJsb2NrVXNlclJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJmCgpMaXN0QmxvY2tzEiEuc2tlaW4uZ3JhcGgudjEuTGlzdEJsb2Nrc1JlcXVlc3QaIi5za2Vpbi5ncmFwaC52MS5MaXN0QmxvY2tzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEmAKCE11dGVVc2VyEh8uc2tlaW4uZ3JhcGgudjEuTXV0ZVVzZXJSZXF1ZXN0GiAuc2tlaW4uZ3JhcGgudjEuTXV0ZVVzZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SZgoKVW5tdXRlVXNlchIhLnNrZWluLmdyYXBoLnYxLlVubXV0ZVVzZXJSZXF1ZXN0GiIuc2tlaW4uZ3JhcGgudjEuVW5tdXRlVXNlclJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJjCglMaXN0TXV0ZXMSIC5za2Vpbi5ncmFwaC52MS5MaXN0TXV0ZXNSZXF1ZXN0GiEuc2tlaW4uZ3JhcGgudjEuTGlzdE11dGVzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEmYKCk11dGVUaHJlYWQSIS5za2Vpbi5ncmFwaC52MS5NdXRlVGhyZWFkUmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLk11dGVUaHJlYWRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbAoMVW5tdXRlVGhyZWFkEiMuc2tlaW4uZ3JhcGgudjEuVW5tdXRlVGhyZWFkUmVxdWVzdBokLnNrZWluLmdyYXBoLnYxLlVubXV0ZVRocmVhZFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJgCghNdXRlV29yZBIfLnNrZWluLmdyYXBoLnYxLk11dGVXb3JkUmVxdWVzdBogLnNrZWluLmdyYXBoLnYxLk11dGVXb3JkUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmYKClVubXV0ZVdvcmQSIS5za2Vpbi5ncmFwaC52MS5Vbm11dGVXb3JkUmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLlVubXV0ZVdvcmRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8ScgoOTGlzdE11dGVkV29yZHMSJS5za2Vpbi5ncmFwaC52MS5MaXN0TXV0ZWRXb3Jkc1JlcXVlc3QaJi5za2Vpbi5ncmFwaC52MS5MaXN0TXV0ZWRXb3Jkc1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxJmCgpDcmVhdGVMaXN0EiEuc2tlaW4uZ3JhcGgudjEuQ3JlYXRlTGlzdFJlcXVlc3QaIi5za2Vpbi5ncmFwaC52MS5DcmVhdGVMaXN0UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEmYKClJlbmFtZUxpc3QSIS5za2Vpbi5ncmFwaC52MS5SZW5hbWVMaXN0UmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLlJlbmFtZUxpc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SZgoKRGVsZXRlTGlzdBIhLnNrZWluLmdyYXBoLnYxLkRlbGV0ZUxpc3RSZXF1ZXN0GiIuc2tlaW4uZ3JhcGgudjEuRGVsZXRlTGlzdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJjCglMaXN0TGlzdHMSIC5za2Vpbi5ncmFwaC52MS5MaXN0TGlzdHNSZXF1ZXN0GiEuc2tlaW4uZ3JhcGgudjEuTGlzdExpc3RzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEm8KDUFkZExpc3RNZW1iZXISJC5za2Vpbi5ncmFwaC52MS5BZGRMaXN0TWVtYmVyUmVxdWVzdBolLnNrZWluLmdyYXBoLnYxLkFkZExpc3RNZW1iZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SeAoQUmVtb3ZlTGlzdE1lbWJlchInLnNrZWluLmdyYXBoLnYxLlJlbW92ZUxpc3RNZW1iZXJSZXF1ZXN0Giguc2tlaW4uZ3JhcGgudjEuUmVtb3ZlTGlzdE1lbWJlclJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ1Cg9MaXN0TGlzdE1lbWJlcnMSJi5za2Vpbi5ncmFwaC52MS5MaXN0TGlzdE1lbWJlcnNSZXF1ZXN0Gicuc2tlaW4uZ3JhcGgudjEuTGlzdExpc3RNZW1iZXJzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEmkKC0xpc3RNdXR1YWxzEiIuc2tlaW4uZ3JhcGgudjEuTGlzdE11dHVhbHNSZXF1ZXN0GiMuc2tlaW4uZ3JhcGgudjEuTGlzdE11dHVhbHNSZXNwb25zZSIRqrsYDQgCEAEYASACKAIw0A8ShwEKFUxpc3RGYW1pbGlhckZvbGxvd2VycxIsLnNrZWluLmdyYXBoLnYxLkxpc3RGYW1pbGlhckZvbGxvd2Vyc1JlcXVlc3QaLS5za2Vpbi5ncmFwaC52MS5MaXN0RmFtaWxpYXJGb2xsb3dlcnNSZXNwb25zZSIRqrsYDQgCEAEYASACKAIw0A8ShwEKFUJhdGNoR2V0UmVsYXRpb25zaGlwcxIsLnNrZWluLmdyYXBoLnYxLkJhdGNoR2V0UmVsYXRpb25zaGlwc1JlcXVlc3QaLS5za2Vpbi5ncmFwaC52MS5CYXRjaEdldFJlbGF0aW9uc2hpcHNSZXNwb25zZSIRqrsYDQgCEAEYASACKAIw0A8SewoRQmF0Y2hHZXRTdGFuZGluZ3MSKC5za2Vpbi5ncmFwaC52MS5CYXRjaEdldFN0YW5kaW5nc1JlcXVlc3QaKS5za2Vpbi5ncmFwaC52MS5CYXRjaEdldFN0YW5kaW5nc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJ1Cg9HZXRNdXRlZFRocmVhZHMSJi5za2Vpbi5ncmFwaC52MS5HZXRNdXRlZFRocmVhZHNSZXF1ZXN0Gicuc2tlaW4uZ3JhcGgudjEuR2V0TXV0ZWRUaHJlYWRzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmYKCkdldEFjY291bnQSIS5za2Vpbi5ncmFwaC52MS5HZXRBY2NvdW50UmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLkdldEFjY291bnRSZXNwb25zZSIRqrsYDQgCEAEYASACKAIw0A8SbwoNVXBkYXRlQWNjb3VudBIkLnNrZWluLmdyYXBoLnYxLlVwZGF0ZUFjY291bnRSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuVXBkYXRlQWNjb3VudFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJpCgtTZXRPd25TdGF0ZRIiLnNrZWluLmdyYXBoLnYxLlNldE93blN0YXRlUmVxdWVzdBojLnNrZWluLmdyYXBoLnYxLlNldE93blN0YXRlUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnUKD1NldEFjY291bnRTdGF0ZRImLnNrZWluLmdyYXBoLnYxLlNldEFjY291bnRTdGF0ZVJlcXVlc3QaJy5za2Vpbi5ncmFwaC52MS5TZXRBY2NvdW50U3RhdGVSZXNwb25zZSIRqrsYDQgEEAQYAiACKAQw0A8aPrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3KyuxgEcG9zdLK7GAR1c2VyYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Chpza2Vpbi9ncmFwaC92MS9ncmFwaC5wcm90bxIOc2tlaW4uZ3JhcGgudjEitwEKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIrCgVzdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIWCg5mb2xsb3dlcl9jb3VudBgDIAEoAxIXCg9mb2xsb3dpbmdfY291bnQYBCABKAMSLAoGdmlld2VyGAUgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwEg8KB3ByaXZhdGUYBiABKAgilwEKDFJlbGF0aW9uc2hpcBIRCglmb2xsb3dpbmcYASABKAgSEwoLZm9sbG93ZWRfYnkYAiABKAgSEQoJcmVxdWVzdGVkGAMgASgIEhQKDHJlcXVlc3RlZF9ieRgEIAEoCBIQCghibG9ja2luZxgFIAEoCBIOCgZtdXRpbmcYBiABKAgSFAoMY2xvc2VfZnJpZW5kGAcgASgIIqoBCghTdGFuZGluZxIrCgVzdGF0ZRgBIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAIgASgIEhEKCWZvbGxvd2luZxgDIAEoCBIQCghibG9ja2luZxgEIAEoCBISCgpibG9ja2VkX2J5GAUgASgIEg4KBm11dGluZxgGIAEoCBIXCg9jbG9zZV9mcmllbmRfb2YYByABKAgiJwoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSIXChVDcmVhdGVBY2NvdW50UmVzcG9uc2UiJAoRRm9sbG93VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJIChJGb2xsb3dVc2VyUmVzcG9uc2USMgoMcmVsYXRpb25zaGlwGAEgASgLMhwuc2tlaW4uZ3JhcGgudjEuUmVsYXRpb25zaGlwIiYKE1VuZm9sbG93VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJKChRVbmZvbGxvd1VzZXJSZXNwb25zZRIyCgxyZWxhdGlvbnNoaXAYASABKAsyHC5za2Vpbi5ncmFwaC52MS5SZWxhdGlvbnNoaXAiTgoUTGlzdEZvbGxvd2Vyc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJCChVMaXN0Rm9sbG93ZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk4KFExpc3RGb2xsb3dpbmdSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiQgoVTGlzdEZvbGxvd2luZ1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIrChdCYXRjaEdldEFjY291bnRzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJFChhCYXRjaEdldEFjY291bnRzUmVzcG9uc2USKQoIYWNjb3VudHMYASADKAsyFy5za2Vpbi5ncmFwaC52MS5BY2NvdW50IiYKE0dldEZvbGxvd1NldFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSI9ChRHZXRGb2xsb3dTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhQKDGZvbGxvd2VlX2lkcxgCIAMoBiI8ChBHZXRGb2xsb3dSZXF1ZXN0EhMKC2ZvbGxvd2VyX2lkGAEgASgJEhMKC2ZvbGxvd2VlX2lkGAIgASgJIt8BChFHZXRGb2xsb3dSZXNwb25zZRI0Cg5mb2xsb3dlcl9zdGF0ZRgBIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRI0Cg5mb2xsb3dlZV9zdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIRCglmb2xsb3dpbmcYAyABKAgSLwoLY2hhbmdlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgFIAEoBCJSChRTY2FuRm9sbG93ZXJzUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhUKDWFmdGVyX3VzZXJfaWQYAiABKAkSEgoKcGFnZV9saW1pdBgDIAEoBSItChVTY2FuRm9sbG93ZXJzUmVzcG9uc2USFAoMZm9sbG93ZXJfaWRzGAEgAygGIkEKFEltcG9ydEZvbGxvd3NSZXF1ZXN0EikKBWxpc3RzGAEgAygLMhouc2tlaW4uZ3JhcGgudjEuRm9sbG93TGlzdCI3CgpGb2xsb3dMaXN0EhMKC2ZvbGxvd2VyX2lkGAEgASgJEhQKDGZvbGxvd2VlX2lkcxgCIAMoBiJIChVJbXBvcnRGb2xsb3dzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAxIYChBvdmVyX2xpbWl0X2NvdW50GAIgASgDIj8KGEJhdGNoR2V0U3RhbmRpbmdzUmVxdWVzdBIRCgl2aWV3ZXJfaWQYASABKAkSEAoIdXNlcl9pZHMYAiADKAkiZQoZQmF0Y2hHZXRTdGFuZGluZ3NSZXNwb25zZRIrCglzdGFuZGluZ3MYASADKAsyGC5za2Vpbi5ncmFwaC52MS5TdGFuZGluZxIbChNtdXRlZF93b3Jkc192ZXJzaW9uGAIgASgEIlYKFlNldEFjY291bnRTdGF0ZVJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIrCgVzdGF0ZRgCIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSIZChdTZXRBY2NvdW50U3RhdGVSZXNwb25zZSqbAQoMQWNjb3VudFN0YXRlEh0KGUFDQ09VTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1NUQVRFX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVEVfREVBQ1RJVkFURUQQAhIbChdBQ0NPVU5UX1NUQVRFX1NVU1BFTkRFRBADEhYKEkFDQ09VTlRfU1RBVEVfR09ORRAEMp4LCgxHcmFwaFNlcnZpY2USbwoNQ3JlYXRlQWNjb3VudBIkLnNrZWluLmdyYXBoLnYxLkNyZWF0ZUFjY291bnRSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlIhGquxgNCAMQBBgCIAIoBDDQDxJmCgpGb2xsb3dVc2VyEiEuc2tlaW4uZ3JhcGgudjEuRm9sbG93VXNlclJlcXVlc3QaIi5za2Vpbi5ncmFwaC52MS5Gb2xsb3dVc2VyUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmwKDFVuZm9sbG93VXNlchIjLnNrZWluLmdyYXBoLnYxLlVuZm9sbG93VXNlclJlcXVlc3QaJC5za2Vpbi5ncmFwaC52MS5VbmZvbGxvd1VzZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbwoNTGlzdEZvbGxvd2VycxIkLnNrZWluLmdyYXBoLnYxLkxpc3RGb2xsb3dlcnNSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuTGlzdEZvbGxvd2Vyc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoATDQDxJvCg1MaXN0Rm9sbG93aW5nEiQuc2tlaW4uZ3JhcGgudjEuTGlzdEZvbGxvd2luZ1JlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5MaXN0Rm9sbG93aW5nUmVzcG9uc2UiEaq7GA0IARABGAEgAigBMNAPEngKEEJhdGNoR2V0QWNjb3VudHMSJy5za2Vpbi5ncmFwaC52MS5CYXRjaEdldEFjY291bnRzUmVxdWVzdBooLnNrZWluLmdyYXBoLnYxLkJhdGNoR2V0QWNjb3VudHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAEw0A8SbAoMR2V0Rm9sbG93U2V0EiMuc2tlaW4uZ3JhcGgudjEuR2V0Rm9sbG93U2V0UmVxdWVzdBokLnNrZWluLmdyYXBoLnYxLkdldEZvbGxvd1NldFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJjCglHZXRGb2xsb3cSIC5za2Vpbi5ncmFwaC52MS5HZXRGb2xsb3dSZXF1ZXN0GiEuc2tlaW4uZ3JhcGgudjEuR2V0Rm9sbG93UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEnIKDVNjYW5Gb2xsb3dlcnMSJC5za2Vpbi5ncmFwaC52MS5TY2FuRm9sbG93ZXJzUmVxdWVzdBolLnNrZWluLmdyYXBoLnYxLlNjYW5Gb2xsb3dlcnNSZXNwb25zZSISqrsYDggDEAQYASACKAQw4NQDMAEScAoNSW1wb3J0Rm9sbG93cxIkLnNrZWluLmdyYXBoLnYxLkltcG9ydEZvbGxvd3NSZXF1ZXN0GiUuc2tlaW4uZ3JhcGgudjEuSW1wb3J0Rm9sbG93c1Jlc3BvbnNlIhKquxgOCAQQBBgCIAIoBDCw6gESewoRQmF0Y2hHZXRTdGFuZGluZ3MSKC5za2Vpbi5ncmFwaC52MS5CYXRjaEdldFN0YW5kaW5nc1JlcXVlc3QaKS5za2Vpbi5ncmFwaC52MS5CYXRjaEdldFN0YW5kaW5nc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJ1Cg9TZXRBY2NvdW50U3RhdGUSJi5za2Vpbi5ncmFwaC52MS5TZXRBY2NvdW50U3RhdGVSZXF1ZXN0Gicuc2tlaW4uZ3JhcGgudjEuU2V0QWNjb3VudFN0YXRlUmVzcG9uc2UiEaq7GA0IBBAEGAIgAigEMNAPGj6yuxgDYmZmsrsYB2NvbW1lbnSyuxgEZmVlZLK7GARsaWtlsrsYCG9wZXJhdG9ysrsYBHBvc3SyuxgEdXNlcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
 
 /**
  * An account as the graph knows it.
@@ -178,39 +178,6 @@ export const StandingSchema: GenMessage<Standing> = /*@__PURE__*/
   messageDesc(file_skein_graph_v1_graph, 2);
 
 /**
- * A list of people. Its owner alone sees it.
- *
- * @generated from message skein.graph.v1.UserList
- */
-export type UserList = Message<"skein.graph.v1.UserList"> & {
-  /**
-   * An id, or close-friends, which everybody has.
-   *
-   * @generated from field: string list_id = 1;
-   */
-  listId: string;
-
-  /**
-   * Empty for close friends.
-   *
-   * @generated from field: string name = 2;
-   */
-  name: string;
-
-  /**
-   * @generated from field: uint32 member_count = 3;
-   */
-  memberCount: number;
-};
-
-/**
- * Describes the message skein.graph.v1.UserList.
- * Use `create(UserListSchema)` to create a new message.
- */
-export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 3);
-
-/**
  * @generated from message skein.graph.v1.CreateAccountRequest
  */
 export type CreateAccountRequest = Message<"skein.graph.v1.CreateAccountRequest"> & {
@@ -225,7 +192,7 @@ export type CreateAccountRequest = Message<"skein.graph.v1.CreateAccountRequest"
  * Use `create(CreateAccountRequestSchema)` to create a new message.
  */
 export const CreateAccountRequestSchema: GenMessage<CreateAccountRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 4);
+  messageDesc(file_skein_graph_v1_graph, 3);
 
 /**
  * @generated from message skein.graph.v1.CreateAccountResponse
@@ -238,7 +205,7 @@ export type CreateAccountResponse = Message<"skein.graph.v1.CreateAccountRespons
  * Use `create(CreateAccountResponseSchema)` to create a new message.
  */
 export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 5);
+  messageDesc(file_skein_graph_v1_graph, 4);
 
 /**
  * @generated from message skein.graph.v1.FollowUserRequest
@@ -255,7 +222,7 @@ export type FollowUserRequest = Message<"skein.graph.v1.FollowUserRequest"> & {
  * Use `create(FollowUserRequestSchema)` to create a new message.
  */
 export const FollowUserRequestSchema: GenMessage<FollowUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 6);
+  messageDesc(file_skein_graph_v1_graph, 5);
 
 /**
  * @generated from message skein.graph.v1.FollowUserResponse
@@ -272,7 +239,7 @@ export type FollowUserResponse = Message<"skein.graph.v1.FollowUserResponse"> & 
  * Use `create(FollowUserResponseSchema)` to create a new message.
  */
 export const FollowUserResponseSchema: GenMessage<FollowUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 7);
+  messageDesc(file_skein_graph_v1_graph, 6);
 
 /**
  * @generated from message skein.graph.v1.UnfollowUserRequest
@@ -289,7 +256,7 @@ export type UnfollowUserRequest = Message<"skein.graph.v1.UnfollowUserRequest"> 
  * Use `create(UnfollowUserRequestSchema)` to create a new message.
  */
 export const UnfollowUserRequestSchema: GenMessage<UnfollowUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 8);
+  messageDesc(file_skein_graph_v1_graph, 7);
 
 /**
  * @generated from message skein.graph.v1.UnfollowUserResponse
@@ -306,7 +273,7 @@ export type UnfollowUserResponse = Message<"skein.graph.v1.UnfollowUserResponse"
  * Use `create(UnfollowUserResponseSchema)` to create a new message.
  */
 export const UnfollowUserResponseSchema: GenMessage<UnfollowUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 9);
+  messageDesc(file_skein_graph_v1_graph, 8);
 
 /**
  * @generated from message skein.graph.v1.ListFollowersRequest
@@ -333,7 +300,7 @@ export type ListFollowersRequest = Message<"skein.graph.v1.ListFollowersRequest"
  * Use `create(ListFollowersRequestSchema)` to create a new message.
  */
 export const ListFollowersRequestSchema: GenMessage<ListFollowersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 10);
+  messageDesc(file_skein_graph_v1_graph, 9);
 
 /**
  * @generated from message skein.graph.v1.ListFollowersResponse
@@ -355,7 +322,7 @@ export type ListFollowersResponse = Message<"skein.graph.v1.ListFollowersRespons
  * Use `create(ListFollowersResponseSchema)` to create a new message.
  */
 export const ListFollowersResponseSchema: GenMessage<ListFollowersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 11);
+  messageDesc(file_skein_graph_v1_graph, 10);
 
 /**
  * @generated from message skein.graph.v1.ListFollowingRequest
@@ -382,7 +349,7 @@ export type ListFollowingRequest = Message<"skein.graph.v1.ListFollowingRequest"
  * Use `create(ListFollowingRequestSchema)` to create a new message.
  */
 export const ListFollowingRequestSchema: GenMessage<ListFollowingRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 12);
+  messageDesc(file_skein_graph_v1_graph, 11);
 
 /**
  * @generated from message skein.graph.v1.ListFollowingResponse
@@ -404,7 +371,7 @@ export type ListFollowingResponse = Message<"skein.graph.v1.ListFollowingRespons
  * Use `create(ListFollowingResponseSchema)` to create a new message.
  */
 export const ListFollowingResponseSchema: GenMessage<ListFollowingResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 13);
+  messageDesc(file_skein_graph_v1_graph, 12);
 
 /**
  * @generated from message skein.graph.v1.BatchGetAccountsRequest
@@ -421,7 +388,7 @@ export type BatchGetAccountsRequest = Message<"skein.graph.v1.BatchGetAccountsRe
  * Use `create(BatchGetAccountsRequestSchema)` to create a new message.
  */
 export const BatchGetAccountsRequestSchema: GenMessage<BatchGetAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 14);
+  messageDesc(file_skein_graph_v1_graph, 13);
 
 /**
  * @generated from message skein.graph.v1.BatchGetAccountsResponse
@@ -438,7 +405,7 @@ export type BatchGetAccountsResponse = Message<"skein.graph.v1.BatchGetAccountsR
  * Use `create(BatchGetAccountsResponseSchema)` to create a new message.
  */
 export const BatchGetAccountsResponseSchema: GenMessage<BatchGetAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 15);
+  messageDesc(file_skein_graph_v1_graph, 14);
 
 /**
  * @generated from message skein.graph.v1.GetFollowSetRequest
@@ -455,7 +422,7 @@ export type GetFollowSetRequest = Message<"skein.graph.v1.GetFollowSetRequest"> 
  * Use `create(GetFollowSetRequestSchema)` to create a new message.
  */
 export const GetFollowSetRequestSchema: GenMessage<GetFollowSetRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 16);
+  messageDesc(file_skein_graph_v1_graph, 15);
 
 /**
  * @generated from message skein.graph.v1.GetFollowSetResponse
@@ -479,7 +446,7 @@ export type GetFollowSetResponse = Message<"skein.graph.v1.GetFollowSetResponse"
  * Use `create(GetFollowSetResponseSchema)` to create a new message.
  */
 export const GetFollowSetResponseSchema: GenMessage<GetFollowSetResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 17);
+  messageDesc(file_skein_graph_v1_graph, 16);
 
 /**
  * @generated from message skein.graph.v1.GetFollowRequest
@@ -501,7 +468,7 @@ export type GetFollowRequest = Message<"skein.graph.v1.GetFollowRequest"> & {
  * Use `create(GetFollowRequestSchema)` to create a new message.
  */
 export const GetFollowRequestSchema: GenMessage<GetFollowRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 18);
+  messageDesc(file_skein_graph_v1_graph, 17);
 
 /**
  * @generated from message skein.graph.v1.GetFollowResponse
@@ -544,7 +511,7 @@ export type GetFollowResponse = Message<"skein.graph.v1.GetFollowResponse"> & {
  * Use `create(GetFollowResponseSchema)` to create a new message.
  */
 export const GetFollowResponseSchema: GenMessage<GetFollowResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 19);
+  messageDesc(file_skein_graph_v1_graph, 18);
 
 /**
  * @generated from message skein.graph.v1.ScanFollowersRequest
@@ -576,7 +543,7 @@ export type ScanFollowersRequest = Message<"skein.graph.v1.ScanFollowersRequest"
  * Use `create(ScanFollowersRequestSchema)` to create a new message.
  */
 export const ScanFollowersRequestSchema: GenMessage<ScanFollowersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 20);
+  messageDesc(file_skein_graph_v1_graph, 19);
 
 /**
  * @generated from message skein.graph.v1.ScanFollowersResponse
@@ -593,7 +560,7 @@ export type ScanFollowersResponse = Message<"skein.graph.v1.ScanFollowersRespons
  * Use `create(ScanFollowersResponseSchema)` to create a new message.
  */
 export const ScanFollowersResponseSchema: GenMessage<ScanFollowersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 21);
+  messageDesc(file_skein_graph_v1_graph, 20);
 
 /**
  * @generated from message skein.graph.v1.ImportFollowsRequest
@@ -612,7 +579,7 @@ export type ImportFollowsRequest = Message<"skein.graph.v1.ImportFollowsRequest"
  * Use `create(ImportFollowsRequestSchema)` to create a new message.
  */
 export const ImportFollowsRequestSchema: GenMessage<ImportFollowsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 22);
+  messageDesc(file_skein_graph_v1_graph, 21);
 
 /**
  * One follower and whom they follow.
@@ -636,7 +603,7 @@ export type FollowList = Message<"skein.graph.v1.FollowList"> & {
  * Use `create(FollowListSchema)` to create a new message.
  */
 export const FollowListSchema: GenMessage<FollowList> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 23);
+  messageDesc(file_skein_graph_v1_graph, 22);
 
 /**
  * @generated from message skein.graph.v1.ImportFollowsResponse
@@ -660,973 +627,7 @@ export type ImportFollowsResponse = Message<"skein.graph.v1.ImportFollowsRespons
  * Use `create(ImportFollowsResponseSchema)` to create a new message.
  */
 export const ImportFollowsResponseSchema: GenMessage<ImportFollowsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 24);
-
-/**
- * @generated from message skein.graph.v1.ListFollowRequestsRequest
- */
-export type ListFollowRequestsRequest = Message<"skein.graph.v1.ListFollowRequestsRequest"> & {
-  /**
-   * @generated from field: int32 page_size = 1;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 2;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListFollowRequestsRequest.
- * Use `create(ListFollowRequestsRequestSchema)` to create a new message.
- */
-export const ListFollowRequestsRequestSchema: GenMessage<ListFollowRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 25);
-
-/**
- * @generated from message skein.graph.v1.ListFollowRequestsResponse
- */
-export type ListFollowRequestsResponse = Message<"skein.graph.v1.ListFollowRequestsResponse"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListFollowRequestsResponse.
- * Use `create(ListFollowRequestsResponseSchema)` to create a new message.
- */
-export const ListFollowRequestsResponseSchema: GenMessage<ListFollowRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 26);
-
-/**
- * @generated from message skein.graph.v1.ListSentFollowRequestsRequest
- */
-export type ListSentFollowRequestsRequest = Message<"skein.graph.v1.ListSentFollowRequestsRequest"> & {
-  /**
-   * @generated from field: int32 page_size = 1;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 2;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListSentFollowRequestsRequest.
- * Use `create(ListSentFollowRequestsRequestSchema)` to create a new message.
- */
-export const ListSentFollowRequestsRequestSchema: GenMessage<ListSentFollowRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 27);
-
-/**
- * @generated from message skein.graph.v1.ListSentFollowRequestsResponse
- */
-export type ListSentFollowRequestsResponse = Message<"skein.graph.v1.ListSentFollowRequestsResponse"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListSentFollowRequestsResponse.
- * Use `create(ListSentFollowRequestsResponseSchema)` to create a new message.
- */
-export const ListSentFollowRequestsResponseSchema: GenMessage<ListSentFollowRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 28);
-
-/**
- * @generated from message skein.graph.v1.AcceptFollowRequestRequest
- */
-export type AcceptFollowRequestRequest = Message<"skein.graph.v1.AcceptFollowRequestRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.AcceptFollowRequestRequest.
- * Use `create(AcceptFollowRequestRequestSchema)` to create a new message.
- */
-export const AcceptFollowRequestRequestSchema: GenMessage<AcceptFollowRequestRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 29);
-
-/**
- * @generated from message skein.graph.v1.AcceptFollowRequestResponse
- */
-export type AcceptFollowRequestResponse = Message<"skein.graph.v1.AcceptFollowRequestResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Relationship relationship = 1;
-   */
-  relationship?: Relationship | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.AcceptFollowRequestResponse.
- * Use `create(AcceptFollowRequestResponseSchema)` to create a new message.
- */
-export const AcceptFollowRequestResponseSchema: GenMessage<AcceptFollowRequestResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 30);
-
-/**
- * @generated from message skein.graph.v1.DeclineFollowRequestRequest
- */
-export type DeclineFollowRequestRequest = Message<"skein.graph.v1.DeclineFollowRequestRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.DeclineFollowRequestRequest.
- * Use `create(DeclineFollowRequestRequestSchema)` to create a new message.
- */
-export const DeclineFollowRequestRequestSchema: GenMessage<DeclineFollowRequestRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 31);
-
-/**
- * @generated from message skein.graph.v1.DeclineFollowRequestResponse
- */
-export type DeclineFollowRequestResponse = Message<"skein.graph.v1.DeclineFollowRequestResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Relationship relationship = 1;
-   */
-  relationship?: Relationship | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.DeclineFollowRequestResponse.
- * Use `create(DeclineFollowRequestResponseSchema)` to create a new message.
- */
-export const DeclineFollowRequestResponseSchema: GenMessage<DeclineFollowRequestResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 32);
-
-/**
- * @generated from message skein.graph.v1.RemoveFollowerRequest
- */
-export type RemoveFollowerRequest = Message<"skein.graph.v1.RemoveFollowerRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.RemoveFollowerRequest.
- * Use `create(RemoveFollowerRequestSchema)` to create a new message.
- */
-export const RemoveFollowerRequestSchema: GenMessage<RemoveFollowerRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 33);
-
-/**
- * @generated from message skein.graph.v1.RemoveFollowerResponse
- */
-export type RemoveFollowerResponse = Message<"skein.graph.v1.RemoveFollowerResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Relationship relationship = 1;
-   */
-  relationship?: Relationship | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.RemoveFollowerResponse.
- * Use `create(RemoveFollowerResponseSchema)` to create a new message.
- */
-export const RemoveFollowerResponseSchema: GenMessage<RemoveFollowerResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 34);
-
-/**
- * @generated from message skein.graph.v1.BlockUserRequest
- */
-export type BlockUserRequest = Message<"skein.graph.v1.BlockUserRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.BlockUserRequest.
- * Use `create(BlockUserRequestSchema)` to create a new message.
- */
-export const BlockUserRequestSchema: GenMessage<BlockUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 35);
-
-/**
- * @generated from message skein.graph.v1.BlockUserResponse
- */
-export type BlockUserResponse = Message<"skein.graph.v1.BlockUserResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Relationship relationship = 1;
-   */
-  relationship?: Relationship | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.BlockUserResponse.
- * Use `create(BlockUserResponseSchema)` to create a new message.
- */
-export const BlockUserResponseSchema: GenMessage<BlockUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 36);
-
-/**
- * @generated from message skein.graph.v1.UnblockUserRequest
- */
-export type UnblockUserRequest = Message<"skein.graph.v1.UnblockUserRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.UnblockUserRequest.
- * Use `create(UnblockUserRequestSchema)` to create a new message.
- */
-export const UnblockUserRequestSchema: GenMessage<UnblockUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 37);
-
-/**
- * @generated from message skein.graph.v1.UnblockUserResponse
- */
-export type UnblockUserResponse = Message<"skein.graph.v1.UnblockUserResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Relationship relationship = 1;
-   */
-  relationship?: Relationship | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.UnblockUserResponse.
- * Use `create(UnblockUserResponseSchema)` to create a new message.
- */
-export const UnblockUserResponseSchema: GenMessage<UnblockUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 38);
-
-/**
- * @generated from message skein.graph.v1.ListBlocksRequest
- */
-export type ListBlocksRequest = Message<"skein.graph.v1.ListBlocksRequest"> & {
-  /**
-   * @generated from field: int32 page_size = 1;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 2;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListBlocksRequest.
- * Use `create(ListBlocksRequestSchema)` to create a new message.
- */
-export const ListBlocksRequestSchema: GenMessage<ListBlocksRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 39);
-
-/**
- * @generated from message skein.graph.v1.ListBlocksResponse
- */
-export type ListBlocksResponse = Message<"skein.graph.v1.ListBlocksResponse"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListBlocksResponse.
- * Use `create(ListBlocksResponseSchema)` to create a new message.
- */
-export const ListBlocksResponseSchema: GenMessage<ListBlocksResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 40);
-
-/**
- * @generated from message skein.graph.v1.MuteUserRequest
- */
-export type MuteUserRequest = Message<"skein.graph.v1.MuteUserRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.MuteUserRequest.
- * Use `create(MuteUserRequestSchema)` to create a new message.
- */
-export const MuteUserRequestSchema: GenMessage<MuteUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 41);
-
-/**
- * @generated from message skein.graph.v1.MuteUserResponse
- */
-export type MuteUserResponse = Message<"skein.graph.v1.MuteUserResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Relationship relationship = 1;
-   */
-  relationship?: Relationship | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.MuteUserResponse.
- * Use `create(MuteUserResponseSchema)` to create a new message.
- */
-export const MuteUserResponseSchema: GenMessage<MuteUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 42);
-
-/**
- * @generated from message skein.graph.v1.UnmuteUserRequest
- */
-export type UnmuteUserRequest = Message<"skein.graph.v1.UnmuteUserRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.UnmuteUserRequest.
- * Use `create(UnmuteUserRequestSchema)` to create a new message.
- */
-export const UnmuteUserRequestSchema: GenMessage<UnmuteUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 43);
-
-/**
- * @generated from message skein.graph.v1.UnmuteUserResponse
- */
-export type UnmuteUserResponse = Message<"skein.graph.v1.UnmuteUserResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Relationship relationship = 1;
-   */
-  relationship?: Relationship | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.UnmuteUserResponse.
- * Use `create(UnmuteUserResponseSchema)` to create a new message.
- */
-export const UnmuteUserResponseSchema: GenMessage<UnmuteUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 44);
-
-/**
- * @generated from message skein.graph.v1.ListMutesRequest
- */
-export type ListMutesRequest = Message<"skein.graph.v1.ListMutesRequest"> & {
-  /**
-   * @generated from field: int32 page_size = 1;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 2;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListMutesRequest.
- * Use `create(ListMutesRequestSchema)` to create a new message.
- */
-export const ListMutesRequestSchema: GenMessage<ListMutesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 45);
-
-/**
- * @generated from message skein.graph.v1.ListMutesResponse
- */
-export type ListMutesResponse = Message<"skein.graph.v1.ListMutesResponse"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListMutesResponse.
- * Use `create(ListMutesResponseSchema)` to create a new message.
- */
-export const ListMutesResponseSchema: GenMessage<ListMutesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 46);
-
-/**
- * @generated from message skein.graph.v1.MuteThreadRequest
- */
-export type MuteThreadRequest = Message<"skein.graph.v1.MuteThreadRequest"> & {
-  /**
-   * @generated from field: string post_id = 1;
-   */
-  postId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.MuteThreadRequest.
- * Use `create(MuteThreadRequestSchema)` to create a new message.
- */
-export const MuteThreadRequestSchema: GenMessage<MuteThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 47);
-
-/**
- * @generated from message skein.graph.v1.MuteThreadResponse
- */
-export type MuteThreadResponse = Message<"skein.graph.v1.MuteThreadResponse"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.MuteThreadResponse.
- * Use `create(MuteThreadResponseSchema)` to create a new message.
- */
-export const MuteThreadResponseSchema: GenMessage<MuteThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 48);
-
-/**
- * @generated from message skein.graph.v1.UnmuteThreadRequest
- */
-export type UnmuteThreadRequest = Message<"skein.graph.v1.UnmuteThreadRequest"> & {
-  /**
-   * @generated from field: string post_id = 1;
-   */
-  postId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.UnmuteThreadRequest.
- * Use `create(UnmuteThreadRequestSchema)` to create a new message.
- */
-export const UnmuteThreadRequestSchema: GenMessage<UnmuteThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 49);
-
-/**
- * @generated from message skein.graph.v1.UnmuteThreadResponse
- */
-export type UnmuteThreadResponse = Message<"skein.graph.v1.UnmuteThreadResponse"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.UnmuteThreadResponse.
- * Use `create(UnmuteThreadResponseSchema)` to create a new message.
- */
-export const UnmuteThreadResponseSchema: GenMessage<UnmuteThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 50);
-
-/**
- * @generated from message skein.graph.v1.MuteWordRequest
- */
-export type MuteWordRequest = Message<"skein.graph.v1.MuteWordRequest"> & {
-  /**
-   * 1 to 50 code points.
-   *
-   * @generated from field: string word = 1;
-   */
-  word: string;
-};
-
-/**
- * Describes the message skein.graph.v1.MuteWordRequest.
- * Use `create(MuteWordRequestSchema)` to create a new message.
- */
-export const MuteWordRequestSchema: GenMessage<MuteWordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 51);
-
-/**
- * @generated from message skein.graph.v1.MuteWordResponse
- */
-export type MuteWordResponse = Message<"skein.graph.v1.MuteWordResponse"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.MuteWordResponse.
- * Use `create(MuteWordResponseSchema)` to create a new message.
- */
-export const MuteWordResponseSchema: GenMessage<MuteWordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 52);
-
-/**
- * @generated from message skein.graph.v1.UnmuteWordRequest
- */
-export type UnmuteWordRequest = Message<"skein.graph.v1.UnmuteWordRequest"> & {
-  /**
-   * @generated from field: string word = 1;
-   */
-  word: string;
-};
-
-/**
- * Describes the message skein.graph.v1.UnmuteWordRequest.
- * Use `create(UnmuteWordRequestSchema)` to create a new message.
- */
-export const UnmuteWordRequestSchema: GenMessage<UnmuteWordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 53);
-
-/**
- * @generated from message skein.graph.v1.UnmuteWordResponse
- */
-export type UnmuteWordResponse = Message<"skein.graph.v1.UnmuteWordResponse"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.UnmuteWordResponse.
- * Use `create(UnmuteWordResponseSchema)` to create a new message.
- */
-export const UnmuteWordResponseSchema: GenMessage<UnmuteWordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 54);
-
-/**
- * @generated from message skein.graph.v1.ListMutedWordsRequest
- */
-export type ListMutedWordsRequest = Message<"skein.graph.v1.ListMutedWordsRequest"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.ListMutedWordsRequest.
- * Use `create(ListMutedWordsRequestSchema)` to create a new message.
- */
-export const ListMutedWordsRequestSchema: GenMessage<ListMutedWordsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 55);
-
-/**
- * @generated from message skein.graph.v1.ListMutedWordsResponse
- */
-export type ListMutedWordsResponse = Message<"skein.graph.v1.ListMutedWordsResponse"> & {
-  /**
-   * @generated from field: repeated string words = 1;
-   */
-  words: string[];
-
-  /**
-   * Grows with each change.
-   *
-   * @generated from field: uint64 version = 2;
-   */
-  version: bigint;
-};
-
-/**
- * Describes the message skein.graph.v1.ListMutedWordsResponse.
- * Use `create(ListMutedWordsResponseSchema)` to create a new message.
- */
-export const ListMutedWordsResponseSchema: GenMessage<ListMutedWordsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 56);
-
-/**
- * @generated from message skein.graph.v1.CreateListRequest
- */
-export type CreateListRequest = Message<"skein.graph.v1.CreateListRequest"> & {
-  /**
-   * 1 to 50 code points.
-   *
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * @generated from field: string idempotency_key = 2;
-   */
-  idempotencyKey: string;
-};
-
-/**
- * Describes the message skein.graph.v1.CreateListRequest.
- * Use `create(CreateListRequestSchema)` to create a new message.
- */
-export const CreateListRequestSchema: GenMessage<CreateListRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 57);
-
-/**
- * @generated from message skein.graph.v1.CreateListResponse
- */
-export type CreateListResponse = Message<"skein.graph.v1.CreateListResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.UserList list = 1;
-   */
-  list?: UserList | undefined;
-
-  /**
-   * @generated from field: bool replayed = 2;
-   */
-  replayed: boolean;
-};
-
-/**
- * Describes the message skein.graph.v1.CreateListResponse.
- * Use `create(CreateListResponseSchema)` to create a new message.
- */
-export const CreateListResponseSchema: GenMessage<CreateListResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 58);
-
-/**
- * @generated from message skein.graph.v1.RenameListRequest
- */
-export type RenameListRequest = Message<"skein.graph.v1.RenameListRequest"> & {
-  /**
-   * @generated from field: string list_id = 1;
-   */
-  listId: string;
-
-  /**
-   * @generated from field: string name = 2;
-   */
-  name: string;
-};
-
-/**
- * Describes the message skein.graph.v1.RenameListRequest.
- * Use `create(RenameListRequestSchema)` to create a new message.
- */
-export const RenameListRequestSchema: GenMessage<RenameListRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 59);
-
-/**
- * @generated from message skein.graph.v1.RenameListResponse
- */
-export type RenameListResponse = Message<"skein.graph.v1.RenameListResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.UserList list = 1;
-   */
-  list?: UserList | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.RenameListResponse.
- * Use `create(RenameListResponseSchema)` to create a new message.
- */
-export const RenameListResponseSchema: GenMessage<RenameListResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 60);
-
-/**
- * @generated from message skein.graph.v1.DeleteListRequest
- */
-export type DeleteListRequest = Message<"skein.graph.v1.DeleteListRequest"> & {
-  /**
-   * @generated from field: string list_id = 1;
-   */
-  listId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.DeleteListRequest.
- * Use `create(DeleteListRequestSchema)` to create a new message.
- */
-export const DeleteListRequestSchema: GenMessage<DeleteListRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 61);
-
-/**
- * @generated from message skein.graph.v1.DeleteListResponse
- */
-export type DeleteListResponse = Message<"skein.graph.v1.DeleteListResponse"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.DeleteListResponse.
- * Use `create(DeleteListResponseSchema)` to create a new message.
- */
-export const DeleteListResponseSchema: GenMessage<DeleteListResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 62);
-
-/**
- * @generated from message skein.graph.v1.ListListsRequest
- */
-export type ListListsRequest = Message<"skein.graph.v1.ListListsRequest"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.ListListsRequest.
- * Use `create(ListListsRequestSchema)` to create a new message.
- */
-export const ListListsRequestSchema: GenMessage<ListListsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 63);
-
-/**
- * @generated from message skein.graph.v1.ListListsResponse
- */
-export type ListListsResponse = Message<"skein.graph.v1.ListListsResponse"> & {
-  /**
-   * @generated from field: repeated skein.graph.v1.UserList lists = 1;
-   */
-  lists: UserList[];
-};
-
-/**
- * Describes the message skein.graph.v1.ListListsResponse.
- * Use `create(ListListsResponseSchema)` to create a new message.
- */
-export const ListListsResponseSchema: GenMessage<ListListsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 64);
-
-/**
- * @generated from message skein.graph.v1.AddListMemberRequest
- */
-export type AddListMemberRequest = Message<"skein.graph.v1.AddListMemberRequest"> & {
-  /**
-   * An id, or close-friends.
-   *
-   * @generated from field: string list_id = 1;
-   */
-  listId: string;
-
-  /**
-   * @generated from field: string user_id = 2;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.AddListMemberRequest.
- * Use `create(AddListMemberRequestSchema)` to create a new message.
- */
-export const AddListMemberRequestSchema: GenMessage<AddListMemberRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 65);
-
-/**
- * @generated from message skein.graph.v1.AddListMemberResponse
- */
-export type AddListMemberResponse = Message<"skein.graph.v1.AddListMemberResponse"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.AddListMemberResponse.
- * Use `create(AddListMemberResponseSchema)` to create a new message.
- */
-export const AddListMemberResponseSchema: GenMessage<AddListMemberResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 66);
-
-/**
- * @generated from message skein.graph.v1.RemoveListMemberRequest
- */
-export type RemoveListMemberRequest = Message<"skein.graph.v1.RemoveListMemberRequest"> & {
-  /**
-   * @generated from field: string list_id = 1;
-   */
-  listId: string;
-
-  /**
-   * @generated from field: string user_id = 2;
-   */
-  userId: string;
-};
-
-/**
- * Describes the message skein.graph.v1.RemoveListMemberRequest.
- * Use `create(RemoveListMemberRequestSchema)` to create a new message.
- */
-export const RemoveListMemberRequestSchema: GenMessage<RemoveListMemberRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 67);
-
-/**
- * @generated from message skein.graph.v1.RemoveListMemberResponse
- */
-export type RemoveListMemberResponse = Message<"skein.graph.v1.RemoveListMemberResponse"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.RemoveListMemberResponse.
- * Use `create(RemoveListMemberResponseSchema)` to create a new message.
- */
-export const RemoveListMemberResponseSchema: GenMessage<RemoveListMemberResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 68);
-
-/**
- * @generated from message skein.graph.v1.ListListMembersRequest
- */
-export type ListListMembersRequest = Message<"skein.graph.v1.ListListMembersRequest"> & {
-  /**
-   * @generated from field: string list_id = 1;
-   */
-  listId: string;
-
-  /**
-   * @generated from field: int32 page_size = 2;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 3;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListListMembersRequest.
- * Use `create(ListListMembersRequestSchema)` to create a new message.
- */
-export const ListListMembersRequestSchema: GenMessage<ListListMembersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 69);
-
-/**
- * @generated from message skein.graph.v1.ListListMembersResponse
- */
-export type ListListMembersResponse = Message<"skein.graph.v1.ListListMembersResponse"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListListMembersResponse.
- * Use `create(ListListMembersResponseSchema)` to create a new message.
- */
-export const ListListMembersResponseSchema: GenMessage<ListListMembersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 70);
-
-/**
- * @generated from message skein.graph.v1.ListMutualsRequest
- */
-export type ListMutualsRequest = Message<"skein.graph.v1.ListMutualsRequest"> & {
-  /**
-   * @generated from field: int32 page_size = 1;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 2;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListMutualsRequest.
- * Use `create(ListMutualsRequestSchema)` to create a new message.
- */
-export const ListMutualsRequestSchema: GenMessage<ListMutualsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 71);
-
-/**
- * @generated from message skein.graph.v1.ListMutualsResponse
- */
-export type ListMutualsResponse = Message<"skein.graph.v1.ListMutualsResponse"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListMutualsResponse.
- * Use `create(ListMutualsResponseSchema)` to create a new message.
- */
-export const ListMutualsResponseSchema: GenMessage<ListMutualsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 72);
-
-/**
- * @generated from message skein.graph.v1.ListFamiliarFollowersRequest
- */
-export type ListFamiliarFollowersRequest = Message<"skein.graph.v1.ListFamiliarFollowersRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-
-  /**
-   * @generated from field: int32 page_size = 2;
-   */
-  pageSize: number;
-
-  /**
-   * @generated from field: string page_token = 3;
-   */
-  pageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListFamiliarFollowersRequest.
- * Use `create(ListFamiliarFollowersRequestSchema)` to create a new message.
- */
-export const ListFamiliarFollowersRequestSchema: GenMessage<ListFamiliarFollowersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 73);
-
-/**
- * @generated from message skein.graph.v1.ListFamiliarFollowersResponse
- */
-export type ListFamiliarFollowersResponse = Message<"skein.graph.v1.ListFamiliarFollowersResponse"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-
-  /**
-   * @generated from field: string next_page_token = 2;
-   */
-  nextPageToken: string;
-};
-
-/**
- * Describes the message skein.graph.v1.ListFamiliarFollowersResponse.
- * Use `create(ListFamiliarFollowersResponseSchema)` to create a new message.
- */
-export const ListFamiliarFollowersResponseSchema: GenMessage<ListFamiliarFollowersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 74);
-
-/**
- * @generated from message skein.graph.v1.BatchGetRelationshipsRequest
- */
-export type BatchGetRelationshipsRequest = Message<"skein.graph.v1.BatchGetRelationshipsRequest"> & {
-  /**
-   * @generated from field: repeated string user_ids = 1;
-   */
-  userIds: string[];
-};
-
-/**
- * Describes the message skein.graph.v1.BatchGetRelationshipsRequest.
- * Use `create(BatchGetRelationshipsRequestSchema)` to create a new message.
- */
-export const BatchGetRelationshipsRequestSchema: GenMessage<BatchGetRelationshipsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 75);
-
-/**
- * @generated from message skein.graph.v1.BatchGetRelationshipsResponse
- */
-export type BatchGetRelationshipsResponse = Message<"skein.graph.v1.BatchGetRelationshipsResponse"> & {
-  /**
-   * @generated from field: repeated skein.graph.v1.Relationship relationships = 1;
-   */
-  relationships: Relationship[];
-};
-
-/**
- * Describes the message skein.graph.v1.BatchGetRelationshipsResponse.
- * Use `create(BatchGetRelationshipsResponseSchema)` to create a new message.
- */
-export const BatchGetRelationshipsResponseSchema: GenMessage<BatchGetRelationshipsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 76);
+  messageDesc(file_skein_graph_v1_graph, 23);
 
 /**
  * @generated from message skein.graph.v1.BatchGetStandingsRequest
@@ -1650,7 +651,7 @@ export type BatchGetStandingsRequest = Message<"skein.graph.v1.BatchGetStandings
  * Use `create(BatchGetStandingsRequestSchema)` to create a new message.
  */
 export const BatchGetStandingsRequestSchema: GenMessage<BatchGetStandingsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 77);
+  messageDesc(file_skein_graph_v1_graph, 24);
 
 /**
  * @generated from message skein.graph.v1.BatchGetStandingsResponse
@@ -1674,146 +675,7 @@ export type BatchGetStandingsResponse = Message<"skein.graph.v1.BatchGetStanding
  * Use `create(BatchGetStandingsResponseSchema)` to create a new message.
  */
 export const BatchGetStandingsResponseSchema: GenMessage<BatchGetStandingsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 78);
-
-/**
- * @generated from message skein.graph.v1.GetMutedThreadsRequest
- */
-export type GetMutedThreadsRequest = Message<"skein.graph.v1.GetMutedThreadsRequest"> & {
-  /**
-   * @generated from field: string user_id = 1;
-   */
-  userId: string;
-
-  /**
-   * @generated from field: repeated string post_ids = 2;
-   */
-  postIds: string[];
-};
-
-/**
- * Describes the message skein.graph.v1.GetMutedThreadsRequest.
- * Use `create(GetMutedThreadsRequestSchema)` to create a new message.
- */
-export const GetMutedThreadsRequestSchema: GenMessage<GetMutedThreadsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 79);
-
-/**
- * @generated from message skein.graph.v1.GetMutedThreadsResponse
- */
-export type GetMutedThreadsResponse = Message<"skein.graph.v1.GetMutedThreadsResponse"> & {
-  /**
-   * @generated from field: repeated string post_ids = 1;
-   */
-  postIds: string[];
-};
-
-/**
- * Describes the message skein.graph.v1.GetMutedThreadsResponse.
- * Use `create(GetMutedThreadsResponseSchema)` to create a new message.
- */
-export const GetMutedThreadsResponseSchema: GenMessage<GetMutedThreadsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 80);
-
-/**
- * @generated from message skein.graph.v1.GetAccountRequest
- */
-export type GetAccountRequest = Message<"skein.graph.v1.GetAccountRequest"> & {
-};
-
-/**
- * Describes the message skein.graph.v1.GetAccountRequest.
- * Use `create(GetAccountRequestSchema)` to create a new message.
- */
-export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 81);
-
-/**
- * @generated from message skein.graph.v1.GetAccountResponse
- */
-export type GetAccountResponse = Message<"skein.graph.v1.GetAccountResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Account account = 1;
-   */
-  account?: Account | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.GetAccountResponse.
- * Use `create(GetAccountResponseSchema)` to create a new message.
- */
-export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 82);
-
-/**
- * @generated from message skein.graph.v1.UpdateAccountRequest
- */
-export type UpdateAccountRequest = Message<"skein.graph.v1.UpdateAccountRequest"> & {
-  /**
-   * @generated from field: bool private = 1;
-   */
-  private: boolean;
-};
-
-/**
- * Describes the message skein.graph.v1.UpdateAccountRequest.
- * Use `create(UpdateAccountRequestSchema)` to create a new message.
- */
-export const UpdateAccountRequestSchema: GenMessage<UpdateAccountRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 83);
-
-/**
- * @generated from message skein.graph.v1.UpdateAccountResponse
- */
-export type UpdateAccountResponse = Message<"skein.graph.v1.UpdateAccountResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Account account = 1;
-   */
-  account?: Account | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.UpdateAccountResponse.
- * Use `create(UpdateAccountResponseSchema)` to create a new message.
- */
-export const UpdateAccountResponseSchema: GenMessage<UpdateAccountResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 84);
-
-/**
- * @generated from message skein.graph.v1.SetOwnStateRequest
- */
-export type SetOwnStateRequest = Message<"skein.graph.v1.SetOwnStateRequest"> & {
-  /**
-   * ACTIVE, DEACTIVATED or GONE.
-   *
-   * @generated from field: skein.graph.v1.AccountState state = 1;
-   */
-  state: AccountState;
-};
-
-/**
- * Describes the message skein.graph.v1.SetOwnStateRequest.
- * Use `create(SetOwnStateRequestSchema)` to create a new message.
- */
-export const SetOwnStateRequestSchema: GenMessage<SetOwnStateRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 85);
-
-/**
- * @generated from message skein.graph.v1.SetOwnStateResponse
- */
-export type SetOwnStateResponse = Message<"skein.graph.v1.SetOwnStateResponse"> & {
-  /**
-   * @generated from field: skein.graph.v1.Account account = 1;
-   */
-  account?: Account | undefined;
-};
-
-/**
- * Describes the message skein.graph.v1.SetOwnStateResponse.
- * Use `create(SetOwnStateResponseSchema)` to create a new message.
- */
-export const SetOwnStateResponseSchema: GenMessage<SetOwnStateResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 86);
+  messageDesc(file_skein_graph_v1_graph, 25);
 
 /**
  * @generated from message skein.graph.v1.SetAccountStateRequest
@@ -1837,7 +699,7 @@ export type SetAccountStateRequest = Message<"skein.graph.v1.SetAccountStateRequ
  * Use `create(SetAccountStateRequestSchema)` to create a new message.
  */
 export const SetAccountStateRequestSchema: GenMessage<SetAccountStateRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 87);
+  messageDesc(file_skein_graph_v1_graph, 26);
 
 /**
  * @generated from message skein.graph.v1.SetAccountStateResponse
@@ -1850,7 +712,7 @@ export type SetAccountStateResponse = Message<"skein.graph.v1.SetAccountStateRes
  * Use `create(SetAccountStateResponseSchema)` to create a new message.
  */
 export const SetAccountStateResponseSchema: GenMessage<SetAccountStateResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_graph, 88);
+  messageDesc(file_skein_graph_v1_graph, 27);
 
 /**
  * The state of an account.
@@ -1898,7 +760,8 @@ export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
   enumDesc(file_skein_graph_v1_graph, 0);
 
 /**
- * GraphService owns how people stand to each other (follows and requests, blocks, mutes, lists) and the state of each account. It is the bottom of the mesh: it asks nobody.
+ * GraphService is who follows whom, the state of each account, and how accounts stand to a viewer. The bottom of the mesh: it
+ * asks nobody.
  *
  * @generated from service skein.graph.v1.GraphService
  */
@@ -2014,278 +877,6 @@ export const GraphService: GenService<{
     output: typeof ImportFollowsResponseSchema;
   },
   /**
-   * ListFollowRequests lists who asked to follow the viewer, latest first. At most 100 a page.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListFollowRequests
-   */
-  listFollowRequests: {
-    methodKind: "unary";
-    input: typeof ListFollowRequestsRequestSchema;
-    output: typeof ListFollowRequestsResponseSchema;
-  },
-  /**
-   * ListSentFollowRequests lists whom the viewer asked to follow, latest first. At most 100 a page.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListSentFollowRequests
-   */
-  listSentFollowRequests: {
-    methodKind: "unary";
-    input: typeof ListSentFollowRequestsRequestSchema;
-    output: typeof ListSentFollowRequestsResponseSchema;
-  },
-  /**
-   * AcceptFollowRequest makes a user who asked a follower of the viewer; again is the same as once. Their next feed
-   * read shows the viewer's posts. NOT_FOUND: nobody asked. RESOURCE_EXHAUSTED: they follow 5,000 by now.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.AcceptFollowRequest
-   */
-  acceptFollowRequest: {
-    methodKind: "unary";
-    input: typeof AcceptFollowRequestRequestSchema;
-    output: typeof AcceptFollowRequestResponseSchema;
-  },
-  /**
-   * DeclineFollowRequest ends a user's request; again is the same as once. They may ask again.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.DeclineFollowRequest
-   */
-  declineFollowRequest: {
-    methodKind: "unary";
-    input: typeof DeclineFollowRequestRequestSchema;
-    output: typeof DeclineFollowRequestResponseSchema;
-  },
-  /**
-   * RemoveFollower makes a user follow the viewer no more; again is the same as once. Their next feed read obeys.
-   * NOT_FOUND: no such account.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.RemoveFollower
-   */
-  removeFollower: {
-    methodKind: "unary";
-    input: typeof RemoveFollowerRequestSchema;
-    output: typeof RemoveFollowerResponseSchema;
-  },
-  /**
-   * BlockUser hides the viewer and a user from each other everywhere, and ends follows and requests between them,
-   * both ways; again is the same as once. Everybody's next read obeys. NOT_FOUND: no such account.
-   * RESOURCE_EXHAUSTED: 5,000 blocks reached.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.BlockUser
-   */
-  blockUser: {
-    methodKind: "unary";
-    input: typeof BlockUserRequestSchema;
-    output: typeof BlockUserResponseSchema;
-  },
-  /**
-   * UnblockUser ends a block; again is the same as once. Follows do not come back.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.UnblockUser
-   */
-  unblockUser: {
-    methodKind: "unary";
-    input: typeof UnblockUserRequestSchema;
-    output: typeof UnblockUserResponseSchema;
-  },
-  /**
-   * ListBlocks lists whom the viewer blocks, latest first. At most 100 a page.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListBlocks
-   */
-  listBlocks: {
-    methodKind: "unary";
-    input: typeof ListBlocksRequestSchema;
-    output: typeof ListBlocksResponseSchema;
-  },
-  /**
-   * MuteUser keeps a user's posts out of the viewer's home feed, and nobody is told; again is the same as once.
-   * RESOURCE_EXHAUSTED: 5,000 mutes reached.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.MuteUser
-   */
-  muteUser: {
-    methodKind: "unary";
-    input: typeof MuteUserRequestSchema;
-    output: typeof MuteUserResponseSchema;
-  },
-  /**
-   * UnmuteUser ends a mute; again is the same as once.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.UnmuteUser
-   */
-  unmuteUser: {
-    methodKind: "unary";
-    input: typeof UnmuteUserRequestSchema;
-    output: typeof UnmuteUserResponseSchema;
-  },
-  /**
-   * ListMutes lists whom the viewer mutes, latest first. At most 100 a page.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListMutes
-   */
-  listMutes: {
-    methodKind: "unary";
-    input: typeof ListMutesRequestSchema;
-    output: typeof ListMutesResponseSchema;
-  },
-  /**
-   * MuteThread keeps what happens under a post from being told to the viewer; again is the same as once.
-   * RESOURCE_EXHAUSTED: 1,000 muted threads reached.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.MuteThread
-   */
-  muteThread: {
-    methodKind: "unary";
-    input: typeof MuteThreadRequestSchema;
-    output: typeof MuteThreadResponseSchema;
-  },
-  /**
-   * UnmuteThread ends that; again is the same as once.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.UnmuteThread
-   */
-  unmuteThread: {
-    methodKind: "unary";
-    input: typeof UnmuteThreadRequestSchema;
-    output: typeof UnmuteThreadResponseSchema;
-  },
-  /**
-   * MuteWord keeps posts with a word or phrase out of the viewer's home feed; again is the same as once. Case and
-   * composition do not count. RESOURCE_EXHAUSTED: 200 words reached.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.MuteWord
-   */
-  muteWord: {
-    methodKind: "unary";
-    input: typeof MuteWordRequestSchema;
-    output: typeof MuteWordResponseSchema;
-  },
-  /**
-   * UnmuteWord ends that; again is the same as once.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.UnmuteWord
-   */
-  unmuteWord: {
-    methodKind: "unary";
-    input: typeof UnmuteWordRequestSchema;
-    output: typeof UnmuteWordResponseSchema;
-  },
-  /**
-   * ListMutedWords lists them all, in the order they were added.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListMutedWords
-   */
-  listMutedWords: {
-    methodKind: "unary";
-    input: typeof ListMutedWordsRequestSchema;
-    output: typeof ListMutedWordsResponseSchema;
-  },
-  /**
-   * CreateList makes a named list of people, which its owner alone sees. The same idempotency key answers the same
-   * list. RESOURCE_EXHAUSTED: 100 lists reached.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.CreateList
-   */
-  createList: {
-    methodKind: "unary";
-    input: typeof CreateListRequestSchema;
-    output: typeof CreateListResponseSchema;
-  },
-  /**
-   * RenameList gives a list another name; again is the same as once. NOT_FOUND: the viewer has no such list.
-   * FAILED_PRECONDITION: close friends.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.RenameList
-   */
-  renameList: {
-    methodKind: "unary";
-    input: typeof RenameListRequestSchema;
-    output: typeof RenameListResponseSchema;
-  },
-  /**
-   * DeleteList removes a list; again is the same as once. FAILED_PRECONDITION: close friends.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.DeleteList
-   */
-  deleteList: {
-    methodKind: "unary";
-    input: typeof DeleteListRequestSchema;
-    output: typeof DeleteListResponseSchema;
-  },
-  /**
-   * ListLists lists the viewer's lists, close friends first.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListLists
-   */
-  listLists: {
-    methodKind: "unary";
-    input: typeof ListListsRequestSchema;
-    output: typeof ListListsResponseSchema;
-  },
-  /**
-   * AddListMember puts a user on a list; again is the same as once. On close friends, everybody's next read obeys.
-   * NOT_FOUND: no such list or account. RESOURCE_EXHAUSTED: 1,000 members reached.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.AddListMember
-   */
-  addListMember: {
-    methodKind: "unary";
-    input: typeof AddListMemberRequestSchema;
-    output: typeof AddListMemberResponseSchema;
-  },
-  /**
-   * RemoveListMember takes a user off a list; again is the same as once. On close friends, everybody's next read
-   * obeys.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.RemoveListMember
-   */
-  removeListMember: {
-    methodKind: "unary";
-    input: typeof RemoveListMemberRequestSchema;
-    output: typeof RemoveListMemberResponseSchema;
-  },
-  /**
-   * ListListMembers lists who is on a list, latest first. At most 100 a page.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListListMembers
-   */
-  listListMembers: {
-    methodKind: "unary";
-    input: typeof ListListMembersRequestSchema;
-    output: typeof ListListMembersResponseSchema;
-  },
-  /**
-   * ListMutuals lists who the viewer follows and is followed by, latest followed first. At most 100 a page.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListMutuals
-   */
-  listMutuals: {
-    methodKind: "unary";
-    input: typeof ListMutualsRequestSchema;
-    output: typeof ListMutualsResponseSchema;
-  },
-  /**
-   * ListFamiliarFollowers lists those whom the viewer follows who follow a user: followed by people you follow. At
-   * most 100 a page. NOT_FOUND: no such account that the viewer may see.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.ListFamiliarFollowers
-   */
-  listFamiliarFollowers: {
-    methodKind: "unary";
-    input: typeof ListFamiliarFollowersRequestSchema;
-    output: typeof ListFamiliarFollowersResponseSchema;
-  },
-  /**
-   * BatchGetRelationships answers how the viewer stands to users, in the order asked. At most 100 ids.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.BatchGetRelationships
-   */
-  batchGetRelationships: {
-    methodKind: "unary";
-    input: typeof BatchGetRelationshipsRequestSchema;
-    output: typeof BatchGetRelationshipsResponseSchema;
-  },
-  /**
    * BatchGetStandings answers all that deciding about a user's things takes, for one viewer or for nobody, in the
    * order asked, from the primary; leaves it in the read models. At most 100 ids. An account that is not there has no
    * state.
@@ -2296,48 +887,6 @@ export const GraphService: GenService<{
     methodKind: "unary";
     input: typeof BatchGetStandingsRequestSchema;
     output: typeof BatchGetStandingsResponseSchema;
-  },
-  /**
-   * GetMutedThreads answers which of some posts' threads a user mutes. At most 100 ids.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.GetMutedThreads
-   */
-  getMutedThreads: {
-    methodKind: "unary";
-    input: typeof GetMutedThreadsRequestSchema;
-    output: typeof GetMutedThreadsResponseSchema;
-  },
-  /**
-   * GetAccount answers the viewer's own account.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.GetAccount
-   */
-  getAccount: {
-    methodKind: "unary";
-    input: typeof GetAccountRequestSchema;
-    output: typeof GetAccountResponseSchema;
-  },
-  /**
-   * UpdateAccount makes the viewer's account private or public; again is the same as once. Everybody's next read
-   * obeys. Followers stay; requests stay open.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.UpdateAccount
-   */
-  updateAccount: {
-    methodKind: "unary";
-    input: typeof UpdateAccountRequestSchema;
-    output: typeof UpdateAccountResponseSchema;
-  },
-  /**
-   * SetOwnState deactivates the viewer's account, opens it again, or ends it for good; again is the same as once.
-   * Everybody's next read obeys. PERMISSION_DENIED: it is suspended, or gone.
-   *
-   * @generated from rpc skein.graph.v1.GraphService.SetOwnState
-   */
-  setOwnState: {
-    methodKind: "unary";
-    input: typeof SetOwnStateRequestSchema;
-    output: typeof SetOwnStateResponseSchema;
   },
   /**
    * SetAccountState suspends an account or opens it again; again is the same as once. Everybody's next read obeys.

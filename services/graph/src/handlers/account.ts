@@ -1,5 +1,5 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { AccountState, type GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import type { HandlerContext } from "@connectrpc/connect";
+import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { maySeeAccount } from "#lib/readmodel/audience.ts";
@@ -7,7 +7,7 @@ import { idOf } from "#lib/storage/id.ts";
 import { marksOf } from "../read-model.ts";
 import type { StoredAccount } from "../store/accounts.ts";
 import { stranger } from "../store/relation.ts";
-import { anyViewerOf, askedByOperator, askedIn, changed, type Needs, viewerIdOf } from "./call.ts";
+import { anyViewerOf, askedByOperator, askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
 import { batchOf, type Known, knownTo, relationshipOf } from "./standing.ts";
 
 const { ACTIVE, DEACTIVATED, SUSPENDED, GONE } = AccountState;
@@ -95,7 +95,7 @@ export function accountHandlers(needs: Needs) {
       await changed(needs, ctx, () => store.setState(askedByOperator(ctx), userId, state));
       return {};
     },
-  } satisfies Partial<ServiceImpl<typeof GraphService>>;
+  } satisfies Partial<GraphHandlers>;
 }
 
 const accountView = ({ userId, state, isPrivate, followerCount, followingCount }: StoredAccount) => ({

@@ -1,4 +1,9 @@
-import type { HandlerContext } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
+import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import type { ListService } from "#gen/skein/graph/v1/list_pb.ts";
+import type { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
+import type { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
@@ -15,6 +20,13 @@ export type Needs = {
   readonly pageTokens: PageTokens;
   readonly nudge: () => void;
 };
+
+/** What answers every RPC of graph's contracts. */
+export type GraphHandlers = ServiceImpl<typeof GraphService> &
+  ServiceImpl<typeof RelationService> &
+  ServiceImpl<typeof MuteService> &
+  ServiceImpl<typeof ListService> &
+  ServiceImpl<typeof AccountService>;
 
 export const viewerIdOf = (ctx: HandlerContext): bigint => BigInt(viewerOf(ctx));
 

@@ -1,6 +1,6 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
@@ -8,7 +8,7 @@ import { mayMeet, maySeeAccount, maySeeFollows } from "#lib/readmodel/audience.t
 import { idOf, parseId } from "#lib/storage/id.ts";
 import type { Asked, Told } from "../store/change.ts";
 import { importFollows } from "../store/import.ts";
-import { anyViewerOf, askedIn, changed, type Needs, viewerIdOf } from "./call.ts";
+import { anyViewerOf, askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
 import { peoplePage } from "./page.ts";
 import { knownTo, relationshipOf, seenBy } from "./standing.ts";
 
@@ -125,5 +125,5 @@ export function followHandlers(needs: Needs) {
       if (followerIds.length > 0) await needs.readModel.drop(followerIds, callOf(ctx));
       return { createdCount: BigInt(created), overLimitCount: BigInt(overLimit) };
     },
-  } satisfies Partial<ServiceImpl<typeof GraphService>>;
+  } satisfies Partial<GraphHandlers>;
 }

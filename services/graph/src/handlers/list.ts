@@ -1,12 +1,11 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import type { HandlerContext } from "@connectrpc/connect";
 import { notFound } from "#lib/mesh/errors.ts";
 import { labelOf } from "#lib/mesh/text.ts";
 import { maySeeAccount } from "#lib/readmodel/audience.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import { closeFriends, type StoredList } from "../store/lists.ts";
-import { askedIn, changed, type Needs, viewerIdOf } from "./call.ts";
+import { askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
 import { peoplePage } from "./page.ts";
 import { seenBy } from "./standing.ts";
 
@@ -52,7 +51,7 @@ export function listHandlers(needs: Needs) {
       const keep = seenBy(store, viewerId, maySeeAccount);
       return peoplePage({ tokens, scope: `list:${viewerId}:${listId}`, request: req, read, keep });
     },
-  } satisfies Partial<ServiceImpl<typeof GraphService>>;
+  } satisfies Partial<GraphHandlers>;
 }
 
 function listIdOf(sent: string): bigint {

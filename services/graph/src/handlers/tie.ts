@@ -1,9 +1,8 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import type { HandlerContext } from "@connectrpc/connect";
 import { labelOf } from "#lib/mesh/text.ts";
 import { maySeeAccount } from "#lib/readmodel/audience.ts";
 import { idOf } from "#lib/storage/id.ts";
-import { askedIn, changed, type Needs, viewerIdOf } from "./call.ts";
+import { askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
 import { changing } from "./follow.ts";
 import { peoplePage } from "./page.ts";
 import { batchOf, seenBy } from "./standing.ts";
@@ -58,7 +57,7 @@ export function tieHandlers(needs: Needs) {
     },
 
     listMutedWords: (_req, ctx) => store.mutedWords(viewerIdOf(ctx)),
-  } satisfies Partial<ServiceImpl<typeof GraphService>>;
+  } satisfies Partial<GraphHandlers>;
 }
 
 const wordOf = (sent: string): string => labelOf(sent, "word", wordMax);
