@@ -44,9 +44,10 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     "grpc.initial_reconnect_backoff_ms": 100,
     // Soon, because until then only the other proxy is left, and it may be the next to go.
     "grpc.max_reconnect_backoff_ms": 300,
-    // A proxy that hangs says nothing: without pings every call whose turn it is waits for its deadline.
-    "grpc.keepalive_time_ms": 1_000,
-    "grpc.keepalive_timeout_ms": 2_000,
+    // A proxy that hangs says nothing: without pings every call whose turn it is waits for its deadline. It is left soon
+    // enough for a call to be sent again within most deadlines (2 s), and later than a busy process takes to read an answer.
+    "grpc.keepalive_time_ms": 400,
+    "grpc.keepalive_timeout_ms": 800,
   });
   const tokens = meshTokens(key);
   const outgoing: Outgoing = (values) => {
