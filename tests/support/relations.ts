@@ -76,19 +76,19 @@ const changes = {
       forbidden.mayEnd(`private ${one.id}`);
       await ok(one, "PATCH", "/v1/me/account", { private: false });
     }),
-  "leave and come back": ({ forbidden }, one) =>
+  "leave and come back": ({ forbidden }, one, other) =>
     forbidden.alone([`a ${one.id}`], async () => {
       if (!(await ok(one, "PUT", "/v1/me/account/deactivation"))) return;
       forbidden.begins(`closed ${one.id}`);
-      await new Promise(setImmediate);
+      await lookAt({ forbidden }, other, one);
       forbidden.mayEnd(`closed ${one.id}`);
       await ok(one, "DELETE", "/v1/me/account/deactivation");
     }),
-  "be suspended for a while": ({ forbidden, suspend }, one) =>
+  "be suspended for a while": ({ forbidden, suspend }, one, other) =>
     forbidden.alone([`a ${one.id}`], async () => {
       await suspend(one.id, true);
       forbidden.begins(`closed ${one.id}`);
-      await new Promise(setImmediate);
+      await lookAt({ forbidden }, other, one);
       forbidden.mayEnd(`closed ${one.id}`);
       await suspend(one.id, false);
     }),
@@ -100,14 +100,16 @@ const changes = {
 
 type Change = keyof typeof changes;
 
+type Seen = Pick<World, "forbidden">;
+
 const reads = {
-  "read feed": async ({ forbidden }, one) => {
+  "read feed": async ({ forbidden }: Seen, one: Person) => {
     const began = performance.now();
     const { items } = await one.feedPage(10);
     const ids = items.map(({ post }) => post.id);
     forbidden.assertPosts(one, ids, began, true, "the feed");
   },
-  "read posts of": async ({ forbidden }, one, other) => {
+  "read posts of": async ({ forbidden }: Seen, one: Person, other: Person) => {
     const began = performance.now();
     const { status, body } = await one.call<{ posts: { id: string }[] }>("GET", `/v1/users/${other.id}/posts`);
     if (status !== 404)
@@ -173,12 +175,30 @@ type Read = keyof typeof reads;
 export const changeNames = Object.keys(changes) as Change[];
 export const readNames = Object.keys(reads) as Read[];
 
+/** After these somebody may see less than before. */
+const forbidding: ReadonlySet<string> = new Set<Change>([
+  "delete",
+  "unfollow",
+  "remove follower",
+  "block",
+  "mute",
+  "unfriend",
+  "hide",
+]);
+
 /** Does one step; what takes two is left out where both are the same. */
 export async function take(world: World, { what, who, whom, nth }: Step): Promise<void> {
   const [one, other] = [world.people[who] as Person, world.people[whom] as Person];
   const isAlone = one === other && !["post", "delete", "hide", "show"].includes(what) && !(what in reads);
   if (isAlone) return;
   await { ...changes, ...reads }[what](world, one, other, nth);
+  // Whom it concerns looks at once: what a change would leave behind lasts for milliseconds.
+  if (forbidding.has(what)) await Promise.all([lookAt(world, one, other), lookAt(world, other, one)]);
+}
+
+/** Somebody reads their feed, and what somebody else published. */
+async function lookAt(world: Seen, viewer: Person, author: Person): Promise<void> {
+  await Promise.all([reads["read feed"](world, viewer), reads["read posts of"](world, viewer, author)]);
 }
 
 /** Asks; a change that was refused for what the other or oneself is at this moment was not made. */
