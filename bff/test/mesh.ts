@@ -147,6 +147,7 @@ export async function meshOf(t: TestContext, users: User[]) {
     }),
   });
   const words: string[] = [];
+  let wordsKnown = true;
   service(MuteService, {
     muteUser: related,
     unmuteUser: related,
@@ -266,6 +267,7 @@ export async function meshOf(t: TestContext, users: User[]) {
         .slice(-pageSize)
         .map((post) => item(post, post.authorId === viewer(ctx) ? Reason.OWN : Reason.FOLLOWING)),
       nextPageToken: "next",
+      ...(wordsKnown && { mutedWordsVersion: BigInt(words.length) }),
     }),
     listAuthorFeed: ({ authorId }) => ({
       items: posts.filter((post) => post.authorId === authorId).map((post) => item(post, Reason.AUTHOR)),
@@ -280,5 +282,8 @@ export async function meshOf(t: TestContext, users: User[]) {
     transport.close();
     server.forceShutdown();
   });
-  return { transport, calls, posts, users, follows };
+  const setWordsKnown = (is: boolean) => {
+    wordsKnown = is;
+  };
+  return { transport, calls, posts, users, follows, wordsKnown: setWordsKnown };
 }
