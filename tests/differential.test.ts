@@ -4,11 +4,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
+import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
+import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
+import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { type Random, randomOf } from "../tools/seed/random.ts";
 import { type Cast, comparable, openCast, password, remember } from "./support/cast.ts";
@@ -23,7 +27,7 @@ const seed = process.env.SEED ?? "1";
 const people = 4;
 
 /** A value that each door says in its own words. */
-type Said = (cast: Cast) => string | number;
+type Said = (cast: Cast) => string | number | boolean | string[];
 type Arguments = Readonly<Record<string, Said | undefined>>;
 type Row = {
   readonly method: DescMethodUnary;
@@ -59,7 +63,66 @@ const table: readonly Row[] = [
   row(CommentService.method.getComment, 6, ({ comment }) => ({ comment: comment() })),
   row(CommentService.method.deleteComment, 4, ({ comment }) => ({ comment: comment() })),
   row(FeedService.method.listHomeFeed, 13, ({ page }) => page()),
+  ...relations(),
+  ...mutes(),
+  ...lists(),
+  ...accounts(),
 ];
+
+function relations(): Row[] {
+  const { method } = RelationService;
+  return [
+    row(method.listFollowRequests, 2, ({ page }) => page()),
+    row(method.listSentFollowRequests, 2, ({ page }) => page()),
+    row(method.acceptFollowRequest, 5, ({ user }) => ({ user: user() })),
+    row(method.declineFollowRequest, 2, ({ user }) => ({ user: user() })),
+    row(method.removeFollower, 2, ({ user }) => ({ user: user() })),
+    row(method.blockUser, 3, ({ user }) => ({ user: user() })),
+    row(method.unblockUser, 5, ({ user }) => ({ user: user() })),
+    row(method.listBlocks, 2, ({ page }) => page()),
+    row(method.listMutuals, 2, ({ page }) => page()),
+    row(method.listFamiliarFollowers, 3, ({ user, page }) => ({ user: user(), ...page() })),
+    row(method.batchGetRelationships, 4, ({ users }) => ({ userIds: users() })),
+  ];
+}
+
+function mutes(): Row[] {
+  const { method } = MuteService;
+  return [
+    row(method.muteUser, 3, ({ user }) => ({ user: user() })),
+    row(method.unmuteUser, 2, ({ user }) => ({ user: user() })),
+    row(method.listMutes, 2, ({ page }) => page()),
+    row(method.muteThread, 3, ({ post }) => ({ post: post() })),
+    row(method.unmuteThread, 2, ({ post }) => ({ post: post() })),
+    row(method.muteWord, 3, ({ word }) => ({ word: word() })),
+    row(method.unmuteWord, 2, ({ word }) => ({ word: word() })),
+    row(method.listMutedWords, 2, () => ({})),
+  ];
+}
+
+function lists(): Row[] {
+  const { method } = ListService;
+  return [
+    row(method.createList, 5, ({ word }) => ({ name: word() })),
+    row(method.renameList, 2, ({ list, word }) => ({ list: list(), name: word() })),
+    row(method.deleteList, 1, ({ list }) => ({ list: list() })),
+    row(method.listLists, 2, () => ({})),
+    row(method.addListMember, 5, ({ list, user }) => ({ list: list(), user: user() })),
+    row(method.removeListMember, 2, ({ list, user }) => ({ list: list(), user: user() })),
+    row(method.listListMembers, 3, ({ list, page }) => ({ list: list(), ...page() })),
+  ];
+}
+
+function accounts(): Row[] {
+  const { method } = AccountService;
+  return [
+    row(method.getAccount, 2, () => ({})),
+    row(method.updateAccount, 4, ({ flag }) => ({ private: flag() })),
+    row(method.deactivateAccount, 1, () => ({})),
+    row(method.reactivateAccount, 5, () => ({})),
+    row(method.deleteAccount, 1, () => ({})),
+  ];
+}
 
 const texts: readonly [string, ...string[]] = [
   "",
@@ -103,6 +166,7 @@ const strangers: readonly [string, ...string[]] = [
   "\u0000",
   "' OR 1=1 --",
 ];
+const words: readonly [string, ...string[]] = ["cats", "Cats", "spoiler alert", "café", "100%", " trimmed "];
 const names: readonly [string, ...string[]] = ["", "ab", "1abc", "_abc", "Ünicode", "a b", "x".repeat(31), "admin "];
 const secrets: readonly [string, ...string[]] = [
   "",
@@ -123,7 +187,7 @@ function chanceOf(random: Random) {
   const { next, below, pick } = random;
   let fresh = 0;
   const literal =
-    <T extends string | number>(value: T): Said =>
+    <T extends string | number | boolean>(value: T): Said =>
     () =>
       value;
   const user = (): Said => {
@@ -144,6 +208,18 @@ function chanceOf(random: Random) {
     if (next() < 0.25) return literal(pick(strangers));
     return ({ comments }) => comments[nth % Math.max(1, comments.length)] ?? "1";
   };
+  const users = (): Said => {
+    const some = Array.from({ length: below(4) }, user);
+    return (cast) => some.map((said) => String(said(cast)));
+  };
+  const list = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.4) return literal(next() < 0.6 ? "close-friends" : pick(strangers));
+    return ({ lists }) => lists[nth % Math.max(1, lists.length)] ?? "1";
+  };
+  /** A short text: a word, or the name of a list. */
+  const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
+  const flag = (): Said => literal(next() < 0.5);
   const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
   const name = (): Said => {
     const how = next();
@@ -169,7 +245,7 @@ function chanceOf(random: Random) {
     const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
-  return { user, post, comment, text, name, secret, page, head };
+  return { user, users, list, word, flag, post, comment, text, name, secret, page, head };
 }
 
 let system: System;
@@ -185,9 +261,8 @@ after(async () => {
 });
 
 test("the table has every public RPC", () => {
-  const all = [AuthService, UserService, PostService, LikeService, CommentService, FeedService].flatMap(
-    ({ methods }) => methods,
-  );
+  const older = [AuthService, UserService, PostService, LikeService, CommentService, FeedService];
+  const all = [...older, RelationService, MuteService, ListService, AccountService].flatMap(({ methods }) => methods);
   assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
 });
 

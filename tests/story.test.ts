@@ -228,6 +228,118 @@ test("a page token works for its viewer alone", async () => {
   );
 });
 
+/** What one person finds of another's, by each way to look. */
+async function foundBy(one: Person, other: Person, postId: string) {
+  const [feed, profile, posts, post, followers] = await Promise.all([
+    one.feed(),
+    one.call("GET", `/v1/users/${other.username}`),
+    one.call<{ posts?: { id: string }[] }>("GET", `/v1/users/${other.id}/posts`),
+    one.call("GET", `/v1/posts/${postId}`),
+    one.call("GET", `/v1/users/${other.id}/followers`),
+  ]);
+  const found = {
+    feed: feed.includes(postId),
+    profile: profile.status === 200,
+    posts: posts.body.posts?.some(({ id }) => id === postId) ?? false,
+    post: post.status === 200,
+    followers: followers.status === 200,
+  };
+  return Object.entries(found).flatMap(([name, is]) => (is ? [name] : []));
+}
+const everything = ["feed", "profile", "posts", "post", "followers"];
+const exceptFeed = everything.slice(1);
+
+test("a private account lets people in one by one; what was written before is there at once, and gone when they go", async () => {
+  const [owner, fan] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  const { id } = await owner.post("for friends");
+  const set = (isPrivate: boolean) => owner.call("PATCH", "/v1/me/account", { body: { private: isPrivate } });
+  const found = () => foundBy(fan, owner, id);
+  assert.deepEqual(await found(), exceptFeed);
+  await set(true);
+  assert.deepEqual(await found(), ["profile"]);
+  const asked = await fan.call<{ viewer: object }>("PUT", `/v1/users/${owner.username}/follow`);
+  assert.partialDeepStrictEqual(asked.body.viewer, { following: false, requested: true });
+  assert.deepEqual(await found(), ["profile"]);
+  const { users } = (await owner.call<{ users: { id: string }[] }>("GET", "/v1/me/follow-requests")).body;
+  assert.deepEqual(
+    users.map((user) => user.id),
+    [fan.id],
+  );
+  await owner.call("DELETE", `/v1/me/follow-requests/${fan.id}`);
+  await fan.follow(owner);
+  await owner.call("PUT", `/v1/me/follow-requests/${fan.username}`);
+  assert.deepEqual(await found(), everything);
+  await owner.call("DELETE", `/v1/me/followers/${fan.id}`);
+  assert.deepEqual(await found(), ["profile"]);
+  await set(false);
+  assert.deepEqual(await found(), exceptFeed);
+});
+
+test("a block hides two people from each other, a mute only from the feed, and words what they name", async () => {
+  const [one, other] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  await one.follow(other);
+  await other.follow(one);
+  const [mine, theirs] = [await one.post("mine"), await other.post("About CATS")];
+  const both = async () => [await foundBy(one, other, theirs.id), await foundBy(other, one, mine.id)];
+  assert.deepEqual(await both(), [everything, everything]);
+  await one.call("PUT", `/v1/users/${other.username}/mute`);
+  assert.deepEqual(await both(), [exceptFeed, everything]);
+  await one.call("DELETE", `/v1/users/${other.id}/mute`);
+  await one.call("PUT", "/v1/me/muted-words/cats");
+  assert.deepEqual(await both(), [exceptFeed, everything]);
+  await one.call("DELETE", "/v1/me/muted-words/Cats");
+  assert.deepEqual(await both(), [everything, everything]);
+  await one.call("PUT", `/v1/users/${other.username}/block`);
+  assert.deepEqual(await both(), [["profile"], []]);
+  await one.call("DELETE", `/v1/users/${other.username}/block`);
+  assert.deepEqual(await both(), [exceptFeed, exceptFeed], "follows do not come back");
+});
+
+/** `npm run account` on the story's system. */
+const account = (...args: string[]) =>
+  promisify(execFile)(process.execPath, ["tools/account.ts", ...args, "--dir", system.dir, "--json"]).then(
+    ({ stdout }) => ({ code: 0, told: JSON.parse(stdout) as object }),
+    ({ code, stderr }: { code: number; stderr: string }) => ({ code, told: stderr.trim() }),
+  );
+
+test("an account that is closed or suspended is there for its owner alone, and comes back whole", async () => {
+  const [owner, fan] = (await Promise.all([register(system.edge), register(system.edge)])) as [Person, Person];
+  await fan.follow(owner);
+  const { id } = await owner.post("here");
+  const refusal = async (method: string, path: string, body?: object) => {
+    const answer = await owner.call<{ type: string }>(method, path, { body, key: randomUUID() });
+    return [answer.status, answer.body.type];
+  };
+  const closings: [name: string, close: () => Promise<unknown>, open: () => Promise<unknown>][] = [
+    [
+      "deactivated",
+      () => owner.call("PUT", "/v1/me/account/deactivation"),
+      () => owner.call("DELETE", "/v1/me/account/deactivation"),
+    ],
+    ["suspended", () => account("suspend", owner.username), () => account("restore", owner.username)],
+  ];
+  for (const [name, close, open] of closings) {
+    await close();
+    assert.deepEqual(await foundBy(fan, owner, id), []);
+    assert.deepEqual(await foundBy(owner, owner, id), everything);
+    assert.deepEqual(await refusal("POST", "/v1/posts", { text: "no" }), [403, `/problems/account-${name}`]);
+    assert.deepEqual(await refusal("PUT", `/v1/users/${fan.id}/follow`), [403, `/problems/account-${name}`]);
+    await open();
+    assert.deepEqual(await foundBy(fan, owner, id), everything);
+  }
+  const done = await account("suspend", owner.username);
+  assert.deepEqual(done, { code: 0, told: { userId: owner.id, username: owner.username, state: "suspended" } });
+  assert.deepEqual(await refusal("DELETE", "/v1/me/account/deactivation"), [403, "/problems/account-suspended"]);
+  await account("restore", owner.id);
+  await owner.call("DELETE", "/v1/me/account");
+  assert.deepEqual(await foundBy(fan, owner, id), []);
+  const credentials = { username: owner.username, password: "correct horse battery" };
+  assert.equal((await ask(system.edge, "POST", "/v1/auth/login", { body: credentials })).status, 401);
+  assert.equal((await account("restore", owner.username)).code, 1);
+  assert.equal((await account("suspend", "nobody_is_this")).code, 1);
+  assert.equal((await account("open", owner.username)).code, 2);
+});
+
 /** `npm run audit` on the story's system, and what its sums are. */
 async function audit(...more: string[]): Promise<{ code: number; sums: Record<string, number> }> {
   const args = ["tools/audit.ts", "--dir", system.dir, "--json", ...more];

@@ -20,6 +20,7 @@ const commands = {
   seed: ["tools/seed.ts"],
   import: ["tools/import.ts"],
   explain: ["tools/explain.ts"],
+  account: ["tools/account.ts"],
   audit: ["tools/audit.ts"],
   parked: ["tools/parked.ts"],
   rebuild: ["tools/rebuild.ts"],

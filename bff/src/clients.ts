@@ -1,7 +1,11 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
+import { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
+import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
+import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
@@ -12,7 +16,12 @@ import { guard } from "./resilience.ts";
 export type Clients = {
   readonly comment: Client<typeof CommentService>;
   readonly feed: Client<typeof FeedService>;
-  readonly graph: Client<typeof GraphService>;
+  /** Its contracts are several, by what they are about; the service is one. */
+  readonly graph: Client<typeof GraphService> &
+    Client<typeof RelationService> &
+    Client<typeof MuteService> &
+    Client<typeof ListService> &
+    Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
   readonly post: Client<typeof PostService>;
   readonly user: Client<typeof UserService>;
@@ -22,8 +31,16 @@ export type Clients = {
 export const createClients = (transport: Transport, log: Log): Clients => ({
   comment: createClient(CommentService, guard(transport, "comment", log)),
   feed: createClient(FeedService, guard(transport, "feed", log)),
-  graph: createClient(GraphService, guard(transport, "graph", log)),
+  graph: createGraphClient(guard(transport, "graph", log)),
   like: createClient(LikeService, guard(transport, "like", log)),
   post: createClient(PostService, guard(transport, "post", log)),
   user: createClient(UserService, guard(transport, "user", log)),
+});
+
+const createGraphClient = (transport: Transport): Clients["graph"] => ({
+  ...createClient(GraphService, transport),
+  ...createClient(RelationService, transport),
+  ...createClient(MuteService, transport),
+  ...createClient(ListService, transport),
+  ...createClient(AccountService, transport),
 });

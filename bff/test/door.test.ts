@@ -13,7 +13,14 @@ test("a create answers 201 with the field the contract names, zeros written out"
   const answer = await post("/v1/posts", '{"text":"hello"}', await write());
   assert.equal(answer.status, 201);
   assert.equal(answer.headers["content-type"], "application/json");
-  assert.deepEqual(answer.json(), { id: "1", version: 1, text: "hello", likeCount: 0, commentCount: 0 });
+  assert.deepEqual(answer.json(), {
+    id: "1",
+    version: 1,
+    text: "hello",
+    likeCount: 0,
+    commentCount: 0,
+    audience: "AUDIENCE_UNSPECIFIED",
+  });
 });
 
 test("every answer names the request and hides the server", async (t) => {

@@ -8,7 +8,11 @@ import { Code, type HandlerContext, type ServiceImpl } from "@connectrpc/connect
 import { ServerCredentials } from "@grpc/grpc-js";
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
-import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
+import { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
+import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
+import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService, Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
@@ -115,6 +119,74 @@ export async function meshOf(t: TestContext, users: User[]) {
     }),
     batchGetAccounts: ({ userIds }, ctx) => ({ accounts: userIds.map((id) => accountOf(viewer(ctx), id)) }),
   });
+  const blocks = new Set<string>();
+  const blocking =
+    (is: boolean) =>
+    ({ userId }: { userId: string }, ctx: HandlerContext) => {
+      if (is) blocks.add(userId);
+      else blocks.delete(userId);
+      return { relationship: { ...relation(viewer(ctx), userId), blocking: is } };
+    };
+  const related = ({ userId }: { userId: string }, ctx: HandlerContext) => ({
+    relationship: relation(viewer(ctx), userId),
+  });
+  const nobody = () => ({ userIds: [] });
+  service(RelationService, {
+    listFollowRequests: ({ pageSize }) => ({ userIds: ["2", "9"].slice(0, pageSize), nextPageToken: "more" }),
+    listSentFollowRequests: nobody,
+    acceptFollowRequest: related,
+    declineFollowRequest: related,
+    removeFollower: related,
+    blockUser: blocking(true),
+    unblockUser: blocking(false),
+    listBlocks: () => ({ userIds: [...blocks] }),
+    listMutuals: nobody,
+    listFamiliarFollowers: nobody,
+    batchGetRelationships: ({ userIds }, ctx) => ({
+      relationships: userIds.map((id) => ({ ...relation(viewer(ctx), id), blocking: blocks.has(id) })),
+    }),
+  });
+  const words: string[] = [];
+  let wordsKnown = true;
+  service(MuteService, {
+    muteUser: related,
+    unmuteUser: related,
+    listMutes: nobody,
+    muteThread: () => ({}),
+    unmuteThread: () => ({}),
+    muteWord({ word }) {
+      words.push(word);
+      return {};
+    },
+    unmuteWord({ word }) {
+      words.splice(words.indexOf(word), 1);
+      return {};
+    },
+    listMutedWords: () => ({ words, version: BigInt(words.length) }),
+  });
+  const list = { listId: "700", name: "Friends", memberCount: 1 };
+  service(ListService, {
+    createList: ({ name }) => ({ list: { ...list, name }, replayed: name === "again" }),
+    renameList: ({ name }) => ({ list: { ...list, name } }),
+    deleteList: () => ({}),
+    listLists: () => ({ lists: [{ listId: "close-friends", name: "", memberCount: 0 }, list] }),
+    addListMember: () => ({}),
+    removeListMember: () => ({}),
+    listListMembers: () => ({ userIds: ["2"] }),
+  });
+  const account: { state: AccountState; private: boolean } = { state: AccountState.ACTIVE, private: false };
+  const own = (ctx: HandlerContext) => ({ account: { userId: viewer(ctx), ...account } });
+  service(AccountService, {
+    getAccount: (_request, ctx) => own(ctx),
+    updateAccount(request, ctx) {
+      account.private = request.private;
+      return own(ctx);
+    },
+    setOwnState({ state }, ctx) {
+      account.state = state;
+      return own(ctx);
+    },
+  });
   service(PostService, {
     createPost: ({ text, idempotencyKey }, ctx) => {
       const before = posts.find(({ key }) => key === idempotencyKey);
@@ -195,6 +267,7 @@ export async function meshOf(t: TestContext, users: User[]) {
         .slice(-pageSize)
         .map((post) => item(post, post.authorId === viewer(ctx) ? Reason.OWN : Reason.FOLLOWING)),
       nextPageToken: "next",
+      ...(wordsKnown && { mutedWordsVersion: BigInt(words.length) }),
     }),
     listAuthorFeed: ({ authorId }) => ({
       items: posts.filter((post) => post.authorId === authorId).map((post) => item(post, Reason.AUTHOR)),
@@ -209,5 +282,8 @@ export async function meshOf(t: TestContext, users: User[]) {
     transport.close();
     server.forceShutdown();
   });
-  return { transport, calls, posts, users, follows };
+  const setWordsKnown = (is: boolean) => {
+    wordsKnown = is;
+  };
+  return { transport, calls, posts, users, follows, wordsKnown: setWordsKnown };
 }

@@ -6,7 +6,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { createClients } from "../src/clients.ts";
 import { publicRpcs } from "../src/routes/routes.ts";
 import { meshOf } from "./mesh.ts";
-import { assertProblem, bearer, memoryLog, serve, unlimited } from "./serve.ts";
+import { assertProblem, bearer, memoryLog, serve, strangers, unlimited } from "./serve.ts";
 
 const anna = { id: "1", version: 1n, username: "anna" };
 const ben = { id: "2", version: 1n, username: "ben" };
@@ -42,6 +42,7 @@ test("registering and logging in answer a token and the user", async (t) => {
       createTime: "1970-01-01T00:00:00Z",
       followerCount: 0,
       followingCount: 0,
+      private: false,
     },
   });
   assertProblem(await post("/v1/auth/register", '{"username":"taken"}'), 409, "username-taken");
@@ -55,7 +56,7 @@ test("a user is found by id and by name, with the viewer's relation where there 
   mesh.follows.add("1>2");
   const byId = (await as("1", "/v1/users/2")).json();
   assert.deepEqual(mesh.calls.toSorted(), ["BatchGetAccounts", "BatchGetUsers"]);
-  assert.deepEqual(byId.viewer, { following: true, followedBy: false });
+  assert.deepEqual(byId.viewer, { ...strangers, following: true });
   assert.equal(byId.followerCount, 1);
   assert.deepEqual((await as("1", "/v1/users/ben")).json(), byId);
   assert.equal((await ask("/v1/users/ben")).json().viewer, undefined);
@@ -75,10 +76,10 @@ test("following by name is one look-up and one call; oneself is refused", async 
   const { as, mesh } = await bff(t);
   const followed = await as("1", "/v1/users/ben/follow", "PUT");
   assert.deepEqual(mesh.calls, ["GetUser", "FollowUser"]);
-  assert.deepEqual(followed.json(), { viewer: { following: true, followedBy: false } });
+  assert.deepEqual(followed.json(), { viewer: { ...strangers, following: true } });
   const ended = await as("1", "/v1/users/2/follow", "DELETE");
   assert.deepEqual(mesh.calls, ["UnfollowUser"]);
-  assert.deepEqual(ended.json(), { viewer: { following: false, followedBy: false } });
+  assert.deepEqual(ended.json(), { viewer: strangers });
   assertProblem(await as("1", "/v1/users/1/follow", "PUT"), 400, "validation", ["{user}"]);
 });
 

@@ -160,3 +160,14 @@ export function assertProblem(answer: Answer, status: number, name: string, poin
     pointers,
   );
 }
+
+/** How two stand who have nothing to do with each other. */
+export const strangers = {
+  following: false,
+  followedBy: false,
+  requested: false,
+  requestedBy: false,
+  blocking: false,
+  muting: false,
+  closeFriend: false,
+};

@@ -8,7 +8,7 @@ import type { Standing, ViewerId } from "./audience.ts";
 import { degradedTotal } from "./degraded-metrics.ts";
 import { followSets, tieSets } from "./families.ts";
 import { membersIn } from "./member-set.ts";
-import { askTies, noTies, type Ties, tiesIn } from "./tie.ts";
+import { askTies, noTies, type Ties, tiesIn, wordsVersionIn } from "./tie.ts";
 import { trusting } from "./trust.ts";
 
 type Pipeline = ReturnType<Redis["pipeline"]>;
@@ -54,6 +54,9 @@ export function standingsIn(
   standingCounts(found.size, userIds.length - found.size);
   return found;
 }
+
+/** The version of a signed-in viewer's muted words in those answers: 0 for none; undefined where truth decides. */
+export const mutedWordsIn = ([, , ties]: readonly unknown[]): bigint | undefined => wordsVersionIn(ties);
 
 /** The standings from truth, which leaves them in the read models. One call a hundred accounts. */
 export async function standingsByTruth(

@@ -38,7 +38,10 @@ function spell(method: DescMethodUnary, request: JsonObject): { verb: string; pa
   });
   const verb = pattern.case?.toUpperCase() ?? "";
   if (body === "*") return { verb, path, body: JSON.stringify(Object.fromEntries(rest)) };
-  const query = [...rest].map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&");
+  const given = [...rest].flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => [name, one]),
+  );
+  const query = given.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&");
   return { verb, path: query === "" ? path : `${path}?${query}` };
 }
 

@@ -3,6 +3,7 @@ import {
   type DescMessage,
   fromJson,
   type JsonObject,
+  type JsonValue,
   type MessageShape,
   ScalarType,
 } from "@bufbuild/protobuf";
@@ -13,8 +14,9 @@ import { type Binding, fieldOf, isVariable } from "./binding.ts";
 import { illTyped } from "./json.ts";
 
 /**
- * The request message that path and query spell: each parameter is a scalar field under its camelCase name, given at
- * most once. Nothing is guessed: what is unknown, repeated or ill-typed is refused and named `?parameter`.
+ * The request message that path and query spell: each parameter is a field under its camelCase name, a scalar given at
+ * most once or a list of scalars by as many. Nothing is guessed: what is unknown, repeated or ill-typed is refused and
+ * named `?parameter`.
  */
 export function messageFromUrl(binding: Binding, path: Readonly<Record<string, string>>, query: string) {
   const desc = binding.method.input;
@@ -25,11 +27,12 @@ export function messageFromUrl(binding: Binding, path: Readonly<Record<string, s
     const refuse = (rule: string) => violations.push({ field: `?${name}`, rule });
     const field = desc.fields.find((candidate) => candidate.jsonName === name && !taken.has(candidate.name));
     if (field === undefined) refuse("is unknown");
-    else if (Object.hasOwn(json, name)) refuse("must be given once");
+    else if (Object.hasOwn(json, name) && field.fieldKind !== "list") refuse("must be given once");
     else if (value === undefined) refuse("must be percent-encoded UTF-8");
     else {
       const parsed = scalarOf(field, value);
       if (parsed === undefined) violations.push(illTyped(field, () => `?${name}`));
+      else if (field.fieldKind === "list") json[name] = [...((json[name] ?? []) as JsonValue[]), parsed];
       else json[name] = parsed;
     }
   }
@@ -77,10 +80,11 @@ function decoded(text: string): string | undefined {
 const wholeForm = /^-?(0|[1-9][0-9]{0,18})$/;
 const numberForm = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?$/;
 
-/** A parameter as the JSON value its field takes; undefined where it is none. Lists and messages have no spelling. */
+/** A parameter as the JSON value its field, or an entry of it, takes; undefined where it is none. Messages have no spelling. */
 function scalarOf(field: DescField, text: string): string | number | boolean | undefined {
   if (field.fieldKind === "enum") return field.enum.values.some(({ name }) => name === text) ? text : undefined;
-  if (field.fieldKind !== "scalar") return undefined;
+  const isScalar = field.fieldKind === "scalar" || (field.fieldKind === "list" && field.listKind === "scalar");
+  if (!isScalar) return undefined;
   switch (field.scalar) {
     case ScalarType.STRING:
       return text;

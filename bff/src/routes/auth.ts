@@ -1,9 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import type { Session } from "#gen/skein/user/v1/user_pb.ts";
-import { within } from "#lib/mesh/call.ts";
+import { callOf, valuesOf, within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
-import { withAccount } from "../compose/users.ts";
 import type { Limits } from "../limits.ts";
 import { userView } from "../view/user.ts";
 
@@ -22,7 +21,10 @@ export function authRoutes(clients: Pick<Clients, "user" | "graph">, limits: Lim
       await limits.drawPassword(username, ctx.requestHeader.get("x-forwarded-for"));
       const { user, session } = await clients.user.logIn({ username, password }, within(ctx));
       if (user === undefined) throw new Error("logged nobody in");
-      return { ...tokenOf(session), user: await withAccount(user, clients, ctx) };
+      // A closed account is there for its owner alone.
+      const asOwner = { contextValues: valuesOf({ ...callOf(ctx), viewerId: user.id }) };
+      const { accounts } = await clients.graph.batchGetAccounts({ userIds: [user.id] }, asOwner);
+      return { ...tokenOf(session), user: userView(user, accounts[0], undefined) };
     },
   };
 }

@@ -3,16 +3,21 @@ import { FeedReason, type FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
+import { mutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillItems } from "../compose/posts.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
-export function feedRoutes({ feed }: Pick<Clients, "feed">, pieces: Pieces): ServiceImpl<typeof FeedService> {
+export function feedRoutes(clients: Pick<Clients, "feed" | "graph">, pieces: Pieces): ServiceImpl<typeof FeedService> {
+  const { feed } = clients;
+  const muted = mutedWords(clients);
   return {
     async listHomeFeed(request, ctx) {
-      const { items, nextPageToken, fromTruth } = await feed.listHomeFeed(pageOf(request), within(ctx));
+      const page = await feed.listHomeFeed(pageOf(request), within(ctx));
+      const { items, nextPageToken, fromTruth, mutedWordsVersion } = page;
       tellDegraded(fromTruth, ctx);
-      const shown = await fillItems(items, pieces, ctx);
+      const [filled, isMuted] = await Promise.all([fillItems(items, pieces, ctx), muted(mutedWordsVersion, ctx)]);
+      const shown = filled.filter(({ item, post }) => item.reason === Reason.OWN || !isMuted(post.text));
       return {
         items: shown.map(({ item, post }) => ({ activityId: item.activityId, reason: shownReason(item.reason), post })),
         nextPageToken,

@@ -1,18 +1,26 @@
+import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
+import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
+import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import type { Clients } from "../clients.ts";
 import { createPieces } from "../compose/pieces.ts";
 import { type Rpc, rpcsOf } from "../door/rpc.ts";
 import type { Limits } from "../limits.ts";
+import { accountRoutes } from "./account.ts";
 import { authRoutes } from "./auth.ts";
 import { commentRoutes } from "./comment.ts";
 import { feedRoutes } from "./feed.ts";
 import { likeRoutes } from "./like.ts";
+import { listRoutes } from "./list.ts";
+import { muteRoutes } from "./mute.ts";
 import { postRoutes } from "./post.ts";
+import { relationRoutes } from "./relation.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every RPC of the public tree with what answers it, the same at every door. */
@@ -20,7 +28,11 @@ export function publicRpcs(clients: Clients, limits: Limits): Rpc[] {
   const pieces = createPieces(clients);
   return [
     ...rpcsOf(AuthService, authRoutes(clients, limits)),
+    ...rpcsOf(AccountService, accountRoutes(clients)),
     ...rpcsOf(UserService, userRoutes(clients)),
+    ...rpcsOf(RelationService, relationRoutes(clients)),
+    ...rpcsOf(MuteService, muteRoutes(clients)),
+    ...rpcsOf(ListService, listRoutes(clients)),
     ...rpcsOf(PostService, postRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),
     ...rpcsOf(CommentService, commentRoutes(clients)),

@@ -4,9 +4,9 @@ import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import { usersById, withAccount } from "../compose/users.ts";
-import { relationView } from "../view/user.ts";
 import { isId, userIdOf, userNamed } from "./ids.ts";
 import { pageOf } from "./page.ts";
+import { changing } from "./people.ts";
 
 export function userRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImpl<typeof UserService> {
   const { user: users, graph } = clients;
@@ -22,17 +22,8 @@ export function userRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImp
       return { user: await withAccount(found.user, clients, ctx) };
     },
 
-    async followUser({ user }, ctx) {
-      const userId = await userIdOf(user, clients, ctx);
-      const { relationship } = await graph.followUser({ userId }, within(ctx));
-      return { viewer: relationView(relationship) };
-    },
-
-    async unfollowUser({ user }, ctx) {
-      const userId = await userIdOf(user, clients, ctx);
-      const { relationship } = await graph.unfollowUser({ userId }, within(ctx));
-      return { viewer: relationView(relationship) };
-    },
+    followUser: changing(clients, graph.followUser),
+    unfollowUser: changing(clients, graph.unfollowUser),
 
     async listFollowers(request, ctx) {
       const page = pageOf(request);

@@ -14,6 +14,7 @@ export function userView(user: User, account: Account | undefined, viewerId: str
     ...(createTime && { createTime }),
     followerCount: Number(account?.followerCount ?? 0n),
     followingCount: Number(account?.followingCount ?? 0n),
+    private: account?.private ?? false,
     ...(viewerId !== undefined && { viewer: relationView(account?.viewer) }),
   });
 }
@@ -21,6 +22,11 @@ export function userView(user: User, account: Account | undefined, viewerId: str
 export const relationView = (relationship: Relationship | undefined) => ({
   following: relationship?.following ?? false,
   followedBy: relationship?.followedBy ?? false,
+  requested: relationship?.requested ?? false,
+  requestedBy: relationship?.requestedBy ?? false,
+  blocking: relationship?.blocking ?? false,
+  muting: relationship?.muting ?? false,
+  closeFriend: relationship?.closeFriend ?? false,
 });
 
 /** The author as shown beside a post. */

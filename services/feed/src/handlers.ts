@@ -25,7 +25,11 @@ export function feedHandlers({ timelines, auditor, examine, pageTokens }: Needs)
       const page = await timelines.home(viewerId, before, size, within(ctx));
       auditor.saw(viewerId);
       const reasonOf = (authorId: bigint) => (authorId === viewerId ? Reason.OWN : Reason.FOLLOWING);
-      return answerOf(page, reasonOf, (next) => pageTokens.encode(next, "home", viewer));
+      const { mutedWordsVersion } = page;
+      return {
+        ...answerOf(page, reasonOf, (next) => pageTokens.encode(next, "home", viewer)),
+        ...(mutedWordsVersion !== undefined && { mutedWordsVersion }),
+      };
     },
 
     async listAuthorFeed(req, ctx) {

@@ -7,10 +7,10 @@ import { authorCandidates } from "./read-model/author.ts";
 import { aboveAll, degradedReads } from "./read-model/degraded.ts";
 import { type Candidates, homeCandidates, olderThan } from "./read-model/home.ts";
 import type { Truth } from "./read-model/truth.ts";
-import { type Looker, type Visible, visibleByTruth, visibleOf } from "./read-model/visible.ts";
+import { type Looker, type Seen, type Visible, visibleByTruth, visibleOf } from "./read-model/visible.ts";
 
 /** Part of a feed: what the viewer may see, and the place to go on below; undefined at the end. */
-type Part = { readonly items: readonly Visible[]; readonly next: bigint | undefined };
+type Part = Seen & { readonly next: bigint | undefined };
 
 /** A page; `fromTruth` where Redis was away, or behind what the reader has seen. */
 export type Page = Part & { readonly fromTruth: boolean };
@@ -23,7 +23,7 @@ const roundsMax = 5;
 /** Where entries come from, and who says which of them are shown. */
 type Way = {
   readonly propose: (before: bigint | undefined, count: number) => Promise<Candidates>;
-  readonly decide: (entries: Candidates["entries"]) => Promise<Visible[]>;
+  readonly decide: (entries: Candidates["entries"]) => Promise<Seen>;
 };
 
 /** Pages of timelines, as their viewer may see them now. */
@@ -87,13 +87,21 @@ const proposed = (entries: Candidates["entries"], count: number): Candidates => 
 
 async function fill({ propose, decide }: Way, before: bigint | undefined, size: number): Promise<Part> {
   const items: Visible[] = [];
+  let mutedWordsVersion: bigint | undefined = 0n;
   let from = before;
   for (let round = 0; round < roundsMax; round++) {
     const { entries, ended } = await propose(from, size - items.length + slack);
-    items.push(...(await decide(entries)));
-    if (items.length > size) return { items: items.slice(0, size), next: items[size - 1]?.activityId };
-    if (ended) return { items, next: undefined };
+    const seen = await decide(entries);
+    items.push(...seen.items);
+    mutedWordsVersion = later(mutedWordsVersion, seen.mutedWordsVersion);
+    if (items.length > size)
+      return { items: items.slice(0, size), next: items[size - 1]?.activityId, mutedWordsVersion };
+    if (ended) return { items, next: undefined, mutedWordsVersion };
     from = entries.at(-1)?.activityId ?? from;
   }
-  return { items, next: from };
+  return { items, next: from, mutedWordsVersion };
 }
+
+/** Rounds of one page may see two versions; one that is not known leaves all of them so. */
+const later = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
+  a === undefined || b === undefined ? undefined : a > b ? a : b;

@@ -1,6 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, type ServiceImpl } from "@connectrpc/connect";
-import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { AccountState, type GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
@@ -52,9 +52,11 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       const user = await store.byName(lookupOf(req.username));
       const right = await passwords.verify(req.password.slice(0, 512), user?.passwordHash);
       if (!right || user === undefined) {
-        throw problem(Code.Unauthenticated, "invalid-credentials", "the name or the password is wrong");
+        throw wrongCredentials();
       }
       if (user.state === userState.registering) await finishRegistration(needs, user.id, ctx);
+      const own = (await standings(user.id, [user.id], within(ctx))).get(user.id);
+      if (own?.state === AccountState.GONE) throw wrongCredentials();
       return { user: shown(user), session: await sessions.open(user.id) };
     },
 
@@ -92,10 +94,11 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
     },
   };
 
-  /** Those of some users whom the viewer of a call may know of. */
+  /** Those of some users whom the viewer of a call may know of. The operator's commands find everybody. */
   async function seen(ids: readonly bigint[], ctx: Context): Promise<Map<bigint, StoredUser>> {
     const viewerId = viewerIdOf(ctx);
     const open = [...(await versions.load(ids))].filter(([, { state }]) => state === userState.open);
+    if (callOf(ctx).caller === "operator") return new Map(open);
     const known = await standings(
       viewerId,
       open.map(([id]) => id),
@@ -115,6 +118,9 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
     ]);
   }
 }
+
+const wrongCredentials = () =>
+  problem(Code.Unauthenticated, "invalid-credentials", "the name or the password is wrong");
 
 /** The steps of the saga after the first; each may run again. */
 export async function finishRegistration(

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { importJWK, jwtVerify } from "jose";
+import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { RegisterRequest, Session, User } from "#gen/skein/user/v1/user_pb.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
 import { refused } from "#lib/harness/refused.ts";
@@ -198,6 +199,18 @@ test("LogIn refuses an unknown name, a wrong password and an account without one
   );
   const due = fastest.get("wrong") as number;
   for (const [kind, ms] of fastest) assert.ok(ms > due / 3, `${kind} took ${ms} ms, a wrong password ${due} ms`);
+});
+
+test("who closed their account, or is suspended, logs in to find it; who ended it finds no account to log in to", async () => {
+  const { user: person } = await register();
+  const logIn = () => system.clients.user.logIn({ username: person.username, password }, as());
+  const { graph } = system.clients;
+  await graph.setOwnState({ state: AccountState.DEACTIVATED }, as(person.id));
+  await refused(system.clients.user.getUser({ user: person.id }, as()), Code.NotFound, "not-found");
+  assert.equal((await logIn()).user?.id, person.id);
+  assert.equal((await system.operator.user.getUser({ user: person.username }, as())).user?.id, person.id);
+  await graph.setOwnState({ state: AccountState.GONE }, as(person.id));
+  await refused(logIn(), Code.Unauthenticated, "invalid-credentials");
 });
 
 test("a flood of log-ins is refused beyond what can wait, and the others are answered", {

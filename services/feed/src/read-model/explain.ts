@@ -93,7 +93,7 @@ export function examiner(needs: Needs) {
   async function readAs(viewerId: bigint, entry: TimelineEntry, options: CallOptions) {
     const [{ entries, sources }, seen] = await Promise.all([
       candidates(viewerId, entry.activityId + 1n, 1, options),
-      visibleOf(needs, [entry], { viewerId, atHome: true }, options),
+      visibleOf(needs, [entry], { viewerId, atHome: true }, options).then(({ items }) => items),
     ]);
     const proposed = entries.some(({ activityId }) => activityId === entry.activityId);
     return { proposed, visible: seen.length > 0, sources };

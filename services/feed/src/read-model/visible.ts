@@ -3,7 +3,7 @@ import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { isInHome, maySeePost, type ViewerId } from "#lib/readmodel/audience.ts";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
-import { askStandings, type Standings, standingCommands, standingsIn } from "#lib/readmodel/standing.ts";
+import { askStandings, mutedWordsIn, type Standings, standingCommands, standingsIn } from "#lib/readmodel/standing.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Asked, askReactions, type Reactions, reactionsOf } from "./reactions.ts";
@@ -16,6 +16,11 @@ export type Visible = TimelineEntry & Reactions & { readonly postVersion: number
 export type Looker =
   | { readonly viewerId: bigint; readonly atHome: true }
   | { readonly viewerId: ViewerId; readonly atHome: false };
+
+/** What a viewer may see, and the version of their muted words: 0 for none, undefined where graph is to be asked. */
+export type Seen = { readonly items: readonly Visible[]; readonly mutedWordsVersion: bigint | undefined };
+
+const nothing: Seen = { items: [], mutedWordsVersion: 0n };
 
 type Needs = { readonly redis: Redis; readonly truth: Truth };
 
@@ -32,8 +37,8 @@ export async function visibleOf(
   entries: readonly TimelineEntry[],
   looker: Looker,
   options: CallOptions,
-): Promise<Visible[]> {
-  if (entries.length === 0) return [];
+): Promise<Seen> {
+  if (entries.length === 0) return nothing;
   const { redis } = needs;
   const { viewerId } = looker;
   const postIds = entries.map(({ activityId }) => activityId);
@@ -56,7 +61,8 @@ export async function visibleOf(
   const visible = allowed(entries, { known, versions, standings }, looker);
   const shown = new Set(visible.map(({ activityId }) => activityId));
   const reactions = await reactionsOf(needs, postIds, shown, rest as unknown as Asked, viewerId, options);
-  return visible.map((entry) => ({ ...entry, ...(reactions.get(entry.activityId) as Reactions) }));
+  const items = visible.map((entry) => ({ ...entry, ...(reactions.get(entry.activityId) as Reactions) }));
+  return { items, mutedWordsVersion: viewerId === undefined ? 0n : mutedWordsIn(asked) };
 }
 
 /** The same from truth alone, for a process that Redis does not answer: a call to each owner. */
@@ -65,8 +71,8 @@ export async function visibleByTruth(
   entries: readonly TimelineEntry[],
   looker: Looker,
   options: CallOptions,
-): Promise<Visible[]> {
-  if (entries.length === 0) return [];
+): Promise<Seen> {
+  if (entries.length === 0) return nothing;
   const postIds = entries.map(({ activityId }) => activityId);
   const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
   const [known, versions, standings, likes, comments] = await Promise.all([
@@ -76,12 +82,13 @@ export async function visibleByTruth(
     truth.likes(postIds, options),
     truth.commentCounts(postIds, options),
   ]);
-  return allowed(entries, { known, versions, standings }, looker).map((entry) => ({
+  const items = allowed(entries, { known, versions, standings }, looker).map((entry) => ({
     ...entry,
     likeCount: likes.get(entry.activityId)?.count ?? 0,
     commentCount: comments.get(entry.activityId) ?? 0,
     liked: likes.get(entry.activityId)?.liked ?? false,
   }));
+  return { items, mutedWordsVersion: undefined };
 }
 
 type Known = {

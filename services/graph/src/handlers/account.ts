@@ -56,12 +56,9 @@ export function accountHandlers(needs: Needs) {
       const ids = batchOf(req.userIds);
       const viewerId = req.viewerId === "" ? undefined : idOf(req.viewerId, "viewer_id");
       const read = async () => {
-        const [known, mutedWordsVersion] = await Promise.all([
-          knownTo(store, viewerId, ids),
-          viewerId === undefined ? 0n : store.wordsVersion(viewerId),
-        ]);
+        const known = await knownTo(store, viewerId, ids);
         const marks = marksOf(new Map([...known].map(([id, { account }]) => [id, account])));
-        return { marks, answer: { standings: ids.map((id) => standingView(known.get(id))), mutedWordsVersion } };
+        return { marks, answer: { standings: ids.map((id) => standingView(known.get(id))) } };
       };
       return readModel.loadStandings(
         viewerId,

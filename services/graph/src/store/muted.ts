@@ -71,15 +71,6 @@ export function muted(db: Db) {
       const rows = await db.query("SELECT word FROM muted_word WHERE user_id = ? ORDER BY edge_id", [userId]); // PRIMARY
       return { words: rows.map((row) => String(row.word)), version: bigintOf(account?.tie_version) };
     },
-
-    /** The version of a person's muted words; 0 where there are none. */
-    async wordsVersion(userId: bigint): Promise<bigint> {
-      const [row] = await db.query(
-        "SELECT a.tie_version FROM account a WHERE a.user_id = ? AND EXISTS (SELECT 1 FROM muted_word w WHERE w.user_id = a.user_id)", // PRIMARY
-        [userId],
-      );
-      return bigintOf(row?.tie_version);
-    },
   };
 }
 
