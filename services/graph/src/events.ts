@@ -1,4 +1,3 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import {
   AccountChangedSchema,
   FollowChangedSchema,
@@ -6,6 +5,7 @@ import {
   FollowsImportedSchema,
 } from "#gen/skein/graph/v1/events_pb.ts";
 import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
+import { decode } from "#lib/events/poison.ts";
 
 export const accountChanged = (userId: bigint, state: number, version: bigint, origin: Origin): Fact =>
   fact({
@@ -60,8 +60,8 @@ export const followCountsChanged = (
 /** Whose follow sets some facts changed. */
 export function followersIn(events: readonly Event[]): bigint[] {
   const ids = events.flatMap(({ type, payload }) => {
-    if (type === FollowChangedSchema.name) return [fromBinary(FollowChangedSchema, payload).followerId];
-    if (type === FollowsImportedSchema.name) return [fromBinary(FollowsImportedSchema, payload).followerId];
+    if (type === FollowChangedSchema.name) return [decode(FollowChangedSchema, { payload }).followerId];
+    if (type === FollowsImportedSchema.name) return [decode(FollowsImportedSchema, { payload }).followerId];
     return [];
   });
   return [...new Set(ids)].map(BigInt);
@@ -72,7 +72,7 @@ export function followerDeltas(events: readonly Event[]): Map<bigint, number> {
   const deltas = new Map<bigint, number>();
   for (const { type, payload } of events) {
     if (type !== FollowChangedSchema.name) continue;
-    const { followeeId, following } = fromBinary(FollowChangedSchema, payload);
+    const { followeeId, following } = decode(FollowChangedSchema, { payload });
     const id = BigInt(followeeId);
     deltas.set(id, (deltas.get(id) ?? 0) + (following ? 1 : -1));
   }
