@@ -13,16 +13,28 @@ function meshRoute(rpc: Rpc): object {
     cluster: noun,
     ...grpcTimeout(rpc),
     ...(streaming ? { idle_timeout: limits.streamIdleTimeout } : {}),
-    retry_policy: {
-      ...(policy.retry === RetryClass.UNAVAILABLE ? repeatable : unprocessed),
-      // A stream may take as long as it moves; a call that must not be repeated has one try and all the time. So has one
-      // that sets a state: its first run may still be under way, and end after somebody has set it back.
-      ...(policy.retry === RetryClass.UNAVAILABLE && policy.idempotency !== Idempotency.STATE && !streaming
-        ? { per_try_timeout: seconds(policy.timeoutMs * limits.perTryShare) }
-        : {}),
-    },
+    retry_policy: { ...(policy.retry === RetryClass.UNAVAILABLE ? repeatable : unprocessed), ...tryTime(rpc) },
+    ...hedge(rpc),
   };
 }
+
+/**
+ * A stream may take as long as it moves; a call that must not be repeated has one try and all the time. So has one that sets
+ * a state: its first run may still be under way, and end after somebody has set it back.
+ */
+function tryTime({ policy, streaming }: Rpc): object {
+  const mayBeTwice = policy.retry === RetryClass.UNAVAILABLE && policy.idempotency !== Idempotency.STATE;
+  return mayBeTwice && !streaming ? { per_try_timeout: seconds(policy.timeoutMs * limits.perTryShare) } : {};
+}
+
+/**
+ * A read that is out of its first time is asked elsewhere too, and whoever answers first is heard: the first one may be slow
+ * rather than dead, and what it has done so far is not thrown away.
+ */
+const hedge = (rpc: Rpc): object =>
+  "per_try_timeout" in tryTime(rpc) && rpc.policy.idempotency === Idempotency.SAFE
+    ? { hedge_policy: { hedge_on_per_try_timeout: true } }
+    : {};
 
 /**
  * With max_stream_duration Envoy counts the caller's grpc-timeout, up to the policy's, and answers DEADLINE_EXCEEDED. The
@@ -68,12 +80,15 @@ export function edgeRoutes(rpcs: readonly Rpc[], { http, grpc }: EdgeClusters): 
   const other = { timeout: "5s", ...edgeRetry(undefined) };
   return [
     ...rpcs.flatMap((rpc) => [
-      { match: { path: rpc.path, grpc: {} }, route: { cluster: grpc, ...grpcTimeout(rpc), ...edgeRetry(rpc) } },
-      { match: { path: rpc.path }, route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc) } },
+      {
+        match: { path: rpc.path, grpc: {} },
+        route: { cluster: grpc, ...grpcTimeout(rpc), ...edgeRetry(rpc), ...hedge(rpc) },
+      },
+      { match: { path: rpc.path }, route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc), ...hedge(rpc) } },
     ]),
     ...doors.map(({ rpc, ...door }) => ({
       match: doorMatch(door),
-      route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc) },
+      route: { cluster: http, ...httpTimeout(rpc), ...edgeRetry(rpc), ...hedge(rpc) },
     })),
     // A conversation, over whichever protocol: it may take as long as it moves. Where reflection is off, the BFF says so.
     {
@@ -89,12 +104,12 @@ const httpTimeout = ({ policy }: Rpc): object => ({ timeout: seconds(policy.time
 
 /**
  * What reached nobody may be sent again. What the contract says is safe to repeat is, too, where the connection broke under
- * it. An answer is an answer: no status is ever a reason, because the mesh has tried already and a BFF's 503 is shedding.
+ * it or nothing came in its first time. An answer is an answer: no status is ever a reason, because the mesh has tried already and a BFF's 503 is shedding.
  */
 function edgeRetry(rpc: Rpc | undefined): object {
   const retryOn = rpc?.policy.retry === RetryClass.UNAVAILABLE ? `${neverSent},reset` : neverSent;
   const bounds = { num_retries: limits.edgeRetriesMax, retry_back_off: limits.edgeBackOff };
-  return { retry_policy: { retry_on: retryOn, ...bounds, ...elsewhere } };
+  return { retry_policy: { retry_on: retryOn, ...bounds, ...(rpc && tryTime(rpc)), ...elsewhere } };
 }
 
 function doorMatch({ method, template }: HttpDoor): object {

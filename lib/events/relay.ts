@@ -7,7 +7,7 @@ import { type Leases, pause } from "./lease.ts";
 import { batchMax, numberNew } from "./number.ts";
 import { type Event, eventColumns, eventOf } from "./outbox.ts";
 import { together } from "./spans.ts";
-import { type Places, streamLife } from "./stream-life.ts";
+import { type Life, type Places, streamLife } from "./stream-life.ts";
 import { keepVouching, type Vouch } from "./vouch.ts";
 
 type Options = {
@@ -50,6 +50,7 @@ export function createRelay(options: Options) {
   let wake = () => {};
 
   async function pass(): Promise<boolean> {
+    if (!(await isDue(options, life.known()))) return false;
     const numbered = await numberNew(db, leases, fold);
     const left = await projectNew(numbered);
     const more = await publish();
@@ -133,6 +134,23 @@ export function createRelay(options: Options) {
       wake();
     },
   };
+}
+
+/**
+ * Whether there is anything to do, in one statement, because most looks find nothing: facts without a number or not in the
+ * stream, shards in an older life of it, or a life that is not the recorded one any more.
+ */
+async function isDue({ noun, db, bus, leases }: Options, known: Life | undefined): Promise<boolean> {
+  if (known === undefined && bus.up()) return true;
+  const held = [-1, ...leases.held()];
+  const { incarnation, created } = known ?? { incarnation: 0, created: "" };
+  const found = await db.query(
+    `(SELECT 1 FROM outbox WHERE shard IN (?) AND position IS NULL LIMIT 1)
+     UNION ALL (SELECT 1 FROM relay WHERE shard IN (?) AND (published < position OR incarnation < ?) LIMIT 1)
+     UNION ALL (SELECT 1 FROM relay_stream WHERE name = ? AND ? > 0 AND (incarnation <> ? OR created <> ?))`, // by_position, PRIMARY
+    [held, held, incarnation, noun, incarnation, incarnation, created],
+  );
+  return found.length > 0;
 }
 
 /** The held shards with facts that are neither in the stream nor projected by this process, and after which. */

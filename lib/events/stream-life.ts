@@ -15,7 +15,9 @@ type Options = {
   readonly places: Places;
 };
 
-type Known = { incarnation: number; created: string; lastSequence: bigint };
+/** One life of a stream. */
+export type Life = { readonly incarnation: number; readonly created: string };
+type Known = Life & { lastSequence: bigint };
 type Ack = { readonly sequence: bigint; readonly duplicate: boolean };
 
 /**
@@ -38,6 +40,9 @@ export function streamLife(options: Options) {
   };
 
   return {
+    /** The life as this process last saw it; undefined while it has to look. */
+    known: (): Life | undefined => sure,
+
     /** The incarnation to publish in. The held shards are in it when this answers. */
     async incarnation(): Promise<number> {
       const before = reasons;

@@ -2,11 +2,15 @@ import type { Log } from "#lib/mesh/log.ts";
 import type { Db } from "#lib/storage/mysql.ts";
 import { type Leases, pause } from "./lease.ts";
 
-/** How often it is told that the read models are up to date; who came back to them waits for it. */
-const vouchMs = 250;
+/**
+ * How often it is told that the read models are up to date. Who came back to them waits for it: all together, where this
+ * process came back too, or where something is still to be brought there; or one alone, of whom nobody knows.
+ */
+const hurryMs = 250;
+const restMs = 1_000;
 
-/** Tells readers that the read models are up to the truth, in the shards that `caughtUp` answers. */
-export type Vouch = (caughtUp: () => Promise<readonly number[]>) => Promise<void>;
+/** Tells readers that the read models are up to the truth, in the shards that `caughtUp` answers. True where it is urgent. */
+export type Vouch = (caughtUp: () => Promise<readonly number[]>) => Promise<boolean>;
 
 type Options = { readonly noun: string; readonly db: Db; readonly leases: Leases; readonly log: Log };
 
@@ -20,6 +24,7 @@ export async function keepVouching(
   behind: (held: ReadonlySet<number>) => Promise<readonly { readonly shard: number }[]>,
   signal: AbortSignal,
 ): Promise<void> {
+  let left = 0;
   const caughtUp = async () => {
     const held = leases.held();
     // In this order: a fact that is numbered between the two looks is seen by the second.
@@ -28,12 +33,16 @@ export async function keepVouching(
       [[-1, ...held]],
     );
     const unprojected = await behind(held);
-    const left = new Set([...unnumbered.map((row) => Number(row.shard)), ...unprojected.map(({ shard }) => shard)]);
-    return [...held].filter((shard) => !left.has(shard));
+    const missing = new Set([...unnumbered.map((row) => Number(row.shard)), ...unprojected.map(({ shard }) => shard)]);
+    left = missing.size;
+    return [...held].filter((shard) => !missing.has(shard));
   };
   while (!signal.aborted) {
     // A store that is away has nothing to be vouched for, and is told of elsewhere.
-    await vouch(caughtUp).catch((reason) => log.debug("not vouched", { noun, error: reason }));
-    await pause(vouchMs, signal);
+    const isUrgent = await vouch(caughtUp).catch((reason) => {
+      log.debug("not vouched", { noun, error: reason });
+      return true;
+    });
+    await pause(isUrgent || left > 0 ? hurryMs : restMs, signal);
   }
 }

@@ -6,21 +6,27 @@ export type Owner = "graph" | "post" | "like" | "comment";
 
 /**
  * `vouch.<noun>`: by shard, the time (ms of Redis' own clock) up to which everything that its owner committed is in Redis.
- * Owner: the noun's relay, several times a second. Missing: nobody vouches, so Redis is not believed by who just connected.
+ * Owner: the noun's relay, once a second, or more often. Missing: nobody vouches, so Redis is not believed by who just connected.
  */
 const keyOf = (redis: Redis, noun: string): string => redis.soleKey(`vouch.${noun}`);
 
+/** Who vouches is back no later than others by more than this: until then they may wait. */
+const backMs = 10_000;
+
 /**
  * Vouches for the shards in which nothing is left to be brought to Redis. The time is taken before the look, so whatever was
- * committed by then was seen by it.
+ * committed by then was seen by it. True where others may wait for it, because Redis was away just now.
  */
-export async function vouch(redis: Redis, noun: string, caughtUp: () => Promise<readonly number[]>): Promise<void> {
+export async function vouch(redis: Redis, noun: string, caughtUp: () => Promise<readonly number[]>): Promise<boolean> {
+  const since = redis.since();
   const [time] = await redis.run(redis.pipeline().time());
   const [seconds, micros] = time as [number | string, number | string];
   const clean = await caughtUp();
-  if (clean.length === 0) return;
   const ms = Math.floor(Number(seconds) * 1000 + Number(micros) / 1000);
-  await redis.run(redis.pipeline().hset(keyOf(redis, noun), ...clean.flatMap((shard) => [shard, ms])));
+  if (clean.length > 0) {
+    await redis.run(redis.pipeline().hset(keyOf(redis, noun), ...clean.flatMap((shard) => [shard, ms])));
+  }
+  return ms - since < backMs;
 }
 
 /**

@@ -57,19 +57,32 @@ export async function openWay(target: { host: string; port: number }) {
   };
 }
 
-/** Bytes one way, in order: a delayed piece holds back those after it. */
+/**
+ * Bytes one way, in order: a delayed piece holds back those after it. One timer at a time sends all that is due: of two
+ * timers the later one may fire first where it was set for less, and answers would change places.
+ */
 function carry(from: Socket, to: Socket, delayMs: () => number): void {
-  let dueTime = 0;
-  from.on("data", (bytes) => {
-    dueTime = Math.max(dueTime, Date.now() + delayMs());
-    const wait = dueTime - Date.now();
-    const send = () => {
-      if (to.destroyed || to.write(bytes)) return;
+  const held: { readonly bytes: Buffer; readonly dueTime: number }[] = [];
+  let isEnding = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const send = () => {
+    timer = undefined;
+    while (held[0] !== undefined && held[0].dueTime <= Date.now()) {
+      const { bytes } = held.shift() as { bytes: Buffer };
+      if (to.destroyed || to.write(bytes)) continue;
       from.pause();
       to.once("drain", () => from.resume());
-    };
-    if (wait <= 0) send();
-    else setTimeout(send, wait);
+    }
+    if (held[0] !== undefined) timer = setTimeout(send, held[0].dueTime - Date.now());
+    else if (isEnding) to.end();
+  };
+  from.on("data", (bytes) => {
+    held.push({ bytes, dueTime: Math.max(held.at(-1)?.dueTime ?? 0, Date.now() + delayMs()) });
+    if (timer === undefined) send();
   });
-  from.on("end", () => setTimeout(() => to.end(), Math.max(0, dueTime - Date.now())));
+  from.on("end", () => {
+    isEnding = true;
+    if (timer === undefined) send();
+  });
 }

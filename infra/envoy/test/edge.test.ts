@@ -20,6 +20,9 @@ let envoy: Running;
 /** What the BFF saw, latest last. */
 const seen: IncomingMessage[] = [];
 let hits = 0;
+const askedFor = (url: string): number => seen.filter((req) => req.url === url).length;
+/** Longer than one try; two of them are longer than the call may take. */
+const lateMs = 2_000;
 
 before(async () => {
   const addresses = await freeAddresses(4);
@@ -41,11 +44,13 @@ after(async () => {
 
 /** A BFF that echoes; its paths say what else it does. */
 async function startBff({ port }: Address): Promise<Server> {
-  const server = createServer((req, res) => {
+  const server = createServer(async (req, res) => {
     if (req.url === "/healthz") return void res.end();
     hits += 1;
     seen.push(req);
     if (req.url?.includes("slow")) return;
+    if (req.url?.includes("stuck") && askedFor(req.url) === 1) return;
+    if (req.url?.includes("late")) await new Promise((done) => setTimeout(done, lateMs));
     if (req.url?.includes("reset")) return void req.socket.destroy();
     if (req.url?.includes("busy")) return void res.writeHead(503).end("busy");
     res.setHeader("content-type", "application/json");
@@ -103,6 +108,20 @@ test("a call that takes longer than its policy says is 504 in problem details", 
   const start = Date.now();
   assertProblem(await ask("/v1/users/slow"), 504, "deadline-exceeded");
   assert.ok(Date.now() - start > 2900, `took ${Date.now() - start} ms`);
+});
+
+test("what one BFF holds is asked of the other where it may run twice; a read that is only slow is heard", async () => {
+  const calls = [
+    { path: "/v1/users/stuck", method: "GET", status: 200, times: 2 },
+    { path: "/v1/posts?stuck", method: "POST", status: 200, times: 2 },
+    { path: "/v1/users/stuck/follow", method: "PUT", status: 504, times: 1 },
+    { path: "/v1/users/late", method: "GET", status: 200, times: 2 },
+  ];
+  const answers = await Promise.all(calls.map(({ path, method }) => ask(path, {}, method)));
+  assert.deepEqual(
+    answers.map(({ status }, nth) => ({ ...calls[nth], status, times: askedFor(calls[nth]?.path ?? "") })),
+    calls,
+  );
 });
 
 test("headers that mean something inside do not come from outside", async () => {

@@ -2,10 +2,12 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
+import { lateShards } from "#lib/events/pending.ts";
 import { callOf, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
 import { mayMeet } from "#lib/readmodel/audience.ts";
+import { totalOf } from "#lib/readmodel/count.ts";
 import { metPage } from "#lib/readmodel/met-page.ts";
 import { viewerIdOf } from "#lib/readmodel/standing.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
@@ -96,8 +98,10 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       const asked = ids.filter((id) => id !== undefined);
       // A feed has decided already, in the read that asks.
       const there = callOf(ctx).caller === "feed" ? undefined : await posts.among(asked, ctx);
-      const counts = await readModel.loadCounts(asked.filter((id) => there?.has(id) ?? true));
-      return { counts: ids.map((id = 0n) => BigInt(counts.get(id)?.value ?? 0)) };
+      const known = asked.filter((id) => there?.has(id) ?? true);
+      const counts = await readModel.loadCounts(known, lateShards(ctx, "comment"));
+      const countOf = (id: bigint) => counts.get(id) ?? { version: 0, value: 0 };
+      return { counts: ids.map((id = 0n) => BigInt(totalOf(countOf(id)))) };
     },
   };
 }

@@ -28,6 +28,9 @@ export const accountChanged = ({ userId, state, isPrivate, version }: AccountNow
     value: { userId: String(userId), state, version, private: isPrivate },
   });
 
+/** The pair of who follows and who is followed. */
+export const followName = (followerId: bigint, followeeId: bigint): string => `follow:${followerId}:${followeeId}`;
+
 type FollowNow = {
   readonly followerId: bigint;
   readonly followeeId: bigint;
@@ -43,7 +46,7 @@ export const followChanged = ({ followerId, followeeId, version, ...now }: Follo
   fact({
     ...origin,
     desc: FollowChangedSchema,
-    aggregate: `follow:${followerId}:${followeeId}`,
+    aggregate: followName(followerId, followeeId),
     version,
     partition: followeeId,
     value: { followerId: String(followerId), followeeId: String(followeeId), version, ...now },
@@ -145,7 +148,7 @@ export function touchedBy(events: readonly Event[]): { follows: bigint[]; ties: 
 }
 
 /** By how much each account's followers change in a batch of facts. Imports count by themselves. */
-export function followerDeltas(events: readonly Event[]): Map<bigint, number> {
+export function followerDeltas(events: readonly Pick<Event, "type" | "payload">[]): Map<bigint, number> {
   const deltas = new Map<bigint, number>();
   for (const { type, payload } of events) {
     if (type !== FollowChangedSchema.name) continue;

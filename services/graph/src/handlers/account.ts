@@ -1,6 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
+import { lateShards } from "#lib/events/pending.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { maySeeAccount } from "#lib/readmodel/audience.ts";
 import { idOf } from "#lib/storage/id.ts";
@@ -32,7 +33,7 @@ export function accountHandlers(needs: Needs) {
     async batchGetAccounts(req, ctx) {
       const ids = batchOf(req.userIds);
       const viewerId = anyViewerOf(ctx);
-      const known = await knownTo(store, viewerId, ids);
+      const known = await knownTo(store, viewerId, ids, lateShards(ctx, "graph"));
       return {
         accounts: ids.map((id) => {
           const found = known.get(id);

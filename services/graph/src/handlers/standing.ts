@@ -11,14 +11,15 @@ const batchMax = 100;
 /** An account, and all that is between it and a viewer. */
 export type Known = { readonly account: StoredAccount; readonly relation: Relation; readonly standing: Standing };
 
-/** How accounts stand to a viewer, by rows; who is not there is not in the map. */
+/** How accounts stand to a viewer, by rows; who is not there is not in the map. `late` is for their counts. */
 export async function knownTo(
   store: Pick<GraphStore, "accounts" | "relations">,
   viewerId: ViewerId,
   userIds: readonly bigint[],
+  late: readonly number[] = [],
 ): Promise<Map<bigint, Known>> {
   const [accounts, relations] = await Promise.all([
-    store.accounts(userIds),
+    store.accounts(userIds, late),
     viewerId === undefined ? new Map<bigint, Relation>() : store.relations(viewerId, userIds),
   ]);
   return new Map(

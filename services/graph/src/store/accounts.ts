@@ -1,10 +1,11 @@
 import { Code } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
+import { withPending } from "#lib/events/pending.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import { mayWrite } from "#lib/readmodel/audience.ts";
 import { bigintOf, type Db, type Row } from "#lib/storage/mysql.ts";
-import { accountChanged } from "../events.ts";
+import { accountChanged, followerDeltas } from "../events.ts";
 import { type Asked, changeAccount } from "./change.ts";
 
 /** An account with its counts. */
@@ -33,13 +34,17 @@ export function accounts(db: Db) {
         return created === 1;
       }),
 
-    /** Accounts by id, whatever their state. */
-    accounts: async (userIds: readonly bigint[]): Promise<Map<bigint, StoredAccount>> => {
-      const rows = await db.query(
-        "SELECT a.user_id, a.state, a.private, a.version, a.following_count, c.follower_count FROM account a LEFT JOIN follower_count c ON c.user_id = a.user_id WHERE a.user_id IN (?)", // PRIMARY, PRIMARY
-        [[0n, ...userIds]],
-      );
-      return new Map(rows.map(accountOf).map((account) => [account.userId, account]));
+    /** Accounts by id, whatever their state, counting also the followers that the shards `late` have not folded. */
+    accounts: async (userIds: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, StoredAccount>> => {
+      const sql =
+        "SELECT a.user_id, a.state, a.private, a.version, a.following_count, c.follower_count FROM account a LEFT JOIN follower_count c ON c.user_id = a.user_id WHERE a.user_id IN (?)"; // PRIMARY, PRIMARY
+      const { rows, pending } = await withPending(db, { sql, columns: 6, params: [[0n, ...userIds]] }, late);
+      const deltas = followerDeltas(pending);
+      const accounts = rows.map(accountOf).map((account) => {
+        const followerCount = account.followerCount + BigInt(deltas.get(account.userId) ?? 0);
+        return { ...account, followerCount: followerCount < 0n ? 0n : followerCount };
+      });
+      return new Map(accounts.map((account) => [account.userId, account]));
     },
 
     /** Makes the viewer's account private or public. */
