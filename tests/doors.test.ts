@@ -62,7 +62,15 @@ async function story({ call }: Door): Promise<void> {
   await refusedAs(logIn, taken, {}, { code: "Unauthenticated", reason: "invalid-credentials" });
 
   assert.deepEqual(await fine(followUser, { user: ada.username }, bob), {
-    viewer: { following: true, followedBy: false },
+    viewer: {
+      following: true,
+      followedBy: false,
+      requested: false,
+      requestedBy: false,
+      blocking: false,
+      muting: false,
+      closeFriend: false,
+    },
   });
   const head = { token: ada.token, key: randomUUID() };
   const text = "Hello 🧶 Привет שלום";

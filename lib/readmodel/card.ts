@@ -30,11 +30,13 @@ const audienceMask = 0b111;
 export const cards = versionedFamily("card", lifeSeconds);
 
 export function encodeCard({ version, authorId, deleted, audience, mentionedIds }: Card): Buffer {
-  const bytes = Buffer.alloc(headBytes + 8 * mentionedIds.length);
+  // A tombstone is for nobody, so it is the same whoever makes it.
+  const ids = deleted ? [] : mentionedIds;
+  const bytes = Buffer.alloc(headBytes + 8 * ids.length);
   bytes.writeUInt32BE(version, 0);
   bytes.writeBigUInt64BE(authorId, 4);
-  bytes.writeUInt8((deleted ? deletedBit : 0) | (audience << audienceShift), 12);
-  for (const [nth, id] of mentionedIds.entries()) bytes.writeBigUInt64BE(id, headBytes + 8 * nth);
+  bytes.writeUInt8(deleted ? deletedBit : audience << audienceShift, 12);
+  for (const [nth, id] of ids.entries()) bytes.writeBigUInt64BE(id, headBytes + 8 * nth);
   return bytes;
 }
 

@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { until } from "#lib/harness/until.ts";
 import { createLog } from "#lib/mesh/log.ts";
+import { accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
 import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
-import { authorTimelines, followSets, homeTimelines } from "#lib/readmodel/families.ts";
+import { authorTimelines, followSets, homeTimelines, tieSets } from "#lib/readmodel/families.ts";
 import { generationScripts, switchList } from "#lib/readmodel/generation.ts";
+import { tieMember, wordsMember } from "#lib/readmodel/tie.ts";
 import { encodeEntry, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { newId } from "#lib/storage/id.ts";
 import { openRedis } from "#lib/storage/redis.ts";
@@ -47,6 +50,7 @@ const found = ({ missing, extra, outOfOrder, switched, busy }: Tally) => ({
   switched,
   busy,
 });
+const families = ["tl", "tla", "rel", "ties", "acct", "card"] as const;
 const right = { missing: 0, extra: 0, outOfOrder: 0, switched: 0, busy: 0 };
 
 /** Visits until the follow set stands too: the relay may take away one that was built while a follow was told. */
@@ -54,8 +58,8 @@ async function visit(viewer: string): Promise<void> {
   const { redis } = world.system;
   await until("the viewer's timeline and set stand", async () => {
     await world.home(viewer);
-    const [state] = await redis.run(redis.pipeline().get(followSets.stateKey(redis, BigInt(viewer))));
-    return state !== null;
+    const keys = [followSets, tieSets].map((sets) => sets.stateKey(redis, BigInt(viewer)));
+    return (await redis.run(redis.pipeline().exists(...keys)))[0] === 2;
   });
 }
 
@@ -63,6 +67,7 @@ test("planted faults of timelines, sets and values are told and put right", { ti
   const [author, other, fan] = await world.people(3);
   await world.follow(fan, author);
   await world.follow(fan, other);
+  await world.system.clients.graph.muteUser({ userId: author }, world.system.as(other));
   const ids: string[] = [];
   for (let nth = 0; nth < 6; nth++) ids.push(await world.post(nth % 2 === 0 ? author : other));
   await world.remove(author, ids[0] ?? "");
@@ -74,7 +79,7 @@ test("planted faults of timelines, sets and values are told and put right", { ti
     await world.author(author);
     return (await redis.run(redis.pipeline().exists(authors)))[0] === 1;
   });
-  for (const name of ["tl", "tla", "rel", "card"] as const) assert.deepEqual(found(await rebuild(name)), right, name);
+  for (const name of families) assert.deepEqual(found(await rebuild(name)), right, name);
 
   const entryOf = (id = "", authorId = other) => encodeEntry({ activityId: BigInt(id), authorId: BigInt(authorId) });
   const home = homeTimelines.keyOf(redis, BigInt(fan));
@@ -86,6 +91,12 @@ test("planted faults of timelines, sets and values are told and put right", { ti
   plant.lset(home, 1, second).lset(home, 2, first); // out of order
   plant.lrem(authors, 0, second);
   plant.srem(followSets.setKey(redis, BigInt(fan)), other).sadd(followSets.setKey(redis, BigInt(fan)), "77");
+  const tieSet = tieSets.setKey(redis, BigInt(fan));
+  plant.sadd(tieSet, tieMember("blocking", BigInt(other)), wordsMember);
+  plant.set(
+    accountMarks.keyOf(redis, BigInt(other)),
+    encodeAccountMark({ version: 9, state: AccountState.GONE, isPrivate: false }),
+  );
   plant.set(
     cards.keyOf(redis, BigInt(ids[0] ?? "")),
     encodeCard({ version: 9, authorId: 1n, deleted: false, ...forEverybody }),
@@ -95,8 +106,10 @@ test("planted faults of timelines, sets and values are told and put right", { ti
   assert.deepEqual(found(await rebuild("tl")), { ...right, missing: 1, extra: 1, outOfOrder: 1, switched: 1 });
   assert.deepEqual(found(await rebuild("tla")), { ...right, missing: 1, switched: 1 });
   assert.deepEqual(found(await rebuild("rel")), { ...right, missing: 1, extra: 1, switched: 1 });
+  assert.deepEqual(found(await rebuild("ties")), { ...right, extra: 2, switched: 1 });
+  assert.deepEqual(found(await rebuild("acct")), { ...right, extra: 1, switched: 1 });
   assert.deepEqual(found(await rebuild("card")), { ...right, extra: 1, switched: 1 });
-  for (const name of ["tl", "tla", "rel", "card"] as const) assert.deepEqual(found(await rebuild(name)), right, name);
+  for (const name of families) assert.deepEqual(found(await rebuild(name)), right, name);
   assert.deepEqual(await world.home(fan), await world.truth(fan));
 });
 
@@ -143,7 +156,7 @@ test("feeds are truth's at every moment while everything is rebuilt again and ag
   let writing = true;
   const faults: Tally[] = [];
   const rebuilding = (async () => {
-    while (writing) for (const name of ["tl", "tla", "card", "rel"] as const) faults.push(await rebuild(name));
+    while (writing) for (const name of families) faults.push(await rebuild(name));
   })();
   const live = circles.map(async ([author, other, fan]) => {
     const standing: string[] = [];

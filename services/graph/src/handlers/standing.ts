@@ -11,7 +11,7 @@ const batchMax = 100;
 /** An account, and all that is between it and a viewer. */
 export type Known = { readonly account: StoredAccount; readonly relation: Relation; readonly standing: Standing };
 
-/** How accounts stand to a viewer, by rows; who is not there is not in the map. `late` shards are counted as of now. */
+/** How accounts stand to a viewer, by rows; who is not there is not in the map. `late` is for their counts. */
 export async function knownTo(
   store: Pick<GraphStore, "accounts" | "relations">,
   viewerId: ViewerId,

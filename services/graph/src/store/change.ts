@@ -1,12 +1,13 @@
 import type { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { append, type Fact, type Origin } from "#lib/events/outbox.ts";
+import { tellPending } from "#lib/events/pending.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import type { AccountMark } from "#lib/readmodel/account.ts";
 import { maySeeAccount, mayWrite } from "#lib/readmodel/audience.ts";
 import type { MemberChange } from "#lib/readmodel/member-set.ts";
 import { type TieKind, tieMember, wordsMember } from "#lib/readmodel/tie.ts";
 import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
-import { accountChanged } from "../events.ts";
+import { accountChanged, followName } from "../events.ts";
 import { type Relation, relationsOf, standingOf, stranger } from "./relation.ts";
 
 /** Who wants a change; `mustBeWanted` is asked before the commit: a run that was given up must not set back what was set since. */
@@ -95,6 +96,8 @@ export const changePair = <T>(
       };
       return work({ ...change, other, relation, mustSee });
     });
+    if (told.reached.length > 0) await tellPending(tx, followName(viewerId, otherId), otherId, asked.origin);
+    if (told.reached.includes(other)) await tellPending(tx, followName(otherId, viewerId), viewerId, asked.origin);
     return { ...told, relation };
   });
 
