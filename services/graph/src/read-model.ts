@@ -1,6 +1,7 @@
 import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { followSets } from "#lib/readmodel/families.ts";
+import { inPassing } from "#lib/readmodel/passing.ts";
 import type { Witness } from "#lib/readmodel/witness.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Followed, GraphStore } from "./store.ts";
@@ -39,12 +40,12 @@ export function graphReadModel({ redis, store, readers, log }: Needs) {
       readers.obeyed(() => followSets.drop(redis, followerIds), call),
 
     /** The set from truth, left in the read model unless it changed meanwhile. Without Redis the answer is the same. */
-    async load(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
-      const keep = await followSets.rebuild(redis, userId).catch(() => undefined);
-      const set = await store.followSet(userId);
-      const state = { version: set.version, lowWatermark: 0n };
-      await keep?.(state, set.followeeIds).catch((reason) => log.warn("follow set not kept", { error: reason }));
-      return set;
-    },
+    load: (userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> =>
+      inPassing(
+        { log, what: "follow set" },
+        () => followSets.rebuild(redis, userId),
+        () => store.followSet(userId),
+        (keep, { version, followeeIds }) => keep({ version, lowWatermark: 0n }, followeeIds),
+      ),
   };
 }
