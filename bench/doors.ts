@@ -9,6 +9,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { FeedReason, FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { createApp } from "../bff/src/app.ts";
+import { createConsistency } from "../bff/src/door/consistency.ts";
 import { rpcsOf } from "../bff/src/door/rpc.ts";
 import { createRpcDoor } from "../bff/src/door/rpc-door.ts";
 import { naming } from "../bff/src/middleware/request-id.ts";
@@ -46,7 +47,8 @@ async function answerCalls(): Promise<void> {
   const admission = createAdmission({ isLate: () => false });
   const limits = { draw: async () => {}, drawPassword: async () => {} };
   const session = { viewerOf: async () => "1" };
-  const parts = { log, rpcs, readiness, admission, session, limits, name: naming(() => false) };
+  const consistency = createConsistency(Buffer.alloc(32, 1).toString("base64url"));
+  const parts = { log, rpcs, readiness, admission, session, limits, consistency, name: naming(() => false) };
   const rpcDoor = createRpcDoor({ ...parts, reflects: false });
   const server = await listen({
     app: createApp(parts),

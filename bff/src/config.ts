@@ -1,4 +1,4 @@
-import type { JWK } from "jose";
+import type { JSONWebKeySet, JWK } from "jose";
 import { type Env, need, whole, word } from "#lib/mesh/config.ts";
 import type { Budget } from "#lib/storage/rate.ts";
 
@@ -36,10 +36,11 @@ export function readConfig(env: Env = process.env) {
       /** Tries at one account from one address. */
       password: budget(env, "RATE_PASSWORD", "0.2/10"),
     },
-    /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url. */
+    /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url; while it is changed, with
+     *  commas: the first signs, all are believed. */
     internalKey: need(env, "INTERNAL_KEY"),
-    /** What access tokens are checked with: the public Ed25519 JWK. */
-    accessPublicKey: publicKey(need(env, "ACCESS_PUBLIC_KEY")),
+    /** What access tokens are checked with: the public Ed25519 JWK, or a set of them that differ in `kid`. */
+    accessPublicKeys: publicKeys(need(env, "ACCESS_PUBLIC_KEY")),
     /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
     otlpUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     /** The least that is worth a line. */
@@ -57,14 +58,23 @@ function budget(env: Env, name: string, fallback: string): Budget {
   throw new Error(`${name}=${text} is not <requests a second>/<requests at once>`);
 }
 
-/** The user service's Ed25519 key as a JWK. Only the public half: a private one here would be a leak. */
-function publicKey(text: string): JWK {
-  let key: JWK;
+/** The user service's Ed25519 keys, a JWK or a JWK set (RFC 7517): while one takes over from another, both are believed. */
+function publicKeys(text: string): JWK[] {
+  let sent: JWK | JSONWebKeySet;
   try {
-    key = JSON.parse(text) as JWK;
+    sent = JSON.parse(text) as JWK | JSONWebKeySet;
   } catch (cause) {
     throw new Error("ACCESS_PUBLIC_KEY is not JSON", { cause });
   }
+  const keys = ("keys" in sent ? sent.keys : [sent]) as JWK[];
+  if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
+    throw new Error("the keys of ACCESS_PUBLIC_KEY do not differ in kid");
+  }
+  return keys.map(publicKey);
+}
+
+/** Only the public half: a private one here would be a leak. */
+function publicKey(key: JWK): JWK {
   if (key.kty !== "OKP" || key.crv !== "Ed25519" || typeof key.x !== "string") {
     throw new Error("ACCESS_PUBLIC_KEY is not an Ed25519 JWK");
   }

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { keyring } from "#lib/mesh/keyring.ts";
 
 const signedForm = /^([1-9][0-9]{9})\.([A-Za-z0-9_-]{43})$/;
 /** A wish is for a session of looking, not for good. */
@@ -9,20 +9,21 @@ const lifeSecondsMax = 86_400;
  * operator gave a signed value, `<expiry, epoch seconds>.<HMAC-SHA256>`, good for a day at most.
  */
 export function debugTrace({ key, isOpen }: { key: string; isOpen: boolean }): (header: string) => boolean {
-  const secret = Buffer.from(key, "base64url");
+  const keys = keyring(key, "INTERNAL_KEY");
   return (header) => {
     if (isOpen) return true;
     const [, expiry = "", mac = ""] = signedForm.exec(header) ?? [];
     const left = Number(expiry) - Date.now() / 1000;
     if (!(left > 0 && left <= lifeSecondsMax)) return false;
-    return timingSafeEqual(Buffer.from(mac, "base64url"), macOf(secret, expiry));
+    return keys.verify(partsOf(expiry), Buffer.from(mac, "base64url"));
   };
 }
 
 /** Signs a wish that runs out at `expirySeconds`. */
 export const signDebugTrace = (key: string, expirySeconds: number): string =>
-  `${expirySeconds}.${macOf(Buffer.from(key, "base64url"), String(expirySeconds)).toString("base64url")}`;
+  `${expirySeconds}.${keyring(key, "INTERNAL_KEY")
+    .sign(partsOf(String(expirySeconds)))
+    .toString("base64url")}`;
 
-/** The deployment's internal key signs other things, too; the first word keeps them apart. */
-const macOf = (secret: Buffer, expiry: string): Buffer =>
-  createHmac("sha256", secret).update(`debug-trace.${expiry}`).digest();
+/** The deployment's internal keys sign other things, too; the first word keeps them apart. */
+const partsOf = (expiry: string) => [`debug-trace.${expiry}`];

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { errors, importJWK, type JWK, type JWTPayload, jwtVerify } from "jose";
+import { createLocalJWKSet, errors, type JWK, type JWTPayload, jwtVerify } from "jose";
 import { LRUCache } from "lru-cache";
 import { Auth } from "#gen/skein/options/v1/options_pb.ts";
 import { problem, unauthenticated } from "#lib/mesh/errors.ts";
@@ -30,8 +30,8 @@ type Known = { readonly viewerId: string; readonly expireTime: number };
  * Reads `Authorization: Bearer`. A signature costs 100 µs, so what was verified once is remembered under the token
  * itself until it expires. A bad token is refused even where none is needed: its sender believes to be somebody.
  */
-export async function createSession(publicKey: JWK, now: () => number = Date.now): Promise<Session> {
-  const key = await importJWK(publicKey, "EdDSA");
+export async function createSession(publicKeys: readonly JWK[], now: () => number = Date.now): Promise<Session> {
+  const keys = createLocalJWKSet({ keys: publicKeys.map((key) => ({ alg: "EdDSA", ...key })) });
   const known = new LRUCache<string, Known>({ max: rememberedMax });
 
   const recall = async (token: string): Promise<Known> => {
@@ -51,7 +51,7 @@ export async function createSession(publicKey: JWK, now: () => number = Date.now
       currentDate: new Date(now()),
       requiredClaims: ["exp", "iat", "sub"],
     };
-    const { payload } = await jwtVerify(token, key, options).catch((reason: unknown) => {
+    const { payload } = await jwtVerify(token, keys, options).catch((reason: unknown) => {
       throw reason instanceof errors.JWTExpired ? expired() : invalidToken();
     });
     return payload;

@@ -12,10 +12,11 @@ import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { Auth, Idempotency, type Policy, PolicySchema, policy, RateClass } from "#gen/skein/options/v1/options_pb.ts";
 import { UserService as InternalUserService } from "#gen/skein/user/v1/user_pb.ts";
 import { bind } from "../src/door/binding.ts";
+import { createConsistency } from "../src/door/consistency.ts";
 import { type Rpc, rpcsOf } from "../src/door/rpc.ts";
 import { createRpcDoor } from "../src/door/rpc-door.ts";
 import { naming } from "../src/middleware/request-id.ts";
-import { memoryLog, unlimited } from "./serve.ts";
+import { consistencyKey, memoryLog, unlimited } from "./serve.ts";
 
 /** A service with one RPC whose contract names a path and this policy, or none. */
 function planted(rules?: Partial<Policy>): DescService {
@@ -54,6 +55,7 @@ const doors: Record<string, (of: readonly Rpc[]) => unknown> = {
       log: memoryLog(),
       session: { viewerOf: async () => undefined },
       limits: unlimited,
+      consistency: createConsistency(consistencyKey),
       admission: { enter: () => () => {} },
       readiness: { serving: true },
       reflects: false,

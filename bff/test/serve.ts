@@ -8,6 +8,7 @@ import type { TestContext } from "node:test";
 import { type JWTPayload, SignJWT } from "jose";
 import type { Log } from "#lib/mesh/log.ts";
 import { createApp } from "../src/app.ts";
+import { createConsistency } from "../src/door/consistency.ts";
 import type { Rpc } from "../src/door/rpc.ts";
 import { createRpcDoor } from "../src/door/rpc-door.ts";
 import type { Limits } from "../src/limits.ts";
@@ -25,11 +26,19 @@ export function tokenFor(
     claims = {},
     typ = "at+jwt",
     key = keys.privateKey,
-  }: { claims?: { [name in keyof JWTPayload]?: JWTPayload[name] | undefined }; typ?: string; key?: KeyObject } = {},
+    kid,
+  }: {
+    claims?: { [name in keyof JWTPayload]?: JWTPayload[name] | undefined };
+    typ?: string;
+    key?: KeyObject;
+    kid?: string;
+  } = {},
 ): Promise<string> {
   const seconds = Math.floor(Date.now() / 1000);
   const all = { iss: "skein", aud: "skein-api", sub: viewerId, iat: seconds, exp: seconds + 600, ...claims };
-  return new SignJWT(all as JWTPayload).setProtectedHeader({ alg: "EdDSA", typ }).sign(key);
+  return new SignJWT(all as JWTPayload)
+    .setProtectedHeader({ alg: "EdDSA", typ, ...(kid !== undefined && { kid }) })
+    .sign(key);
 }
 
 export const bearer = async (viewerId: string) => ({ authorization: `Bearer ${await tokenFor(viewerId)}` });
@@ -49,6 +58,9 @@ export function memoryLog(): Log & { lines: Line[] } {
 type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; json: () => Record<string, unknown> };
 type Asked = { method?: string; headers?: http.OutgoingHttpHeaders; body?: string | Buffer };
 
+/** What consistency tokens of these doors are signed with. */
+export const consistencyKey = Buffer.alloc(32, 2).toString("base64url");
+
 /** For tests that are not about budgets. */
 export const unlimited: Limits = { draw: async () => {}, drawPassword: async () => {} };
 
@@ -65,10 +77,19 @@ export async function serve(
   } = {},
 ) {
   const log = memoryLog();
-  const session = await createSession(keys.publicKey.export({ format: "jwk" }));
+  const session = await createSession([keys.publicKey.export({ format: "jwk" })]);
   const readiness = { serving: false };
   const name = naming(isForced);
-  const parts = { name, log, rpcs, session, limits, readiness, admission: createAdmission({ isLate }) };
+  const parts = {
+    name,
+    log,
+    rpcs,
+    session,
+    limits,
+    consistency: createConsistency(consistencyKey),
+    readiness,
+    admission: createAdmission({ isLate }),
+  };
   const rpcDoor = createRpcDoor({ ...parts, reflects });
   const server = await listen({
     app: createApp(parts),

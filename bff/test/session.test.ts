@@ -93,7 +93,7 @@ test("who is asking is settled before the body is read", async (t) => {
 
 test("a remembered token is good until it expires, and not a second longer", async () => {
   let now = Date.now();
-  const session = await createSession(keys.publicKey.export({ format: "jwk" }), () => now);
+  const session = await createSession([keys.publicKey.export({ format: "jwk" })], () => now);
   const req = { headers: await bearer("7"), rawHeaders: [] } as never;
   assert.equal(await session.viewerOf(req, Auth.USER), "7");
   now += 629_000;
@@ -101,4 +101,19 @@ test("a remembered token is good until it expires, and not a second longer", asy
   now += 2_000;
   await assert.rejects(session.viewerOf(req, Auth.USER), /expired/);
   await assert.rejects(session.viewerOf(req, Auth.PUBLIC), /expired/);
+});
+
+test("while one key takes over from another, tokens of both are believed", async () => {
+  const next = generateKeyPairSync("ed25519");
+  const jwk = (pair: typeof next, kid: string) => ({ ...pair.publicKey.export({ format: "jwk" }), kid });
+  const session = await createSession([jwk(keys, "old"), jwk(next, "new")]);
+  const viewer = async (kid: string, key = keys.privateKey) =>
+    session.viewerOf(
+      { headers: { authorization: `Bearer ${await tokenFor("7", { key, kid })}` }, rawHeaders: [] },
+      Auth.USER,
+    );
+  assert.equal(await viewer("old"), "7");
+  assert.equal(await viewer("new", next.privateKey), "7");
+  await assert.rejects(viewer("old", next.privateKey));
+  await assert.rejects(viewer("other"));
 });

@@ -1,15 +1,16 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { callOf } from "#lib/mesh/call.ts";
+import type { Told } from "#lib/mesh/facts.ts";
 import { newId, shards, shareOf } from "#lib/storage/id.ts";
 import { bigintOf, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
 
-/** Who did something, under which trace. */
-export type Origin = { readonly actor: bigint; readonly traceparent: string };
+/** Who did something, under which trace, and where is noted what is told of it. */
+export type Origin = { readonly actor: bigint; readonly traceparent: string; readonly told?: Told | undefined };
 
 /** The person and the trace behind a call; the actor is 0 where nobody is signed in. */
 export function originOf(ctx: Parameters<typeof callOf>[0]): Origin {
-  const { viewerId, traceparent } = callOf(ctx);
-  return { actor: BigInt(viewerId ?? 0), traceparent };
+  const { viewerId, traceparent, told } = callOf(ctx);
+  return { actor: BigInt(viewerId ?? 0), traceparent, told };
 }
 
 /** The origin of what the system says by itself: counts, sums. */
@@ -27,6 +28,8 @@ export type Fact<D extends DescMessage = DescMessage> = {
   /** Who did it; 0 for nobody. */
   readonly actor: bigint;
   readonly traceparent: string;
+  /** Where it is noted, for whoever must see it in their next read. */
+  readonly told?: Told | undefined;
 };
 
 /** A fact as it travels. */
@@ -50,9 +53,11 @@ export const fact = <D extends DescMessage>(of: Fact<D>): Fact => of as unknown 
 /** Writes facts into the transaction that makes them true. They exist if, and only if, it commits. */
 export async function append(tx: Sql, facts: readonly Fact[]): Promise<void> {
   if (facts.length === 0) return;
-  const rows: Param[][] = facts.map(({ desc, value, aggregate, version, partition, actor, traceparent }) => {
+  const rows: Param[][] = facts.map(({ desc, value, aggregate, version, partition, actor, traceparent, told }) => {
     const payload = Buffer.from(toBinary(desc, create(desc, value)));
-    return [newId(), shareOf(partition, shards), aggregate, version, desc.name, payload, actor, traceparent];
+    const [id, shard] = [newId(), shareOf(partition, shards)];
+    told?.facts.set(`${aggregate} ${version}`, { noun: told.noun, shard, id });
+    return [id, shard, aggregate, version, desc.name, payload, actor, traceparent];
   });
   await tx.exec("INSERT INTO outbox (id, shard, aggregate, version, type, payload, actor, traceparent) VALUES ?", [
     rows,

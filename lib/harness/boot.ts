@@ -36,7 +36,7 @@ const callMs = 35_000;
 
 /** Services of a test file's own: their processes, their stores and clients that call them as the mesh would. */
 export type Booted<N extends Noun> = {
-  /** Called by another service, and by the operator's commands. */
+  /** Called by the BFF, and by the operator's commands. */
   readonly clients: Pick<Clients, N>;
   readonly operator: Pick<Clients, N>;
   /** Called by anyone who says to be `caller` under some key. */
@@ -115,7 +115,7 @@ export async function boot<const N extends Noun>(
   }
 
   return {
-    clients: clientsOf("test", keys.internal),
+    clients: clientsOf("bff", keys.internal),
     operator: clientsOf("operator", keys.internal),
     strangers: clientsOf,
     as: optionsOf,

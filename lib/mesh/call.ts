@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type CallOptions, Code, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import { problem, unauthenticated } from "./errors.ts";
+import type { FactRef, Told } from "./facts.ts";
 import type { Work } from "./trace.ts";
 
 /** What travels with a request through every hop: who is behind it, who calls, until when, and under which trace. */
@@ -16,6 +17,10 @@ export type Call = {
   readonly requestId: string;
   /** The span that this call is; absent where it began here. */
   readonly work?: Work;
+  /** Facts that nothing read for this call may be older than; it travels on to every callee. */
+  readonly after?: readonly FactRef[] | undefined;
+  /** Where a write notes the facts that it and its callees tell. */
+  readonly told?: Told | undefined;
 };
 
 const callKey = createContextKey<Call | undefined>(undefined, { description: "skein call" });
@@ -35,6 +40,10 @@ export const namesOf = ({ traceparent, requestId, caller }: Pick<Call, "tracepar
   request: requestId || undefined,
   caller: caller || undefined,
 });
+
+/** Facts that what is read with these options must not be older than. */
+export const afterOf = ({ contextValues: values }: CallOptions): readonly FactRef[] =>
+  (values === undefined ? undefined : callOf({ values }).after) ?? [];
 
 /** Options that make an outgoing call part of the one being handled. */
 export const within = (ctx: { readonly values: ContextValues }): CallOptions => ({ contextValues: ctx.values });

@@ -47,9 +47,10 @@ export function serviceConfig(env: Env) {
     natsUrl: need(env, "NATS_URL"),
     /** The mesh Envoys, with commas: http://host:port. */
     meshUrl: need(env, "MESH_URL"),
-    /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url. */
+    /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url; while it is changed, with
+     *  commas: the first signs, all are believed. */
     internalKey: need(env, "INTERNAL_KEY"),
-    /** Signs page tokens: 32 bytes or more, base64url. */
+    /** Signs page tokens: 32 bytes or more, base64url; changed as INTERNAL_KEY is. */
     cursorKey: need(env, "CURSOR_KEY"),
     /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
     otlpUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT,

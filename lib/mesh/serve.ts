@@ -2,10 +2,11 @@ import { type DescMethod, type DescService, getOption, type Message } from "@buf
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import { SpanKind } from "@opentelemetry/api";
-import { Auth, policy } from "#gen/skein/options/v1/options_pb.ts";
+import { Auth, callers, Idempotency, policy } from "#gen/skein/options/v1/options_pb.ts";
 import { type Call, namesOf, traceparentFrom, valuesOf } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { problem, unauthenticated } from "./errors.ts";
+import { afterKey, decodeFacts, encodeFacts, newTold, type Told, toldKey } from "./facts.ts";
 import type { Log } from "./log.ts";
 import { servedRpc } from "./rpc-metrics.ts";
 import { keptKey, toStatus } from "./status.ts";
@@ -62,9 +63,16 @@ type Meet = (call: ServerCall) => Call;
 
 /** The call behind a request: identity checked, allowed by the RPC's policy, its deadline bounded. */
 function meetCaller(method: DescMethod, { tokens }: Options): Meet {
-  const { auth, timeoutMs } = getOption(method, policy);
+  const { auth, timeoutMs, idempotency } = getOption(method, policy);
+  const isWrite = idempotency !== Idempotency.SAFE;
+  const noun = method.parent.typeName.split(".")[1] ?? "";
+  const known = new Set(getOption(method.parent, callers));
+  if (known.size === 0) throw new Error(`${method.parent.typeName} names nobody who may call it`);
   return (call) => {
     const identity = tokens.check(text(call.metadata, "skein-token"));
+    if (!known.has(identity.caller)) {
+      throw problem(Code.PermissionDenied, "forbidden", `${identity.caller} does not call ${method.parent.typeName}`);
+    }
     if (auth === Auth.USER && identity.viewerId === undefined) throw unauthenticated();
     if (auth === Auth.OPERATOR && identity.caller !== "operator") {
       throw problem(Code.PermissionDenied, "forbidden", "only the operator's commands may call this");
@@ -73,7 +81,15 @@ function meetCaller(method: DescMethod, { tokens }: Options): Meet {
     const deadline = Math.min(Number(call.getDeadline()) - returnMs, Date.now() + timeoutMs);
     if (deadline <= Date.now()) throw problem(Code.DeadlineExceeded, "deadline-exceeded", "no time left to work");
     const traceparent = traceparentFrom(text(call.metadata, "traceparent"));
-    return { ...identity, deadline, traceparent, requestId: requestIdOf(call) };
+    const after = text(call.metadata, afterKey);
+    return {
+      ...identity,
+      deadline,
+      traceparent,
+      requestId: requestIdOf(call),
+      after: after === undefined ? undefined : decodeFacts(after),
+      told: isWrite ? newTold(noun) : undefined,
+    };
   };
 }
 
@@ -104,7 +120,7 @@ function unary(
       const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent, work });
       const reply = await work.run(() => handler(call.request, ctx));
       work.end();
-      answer(null, reply as Message, work.isKept ? keptTrailer() : undefined);
+      answer(null, reply as Message, trailerOf(work, behind.told));
       served(caller, undefined, sinceMs);
     } catch (reason) {
       const err = judged(reason, method, { work, log, caller, requestId: requestIdOf(call) });
@@ -135,7 +151,7 @@ function streaming(
         if (!call.write(reply)) await new Promise((go) => call.once("drain", go).once("cancelled", go));
       }
       work.end();
-      call.end(work.isKept ? keptTrailer() : undefined);
+      call.end(trailerOf(work, behind.told));
       served(caller, call.cancelled ? Code.Canceled : undefined, sinceMs);
     } catch (reason) {
       const err = judged(reason, method, { work, log, caller, requestId: requestIdOf(call) });
@@ -167,10 +183,13 @@ async function* inside<T>(work: Work, values: AsyncIterable<T>): AsyncGenerator<
   }
 }
 
-/** Tells the caller that this span is kept, so that it keeps its own above it. */
-function keptTrailer(): grpc.Metadata {
+/** Tells the caller that this span is kept, so that it keeps its own above it, and which facts were told. */
+function trailerOf({ isKept }: Work, told: Told | undefined): grpc.Metadata | undefined {
+  const facts = told?.facts.size ? told.facts : undefined;
+  if (!isKept && facts === undefined) return undefined;
   const trailer = new grpc.Metadata();
-  trailer.set(keptKey, "1");
+  if (isKept) trailer.set(keptKey, "1");
+  if (facts !== undefined) trailer.set(toldKey, encodeFacts(facts.values()));
   return trailer;
 }
 

@@ -1,7 +1,7 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { Code } from "@connectrpc/connect";
 import { LRUCache } from "lru-cache";
 import { problem } from "./errors.ts";
+import { keyring } from "./keyring.ts";
 
 /** Who calls, and for whom: the claims of a mesh token. */
 export type Identity = { readonly caller: string; readonly viewerId: string | undefined };
@@ -12,15 +12,13 @@ const lifetimeSeconds = 120;
 const cachedMax = 20_000;
 
 /**
- * Mesh tokens: `caller.viewer.expiry.mac`, HMAC-SHA256 under the deployment's internal key. Minting and checking are
+ * Mesh tokens: `caller.viewer.expiry.mac`, HMAC-SHA256 under the deployment's internal keys. Minting and checking are
  * done once a token, then looked up: the hot path pays a map access.
  */
 export function meshTokens(key: string) {
-  const secret = Buffer.from(key, "base64url");
-  if (secret.length < 32) throw new Error("INTERNAL_KEY must hold at least 32 bytes, base64url");
+  const keys = keyring(key, "INTERNAL_KEY");
   const minted = new LRUCache<string, string>({ max: cachedMax });
   const checked = new LRUCache<string, Identity & { expireSeconds: number }>({ max: cachedMax });
-  const macOf = (claims: string) => createHmac("sha256", secret).update(claims).digest();
 
   return {
     mint({ caller, viewerId = "" }: Identity, nowMs = Date.now()): string {
@@ -28,7 +26,7 @@ export function meshTokens(key: string) {
       const name = `${caller}.${viewerId}.${minute * 60 + lifetimeSeconds}`;
       const known = minted.get(name);
       if (known !== undefined) return known;
-      const token = `${name}.${macOf(name).toString("base64url")}`;
+      const token = `${name}.${keys.sign([name]).toString("base64url")}`;
       minted.set(name, token);
       return token;
     },
@@ -45,9 +43,7 @@ export function meshTokens(key: string) {
 
   function verify(token: string) {
     const [caller = "", viewer = "", expiry = "", mac = ""] = token.split(".");
-    const sent = Buffer.from(mac, "base64url");
-    const due = macOf(`${caller}.${viewer}.${expiry}`);
-    if (sent.length !== due.length || !timingSafeEqual(sent, due)) return undefined;
+    if (!keys.verify([`${caller}.${viewer}.${expiry}`], Buffer.from(mac, "base64url"))) return undefined;
     const identity = { caller, viewerId: viewer === "" ? undefined : viewer, expireSeconds: Number(expiry) };
     checked.set(token, identity);
     return identity;

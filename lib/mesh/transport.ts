@@ -15,6 +15,7 @@ import * as grpc from "@grpc/grpc-js";
 import { policy, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
 import { callOf, timeLeftMs } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
+import { afterKey, encodeFacts, hear, type Told, toldKey } from "./facts.ts";
 import { calledRpc } from "./rpc-metrics.ts";
 import { fromStatus, isBrokenOff, keptKey } from "./status.ts";
 import { meshTokens } from "./token.ts";
@@ -59,7 +60,8 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     metadata.set("traceparent", call.traceparent);
     metadata.set("x-request-id", call.requestId);
     if (call.work?.tracestate !== undefined) metadata.set("tracestate", call.work.tracestate);
-    return { metadata, options: { deadline: call.deadline }, work: call.work };
+    if (call.after !== undefined) metadata.set(afterKey, encodeFacts(call.after));
+    return { metadata, options: { deadline: call.deadline }, work: call.work, told: call.told };
   };
   return { unary: unaryOver(client, outgoing), stream: streamOver(client, outgoing), close: () => client.close() };
 }
@@ -82,6 +84,7 @@ type Sent = {
   readonly options: grpc.CallOptions;
   /** What the call is made for. */
   readonly work: Work | undefined;
+  readonly told: Told | undefined;
 };
 type Outgoing = (values: ContextValues | undefined) => Sent;
 
@@ -99,7 +102,7 @@ const unaryOver =
       const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
       const sent = create(method.input, input);
       const send = (isLast: boolean) => {
-        const { metadata, options, work } = outgoing(values);
+        const { metadata, options, ...own } = outgoing(values);
         const call = client.makeUnaryRequest(
           path,
           requestSerialize,
@@ -115,7 +118,7 @@ const unaryOver =
             else reject(fromStatus(err));
           },
         );
-        keepWithCallee(call, work);
+        heed(call, own);
         signal?.addEventListener("abort", () => call.cancel(), { once: true });
       };
       const again = () => {
@@ -141,10 +144,10 @@ const streamOver =
   ): Promise<StreamResponse<I, O>> => {
     if (method.methodKind !== "server_streaming") throw new Error(`${method.name}: only servers stream in this mesh`);
     const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
-    const { metadata, options, work } = outgoing(values);
+    const { metadata, options, ...own } = outgoing(values);
     const sent = create(method.input, await first(input));
     const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, sent, metadata, options);
-    keepWithCallee(call, work);
+    heed(call, own);
     signal?.addEventListener("abort", () => call.cancel(), { once: true });
     return {
       ...envelopeOf(method),
@@ -154,11 +157,19 @@ const streamOver =
     };
   };
 
-/** A span that is kept below makes the ones above it kept, up to the root: no tree has a branch that hangs in the air. */
-function keepWithCallee(call: grpc.ClientUnaryCall | grpc.ClientReadableStream<Message>, work: Work | undefined): void {
-  if (work === undefined || work.isSampled) return;
+/**
+ * Takes what the callee says with its answer. A span that is kept below makes the ones above it kept, up to the root: no tree
+ * has a branch that hangs in the air. Facts told below are told by this call.
+ */
+function heed(
+  call: grpc.ClientUnaryCall | grpc.ClientReadableStream<Message>,
+  { work, told }: Pick<Sent, "work" | "told">,
+): void {
+  const unkept = work?.isSampled === false ? work : undefined;
+  if (unkept === undefined && told === undefined) return;
   call.on("status", ({ metadata }: grpc.StatusObject) => {
-    if (metadata.get(keptKey).length > 0) work.keep();
+    if (unkept !== undefined && metadata.get(keptKey).length > 0) unkept.keep();
+    if (told !== undefined) for (const text of metadata.get(toldKey)) hear(told, String(text));
   });
 }
 

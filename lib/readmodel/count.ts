@@ -3,8 +3,11 @@ import type { Redis } from "#lib/storage/redis.ts";
 import { inPassing } from "./passing.ts";
 import { versionedFamily } from "./versioned.ts";
 
-/** How many there are, and as of which fold. */
-export type Count = { readonly version: number; readonly value: number };
+/** How many there are, and as of which fold; `pending` is what was committed since, where it was asked for. */
+export type Count = { readonly version: number; readonly value: number; readonly pending?: number };
+
+/** As of now, as far as it is known. */
+export const totalOf = ({ value, pending = 0 }: Count): number => Math.max(0, value + pending);
 
 /** Thirty days; a count not asked for that long is read from truth again. */
 const lifeSeconds = 30 * 86_400;

@@ -13,6 +13,7 @@ import type { Hosted } from "#lib/mesh/serve.ts";
 import { startTelemetry } from "#lib/mesh/telemetry.ts";
 import { meshTokens } from "#lib/mesh/token.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
+import { markApplied } from "#lib/readmodel/applied.ts";
 import { readModelScripts } from "#lib/readmodel/families.ts";
 import { places } from "#lib/readmodel/places.ts";
 import { vouch } from "#lib/readmodel/trust.ts";
@@ -62,6 +63,13 @@ export async function openService(noun: string, config: Config) {
     /** What tells this service's facts. */
     relay(parts: RelayParts = {}) {
       const lowest = (of: string) => places.lowest(redis, of);
+      const { project } = parts;
+      const projectAndSay: typeof project = async (events) => {
+        await project?.(events);
+        // Sums are of nobody, and nobody asks after them.
+        const ids = events.flatMap(({ id, actor }) => (actor === 0n ? [] : [id]));
+        await markApplied(redis, noun, ids);
+      };
       const relay = createRelay({
         noun,
         db,
@@ -70,7 +78,7 @@ export async function openService(noun: string, config: Config) {
         log,
         places: lowest,
         ...parts,
-        ...(parts.project && { vouch: (caughtUp) => vouch(redis, noun, caughtUp) }),
+        ...(project && { project: projectAndSay, vouch: (caughtUp) => vouch(redis, noun, caughtUp) }),
       });
       loops.push(relay.loop);
       return relay;

@@ -1,6 +1,6 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { invalid, problem } from "#lib/mesh/errors.ts";
+import { keyring } from "#lib/mesh/keyring.ts";
 
 /** A page nobody asked the size of. */
 const pageSizeDefault = 20;
@@ -23,17 +23,15 @@ const macBytes = 16;
  * keys are rotated instead.
  */
 export function pageTokens(key: string) {
-  const secret = Buffer.from(key, "base64url");
-  if (secret.length < 32) throw new Error("CURSOR_KEY must hold at least 32 bytes, base64url");
-  const macOf = (body: Buffer, scope: string, viewerId: string) =>
-    createHmac("sha256", secret).update(`${scope}\n${viewerId}\n`).update(body).digest().subarray(0, macBytes);
+  const keys = keyring(key, "CURSOR_KEY");
+  const partsOf = (body: Buffer, scope: string, viewerId: string) => [`${scope}\n${viewerId}\n`, body];
 
   return {
     encode(before: bigint, scope: string, viewerId = ""): string {
       const body = Buffer.alloc(9);
       body.writeUInt8(formatVersion, 0);
       body.writeBigUInt64BE(before, 1);
-      return Buffer.concat([body, macOf(body, scope, viewerId)]).toString("base64url");
+      return Buffer.concat([body, keys.sign(partsOf(body, scope, viewerId), macBytes)]).toString("base64url");
     },
 
     /** The id to go on below; undefined for the first page; INVALID_ARGUMENT `invalid-cursor` for anything not ours. */
@@ -42,7 +40,7 @@ export function pageTokens(key: string) {
       const bytes = Buffer.from(token, "base64url");
       const body = bytes.subarray(0, 9);
       if (bytes.length !== 9 + macBytes || bytes.toString("base64url") !== token) throw invalidCursor();
-      if (!timingSafeEqual(bytes.subarray(9), macOf(body, scope, viewerId))) throw invalidCursor();
+      if (!keys.verify(partsOf(body, scope, viewerId), bytes.subarray(9), macBytes)) throw invalidCursor();
       return body.readBigUInt64BE(1);
     },
   };

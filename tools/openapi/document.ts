@@ -32,6 +32,8 @@ export function documentOf(files: readonly DescFile[], version: string): Value {
     components: {
       schemas: { ...sorted(schemas.named), Problem: problem },
       responses: { Problem: problemResponse },
+      parameters: { ConsistencyToken: consistencyParameter },
+      headers: { ConsistencyToken: consistencyHeader },
       securitySchemes: { accessToken: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
     },
   };
@@ -44,7 +46,12 @@ function operationOf(method: DescMethod, schemas: Schemas): Operation {
   const verb = String(pattern.case);
   const path = String(pattern.value);
   const isKeyed = idempotency === Idempotency.KEYED;
-  const parameters = [...fieldParameters(method, path, body === "*", schemas), ...(isKeyed ? [keyParameter] : [])];
+  const isWrite = idempotency !== Idempotency.SAFE;
+  const parameters = [
+    ...fieldParameters(method, path, body === "*", schemas),
+    ...(isKeyed ? [keyParameter] : []),
+    { $ref: "#/components/parameters/ConsistencyToken" },
+  ];
   const value = {
     operationId: `${method.parent.name}_${method.name}`,
     tags: [method.parent.name],
@@ -52,10 +59,10 @@ function operationOf(method: DescMethod, schemas: Schemas): Operation {
     description: comment,
     security: auth === Auth.USER ? [{ accessToken: [] }] : [{}, { accessToken: [] }],
     "x-timeout-ms": timeoutMs,
-    ...(parameters.length > 0 && { parameters }),
+    parameters,
     ...(body === "*" && { requestBody: { required: true, content: jsonOf(schemas.refer(method.input)) } }),
     responses: {
-      [successStatus(method)]: { description: "Done.", ...successOf(method, isKeyed, schemas) },
+      [successStatus(method)]: { description: "Done.", ...successOf(method, { isKeyed, isWrite }, schemas) },
       ...Object.fromEntries(
         refusals(auth, isKeyed).map((status) => [status, { $ref: "#/components/responses/Problem" }]),
       ),
@@ -82,11 +89,20 @@ function fieldParameters({ input }: DescMethod, path: string, hasBody: boolean, 
   });
 }
 
-function successOf(method: DescMethod, isKeyed: boolean, schemas: Schemas): Record<string, Value> {
+function successOf(
+  method: DescMethod,
+  { isKeyed, isWrite }: { isKeyed: boolean; isWrite: boolean },
+  schemas: Schemas,
+): Record<string, Value> {
   const { responseBody } = getOption(method, http);
   const shown = method.output.fields.find(({ name }) => name === responseBody)?.message ?? method.output;
   return {
-    ...(isKeyed && { headers: { "Idempotency-Replayed": replayedHeader } }),
+    ...(isWrite && {
+      headers: {
+        "Consistency-Token": { $ref: "#/components/headers/ConsistencyToken" },
+        ...(isKeyed && { "Idempotency-Replayed": replayedHeader }),
+      },
+    }),
     content: jsonOf(schemas.refer(shown)),
   };
 }
@@ -111,6 +127,18 @@ const keyParameter: Value = {
 };
 const replayedHeader: Value = {
   description: "true where this is the first call's answer.",
+  schema: { type: "string" },
+};
+
+const consistencyParameter: Value = {
+  name: "Consistency-Token",
+  in: "header",
+  description:
+    "The token of an answer from the last five minutes: what is answered is not older than that write. Browsers carry it as a cookie by themselves.",
+  schema: { type: "string", pattern: "^[A-Za-z0-9_-]{24,512}$" },
+};
+const consistencyHeader: Value = {
+  description: "Names this write, and those its sender had seen. Send it with reads that must not be older; opaque.",
   schema: { type: "string" },
 };
 

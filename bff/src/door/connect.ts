@@ -146,7 +146,7 @@ async function answer(request: unknown, ctx: HandlerContext, parts: Parts): Prom
   const asked = askedOf(ctx);
   const { rpc, req: head } = asked;
   try {
-    const reply = await perform(rpc, { ...asked, head, timeoutMs: ctx.timeoutMs() }, (call) =>
+    const reply = await perform(rpc, { ...asked, head, timeoutMs: ctx.timeoutMs() }, parts, (call) =>
       rpc.handler(request as never, { ...ctx, values: valuesOf(call) }),
     );
     asked.trailer = ctx.responseTrailer;

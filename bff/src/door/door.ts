@@ -19,7 +19,7 @@ export function door(bindings: readonly Binding[], gate: Gate): Middleware {
     ctx.state.work.rename(binding.name);
     const viewerId = await admit(binding, req, gate);
     const request = await requestOf(ctx, match);
-    const reply = await perform(binding, { ...ctx.state, head: req, viewerId }, async (call) => {
+    const reply = await perform(binding, { ...ctx.state, head: req, res, viewerId }, gate, async (call) => {
       const handling = new DoorContext({ method: binding.method, call, req, res });
       const answer = await binding.handler(request as never, handling);
       for (const [name, value] of handling.written) ctx.set(name, value);

@@ -1,8 +1,10 @@
 import { Auth, Idempotency, RateClass } from "#gen/skein/options/v1/options_pb.ts";
 import { type Call, timeLeftMs } from "#lib/mesh/call.ts";
+import { newTold } from "#lib/mesh/facts.ts";
 import type { Work } from "#lib/mesh/trace.ts";
 import type { Limits } from "../limits.ts";
 import type { Head, Session } from "../session.ts";
+import type { Consistency } from "./consistency.ts";
 import { checkIdempotencyKey } from "./idempotency.ts";
 import type { Rpc } from "./rpc.ts";
 
@@ -15,8 +17,8 @@ export function requirePolicy({ name, policy }: Rpc): void {
   if (timeoutMs === 0) throw new Error(`${name} has no timeout`);
 }
 
-/** What every door asks about a request before it reads its body. */
-export type Gate = { readonly session: Session; readonly limits: Limits };
+/** What every door asks about a request before it reads its body, and by what it knows what its sender has seen. */
+export type Gate = { readonly session: Session; readonly limits: Limits; readonly consistency: Consistency };
 
 /**
  * Who calls, and whether they may again so soon, settled before anything of the body is read. UNAUTHENTICATED: nobody,
@@ -32,6 +34,8 @@ export async function admit({ policy }: Rpc, head: Head, { session, limits }: Ga
 /** What a door knows of a request when its message is complete. */
 type Asked = {
   readonly head: Head;
+  /** Where headers of the answer go. */
+  readonly res: { setHeader(name: string, value: string): unknown };
   readonly viewerId: string | undefined;
   readonly requestId: string;
   readonly work: Work;
@@ -40,12 +44,19 @@ type Asked = {
 };
 
 /**
- * Runs a handler as its policy says: with a key where one is needed, inside a call with a deadline.
- * The time begins when the request is complete, so that a slow upload does not eat it.
+ * Runs a handler as its policy says: with a key where one is needed, inside a call with a deadline, never older than what
+ * its sender has seen. The time begins when the request is complete, so that a slow upload does not eat it.
  */
-export async function perform<R>(rpc: Rpc, asked: Asked, run: (call: Call) => R | Promise<R>): Promise<R> {
+export async function perform<R>(
+  rpc: Rpc,
+  asked: Asked,
+  { consistency }: Pick<Gate, "consistency">,
+  run: (call: Call) => R | Promise<R>,
+): Promise<R> {
   checkIdempotencyKey(rpc.policy, asked.head);
-  const { viewerId, requestId, work } = asked;
+  const { viewerId, requestId, work, head, res } = asked;
+  const after = consistency.after(head);
+  const told = rpc.policy.idempotency === Idempotency.SAFE ? undefined : newTold("");
   const call: Call = {
     viewerId,
     caller: "bff",
@@ -53,7 +64,11 @@ export async function perform<R>(rpc: Rpc, asked: Asked, run: (call: Call) => R 
     traceparent: work.traceparent,
     requestId,
     work,
+    after,
+    told,
   };
   timeLeftMs(call);
-  return await run(call);
+  const reply = await run(call);
+  if (told !== undefined) consistency.tell(head, res, told, after);
+  return reply;
 }

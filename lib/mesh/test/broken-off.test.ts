@@ -33,7 +33,7 @@ async function dyingPeer(
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const transport = grpcTransport({ address, caller: "test", key });
+  const transport = grpcTransport({ address, caller: "bff", key });
   try {
     await work(createClient(GraphService, transport), () => calls);
   } finally {

@@ -45,7 +45,7 @@ async function service(handlers: Handlers): Promise<Running> {
 }
 
 function clientOf({ port }: Running) {
-  const transport = grpcTransport({ address: `http://127.0.0.1:${port}`, caller: "test", key });
+  const transport = grpcTransport({ address: `http://127.0.0.1:${port}`, caller: "bff", key });
   closing.push(transport.close);
   return createClient(GraphService, transport);
 }

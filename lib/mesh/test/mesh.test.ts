@@ -58,7 +58,7 @@ after(async () => {
   await running.stop();
 });
 
-function graph(caller = "test", secret = key): Client<typeof GraphService> {
+function graph(caller = "bff", secret = key): Client<typeof GraphService> {
   const transport = grpcTransport({ address: `http://127.0.0.1:${running.port}`, caller, key: secret });
   transports.push(transport);
   return createClient(GraphService, transport);
@@ -106,7 +106,7 @@ test("an error arrives with its code, reason and fields; what is ours alone stay
   assert.deepEqual([broken.code, broken.rawMessage], [Code.Internal, "internal"]);
   assert.equal(logged.length, 1);
   const { msg, trace, request, caller, error } = JSON.parse(logged[0] ?? "{}");
-  assert.deepEqual([msg, trace, request, caller], ["rpc failed", traceparent.slice(3, 35), "r1", "test"]);
+  assert.deepEqual([msg, trace, request, caller], ["rpc failed", traceparent.slice(3, 35), "r1", "bff"]);
   assert.equal(error.message, "a secret of ours");
 });
 
@@ -117,6 +117,28 @@ test("nobody unknown is served: no token, another key, no viewer, not the operat
   assert.equal(await codes(graph("bff"), undefined), Code.Unauthenticated);
   assert.equal((await failure(graph("bff").importFollows({ lists: [] }, as(undefined)))).code, Code.PermissionDenied);
   assert.equal((await graph("operator").importFollows({ lists: [] }, as(undefined))).createdCount, 1n);
+});
+
+test("a service is called by those whom its contract names, and by nobody else of the mesh", async () => {
+  const code = async (caller: string) => (await failure(graph(caller).unfollowUser({ userId: "1" }, as("7")))).code;
+  for (const caller of ["bff", "feed", "user"]) assert.equal(await code(caller), Code.InvalidArgument, caller);
+  for (const caller of ["graph", "media", "", "BFF", "bff,feed"]) {
+    assert.equal(await code(caller), Code.PermissionDenied, caller);
+  }
+});
+
+test("a key takes over from another without anybody noticing", () => {
+  const [old, next] = [randomBytes(32).toString("base64url"), randomBytes(32).toString("base64url")];
+  const [before, prepared, changed, after] = [old, `${old},${next}`, `${next},${old}`, next].map(meshTokens);
+  const good = (from = before, at = before) => at?.check(from?.mint({ caller: "bff", viewerId: "7" }))?.viewerId;
+  assert.equal(good(before, prepared), "7");
+  assert.equal(good(prepared, before), "7");
+  assert.equal(good(prepared, changed), "7");
+  assert.equal(good(changed, prepared), "7");
+  assert.equal(good(changed, after), "7");
+  assert.equal(good(after, changed), "7");
+  assert.throws(() => good(before, after));
+  assert.throws(() => meshTokens(`${old},short`), /INTERNAL_KEY must hold at least 32 bytes/);
 });
 
 test("a call that nobody waits for any more ends with its deadline", async () => {
@@ -169,7 +191,7 @@ test("stopping finishes what is under way and refuses what comes after", async (
     drainMs: 0,
     close: [],
   });
-  const transport = grpcTransport({ address: `http://127.0.0.1:${other.port}`, caller: "test", key });
+  const transport = grpcTransport({ address: `http://127.0.0.1:${other.port}`, caller: "bff", key });
   const client = createClient(GraphService, transport);
   release = () => {};
   const idle = release;

@@ -15,13 +15,15 @@ export type CommentChange = {
   readonly deleted: boolean;
 };
 
+export const commentName = (commentId: bigint): string => `comment:${commentId}`;
+
 /** Travels in the post's partition: what counts comments sees one post's changes in order. */
 export const commentChanged = (change: CommentChange, origin: Origin): Fact => {
   const { commentId, postId, authorId, version, deleted } = change;
   return fact({
     ...origin,
     desc: deleted ? CommentDeletedSchema : CommentCreatedSchema,
-    aggregate: `comment:${commentId}`,
+    aggregate: commentName(commentId),
     version,
     partition: postId,
     value: { commentId: String(commentId), postId: String(postId), authorId: String(authorId), version },

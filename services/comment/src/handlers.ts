@@ -2,9 +2,11 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
+import { lateShards } from "#lib/events/pending.ts";
 import { viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
+import { totalOf } from "#lib/readmodel/count.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
@@ -77,11 +79,13 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       return {};
     },
 
-    async batchGetCommentCounts(req) {
+    async batchGetCommentCounts(req, ctx) {
       if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
       const ids = req.postIds.map(parseId);
-      const counts = await readModel.loadCounts(ids.filter((id) => id !== undefined));
-      return { counts: ids.map((id = 0n) => BigInt(counts.get(id)?.value ?? 0)) };
+      const known = ids.filter((id) => id !== undefined);
+      const counts = await readModel.loadCounts(known, lateShards(ctx, "comment"));
+      const countOf = (id: bigint) => counts.get(id) ?? { version: 0, value: 0 };
+      return { counts: ids.map((id = 0n) => BigInt(totalOf(countOf(id)))) };
     },
   };
 }

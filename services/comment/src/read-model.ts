@@ -9,8 +9,9 @@ export type CommentReadModel = ReturnType<typeof commentReadModel>;
 
 export function commentReadModel(redis: Redis, store: CommentStore, log: Log) {
   return {
-    loadCounts: (postIds: readonly bigint[]): Promise<Map<bigint, Count>> =>
-      commentCounts.load({ redis, log }, postIds, store.counts),
+    /** Counts with what the shards `late` have not folded; what is folded is left in the read model. */
+    loadCounts: (postIds: readonly bigint[], late: readonly number[]): Promise<Map<bigint, Count>> =>
+      commentCounts.load({ redis, log }, postIds, (ids) => store.counts(ids, late)),
 
     /** The relay's part, before anyone hears of the facts: new counts. */
     catchUp: (changes: readonly CommentChange[]): Promise<void> =>

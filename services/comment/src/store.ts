@@ -1,10 +1,11 @@
 import { append, type Event, type Origin } from "#lib/events/outbox.ts";
+import { tellPending, withPending } from "#lib/events/pending.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, type Db, isDuplicate, type Row, type Sql } from "#lib/storage/mysql.ts";
-import { changesIn, commentChanged, commentCountsChanged, deltasOf } from "./events.ts";
+import { changesIn, commentChanged, commentCountsChanged, commentName, deltasOf } from "./events.ts";
 
 export type StoredComment = {
   readonly id: bigint;
@@ -53,7 +54,9 @@ export function commentStore(db: Db) {
         });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
-        return { comment: await madeBefore(wanted), replayed: true };
+        const comment = await madeBefore(wanted);
+        await tellPending(db, commentName(comment.id), comment.postId, origin);
+        return { comment, replayed: true };
       }
       return { comment: { id, postId, authorId, version: 1n, deleted: false, text, createTime }, replayed: false };
     },
@@ -65,7 +68,7 @@ export function commentStore(db: Db) {
           "UPDATE comment SET deleted = 1, version = version + 1 WHERE post_id = ? AND id = ? AND deleted = 0", // PRIMARY
           [postId, id],
         );
-        if (removed === 0) return;
+        if (removed === 0) return tellPending(tx, commentName(id), postId, origin);
         const deleted = { commentId: id, postId, authorId, version: version + 1n, deleted: true };
         await append(tx, [commentChanged(deleted, origin)]);
       }),
@@ -80,13 +83,16 @@ export function commentStore(db: Db) {
       return rows.map(commentOf);
     },
 
-    /** How many comments each post has; one nobody ever commented on is not in the map. */
-    counts: async (postIds: readonly bigint[]): Promise<Map<bigint, Count>> => {
-      const rows = await db.query("SELECT post_id, comment_count, version FROM comment_count WHERE post_id IN (?)", [
-        [0n, ...postIds],
-      ]);
+    /** How many comments each post has, with what the shards `late` have not folded; one nobody ever commented on is not there. */
+    counts: async (postIds: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, Count>> => {
+      const sql = "SELECT post_id, comment_count, version FROM comment_count WHERE post_id IN (?)";
+      const { rows, pending } = await withPending(db, { sql, columns: 3, params: [[0n, ...postIds]] }, late);
       const countOf = (row: Row) => ({ version: Number(row.version), value: Number(row.comment_count) });
-      return new Map(rows.map((row) => [bigintOf(row.post_id), countOf(row)]));
+      const found = new Map<bigint, Count>(rows.map((row) => [bigintOf(row.post_id), countOf(row)]));
+      for (const [id, delta] of deltasOf(changesIn(pending))) {
+        found.set(id, { version: 0, value: 0, ...found.get(id), pending: delta });
+      }
+      return found;
     },
   };
 

@@ -1,4 +1,6 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { afterOf } from "#lib/mesh/call.ts";
+import { untilApplied } from "#lib/readmodel/applied.ts";
 import { trusting } from "#lib/readmodel/trust.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { authorCandidates } from "./read-model/author.ts";
@@ -10,7 +12,7 @@ import { type Looker, type Visible, visibleByTruth, visibleOf } from "./read-mod
 /** Part of a feed: what the viewer may see, and the place to go on below; undefined at the end. */
 type Part = { readonly items: readonly Visible[]; readonly next: bigint | undefined };
 
-/** A page; `fromTruth` where Redis was away. */
+/** A page; `fromTruth` where Redis was away, or behind what the reader has seen. */
 export type Page = Part & { readonly fromTruth: boolean };
 
 /** Read beyond the page, so that a few hidden entries do not cost another round. */
@@ -30,7 +32,10 @@ export type Timelines = ReturnType<typeof feedReadModel>;
 export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) {
   const homeOf = homeCandidates({ redis, truth });
   const authorOf = authorCandidates({ redis, truth });
-  const { either } = degradedReads(trusting(redis, ["graph", "post", "like", "comment"]));
+  const { either } = degradedReads({
+    trusted: trusting(redis, ["graph", "post", "like", "comment"]),
+    applied: (after) => untilApplied(redis, after),
+  });
 
   const deciding = (looker: Looker, options: CallOptions) => ({
     usual: (entries: Candidates["entries"]) => visibleOf({ redis, truth }, entries, looker, options),
@@ -44,8 +49,7 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
       const older: Way["propose"] = async (from = aboveAll, count) =>
         proposed(await olderThan(truth, viewerId, from, count, options), count);
       return either(
-        "home",
-        `${viewerId} ${before} ${size}`,
+        { what: "home", page: `${viewerId} ${before} ${size}`, after: afterOf(options) },
         () => fill({ propose, decide: usual }, before, size),
         () => fill({ propose: older, decide: byTruth }, before, size),
       );
@@ -68,8 +72,7 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
         );
       };
       return either(
-        "author",
-        `${authorId} ${viewerId} ${before} ${size}`,
+        { what: "author", page: `${authorId} ${viewerId} ${before} ${size}`, after: afterOf(options) },
         () => fill({ propose, decide: usual }, before, size),
         () => fill({ propose: older, decide: byTruth }, before, size),
       );

@@ -17,6 +17,9 @@ export const accountChanged = (userId: bigint, state: number, version: bigint, o
     value: { userId: String(userId), state, version },
   });
 
+/** The pair of who follows and who is followed. */
+export const followName = (followerId: bigint, followeeId: bigint): string => `follow:${followerId}:${followeeId}`;
+
 /** Travels in the followee's partition: what counts followers sees one followee's changes in order. */
 export const followChanged = (
   followerId: bigint,
@@ -28,7 +31,7 @@ export const followChanged = (
   fact({
     ...origin,
     desc: FollowChangedSchema,
-    aggregate: `follow:${followerId}:${followeeId}`,
+    aggregate: followName(followerId, followeeId),
     version,
     partition: followeeId,
     value: { followerId: String(followerId), followeeId: String(followeeId), following, version },
@@ -68,7 +71,7 @@ export function followersIn(events: readonly Event[]): bigint[] {
 }
 
 /** By how much each account's followers change in a batch of facts. Imports count by themselves. */
-export function followerDeltas(events: readonly Event[]): Map<bigint, number> {
+export function followerDeltas(events: readonly Pick<Event, "type" | "payload">[]): Map<bigint, number> {
   const deltas = new Map<bigint, number>();
   for (const { type, payload } of events) {
     if (type !== FollowChangedSchema.name) continue;

@@ -2,6 +2,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
+import { lateShards } from "#lib/events/pending.ts";
 import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
@@ -53,7 +54,7 @@ export function graphHandlers(needs: Needs): ServiceImpl<typeof GraphService> {
       const ids = req.userIds.map((id) => parseId(id) ?? 0n);
       const { viewerId } = callOf(ctx);
       const [accounts, relations] = await Promise.all([
-        store.accounts(ids),
+        store.accounts(ids, lateShards(ctx, "graph")),
         viewerId === undefined ? undefined : store.relations(BigInt(viewerId), ids),
       ]);
       const viewerOn = (id: bigint) =>

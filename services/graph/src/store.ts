@@ -1,9 +1,10 @@
 import { Code } from "@connectrpc/connect";
 import { append, type Event, type Origin } from "#lib/events/outbox.ts";
+import { tellPending, withPending } from "#lib/events/pending.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
-import { accountChanged, followChanged, followCountsChanged, followerDeltas } from "./events.ts";
+import { accountChanged, followChanged, followCountsChanged, followerDeltas, followName } from "./events.ts";
 
 export const active = 1;
 /** Whom one account may follow at most: a feed's follow set stays a few dozen kilobytes. */
@@ -56,7 +57,10 @@ export function graphStore(db: Db) {
           [followerId, followeeId],
         );
         const before = Number(pair?.following ?? 0) === 1;
-        if (before === following) return { version: follower.followVersion, changed: false };
+        if (before === following) {
+          await tellPending(tx, followName(followerId, followeeId), followeeId, origin);
+          return { version: follower.followVersion, changed: false };
+        }
         if (following && follower.followingCount >= followsMax) throw atLimit();
         const version = bigintOf(pair?.version) + 1n;
         await writePair(tx, { followerId, followeeId, following, version });
@@ -90,12 +94,17 @@ export function graphStore(db: Db) {
     listFollowing: (userId: bigint, before: bigint | undefined, limit: number): Promise<Edge[]> =>
       edges(db, "SELECT edge_id, followee_id AS user_id FROM follow WHERE follower_id = ?", userId, before, limit),
 
-    accounts: async (userIds: readonly bigint[]): Promise<Map<bigint, StoredAccount>> => {
-      const rows = await db.query(
-        "SELECT a.user_id, a.state, a.following_count, c.follower_count FROM account a LEFT JOIN follower_count c ON c.user_id = a.user_id WHERE a.user_id IN (?)",
-        [[0n, ...userIds]],
-      );
-      return new Map(rows.map(accountOf).map((account) => [account.userId, account]));
+    /** Accounts by id, counting also the followers that the shards `late` have not folded. */
+    accounts: async (userIds: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, StoredAccount>> => {
+      const sql =
+        "SELECT a.user_id, a.state, a.following_count, c.follower_count FROM account a LEFT JOIN follower_count c ON c.user_id = a.user_id WHERE a.user_id IN (?)";
+      const { rows, pending } = await withPending(db, { sql, columns: 4, params: [[0n, ...userIds]] }, late);
+      const deltas = followerDeltas(pending);
+      const accounts = rows.map(accountOf).map((account) => {
+        const followerCount = account.followerCount + BigInt(deltas.get(account.userId) ?? 0);
+        return { ...account, followerCount: followerCount < 0n ? 0n : followerCount };
+      });
+      return new Map(accounts.map((account) => [account.userId, account]));
     },
 
     follow: (followerId: bigint, followeeId: bigint): Promise<StoredFollow> => followOf(db, followerId, followeeId),

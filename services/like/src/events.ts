@@ -16,12 +16,15 @@ export type LikeChange = {
   readonly version: bigint;
 };
 
+/** The pair of a person and what they react to. */
+export const likeName = ({ kind, id }: Subject, userId: bigint): string => `like:${kind}:${id}:${userId}`;
+
 /** Travels in the subject's partition: what counts likes sees one subject's changes in order. */
 export const likeChanged = ({ subject, userId, reaction, previous, version }: LikeChange, origin: Origin): Fact =>
   fact({
     ...origin,
     desc: LikeChangedSchema,
-    aggregate: `like:${subject.kind}:${subject.id}:${userId}`,
+    aggregate: likeName(subject, userId),
     version,
     partition: subject.id,
     value: {
@@ -44,7 +47,7 @@ export const likeCountsChanged = ({ kind, id }: Subject, count: bigint, version:
   });
 
 /** The changes some facts tell of; facts of other kinds say nothing here. */
-export function changesIn(events: readonly Event[]): LikeChange[] {
+export function changesIn(events: readonly Pick<Event, "type" | "payload">[]): LikeChange[] {
   return events.flatMap(({ type, payload }) => {
     if (type !== LikeChangedSchema.name) return [];
     const { subject, userId, reaction, previous, version } = decode(LikeChangedSchema, { payload });

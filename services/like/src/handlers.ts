@@ -1,8 +1,10 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type LikeService, Reaction, type Subject as SentSubject, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
+import { lateShards } from "#lib/events/pending.ts";
 import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { totalOf } from "#lib/readmodel/count.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
@@ -71,14 +73,14 @@ export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Nee
       const known = ids.filter((id) => id !== undefined);
       const { viewerId } = callOf(ctx);
       const [counts, own] = await Promise.all([
-        readModel.loadCounts(known),
+        readModel.loadCounts(known, lateShards(ctx, "like")),
         viewerId === undefined ? undefined : store.own(BigInt(viewerId), SubjectKind.POST, known),
       ]);
       return {
-        likes: ids.map((id = 0n) => ({
-          count: BigInt(counts.get(id)?.value ?? 0),
-          own: own?.get(id) ?? Reaction.UNSPECIFIED,
-        })),
+        likes: ids.map((id = 0n) => {
+          const count = counts.get(id);
+          return { count: BigInt(count ? totalOf(count) : 0), own: own?.get(id) ?? Reaction.UNSPECIFIED };
+        }),
       };
     },
 

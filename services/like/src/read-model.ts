@@ -15,11 +15,13 @@ const builtMax = 2_000;
 export type LikeReadModel = ReturnType<typeof likeReadModel>;
 
 export function likeReadModel(redis: Redis, store: LikeStore, log: Log) {
-  const countsOf = (postIds: readonly bigint[]) => store.counts(SubjectKind.POST, postIds);
+  const countsOf = (postIds: readonly bigint[], late: readonly number[] = []) =>
+    store.counts(SubjectKind.POST, postIds, late);
 
   return {
-    loadCounts: (postIds: readonly bigint[]): Promise<Map<bigint, Count>> =>
-      likeCounts.load({ redis, log }, postIds, countsOf),
+    /** Counts with what the shards `late` have not folded; what is folded is left in the read model. */
+    loadCounts: (postIds: readonly bigint[], late: readonly number[]): Promise<Map<bigint, Count>> =>
+      likeCounts.load({ redis, log }, postIds, (ids) => countsOf(ids, late)),
 
     /**
      * The viewer's own next read shows the change once this answers. A set that is behind (its writer died) is dropped.

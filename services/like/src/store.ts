@@ -1,10 +1,11 @@
 import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { append, type Event, type Origin } from "#lib/events/outbox.ts";
+import { tellPending, withPending } from "#lib/events/pending.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import type { SetState } from "#lib/readmodel/member-set.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
-import { changesIn, deltasOf, likeChanged, likeCountsChanged, type Subject } from "./events.ts";
+import { changesIn, deltasOf, likeChanged, likeCountsChanged, likeName, type Subject } from "./events.ts";
 
 /** One like of a list: its id is the sort key, latest first. */
 export type Like = { readonly likeId: bigint; readonly userId: bigint };
@@ -34,7 +35,10 @@ export function likeStore(db: Db) {
           [userId, subject.kind, subject.id],
         );
         const previous = Number(pair?.reaction ?? Reaction.UNSPECIFIED) as Reaction;
-        if (previous === reaction) return { version: likeVersion, changed: false };
+        if (previous === reaction) {
+          await tellPending(tx, likeName(subject, userId), subject.id, origin);
+          return { version: likeVersion, changed: false };
+        }
         const version = bigintOf(pair?.version) + 1n;
         await writePair(tx, userId, subject, reaction, version);
         await tx.exec("UPDATE liker SET like_version = like_version + 1 WHERE user_id = ?", [userId]);
@@ -79,15 +83,9 @@ export function likeStore(db: Db) {
       return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.like_version)]));
     },
 
-    /** How many like each subject of one kind; one nobody ever liked is not in the map. */
-    counts: async (kind: SubjectKind, ids: readonly bigint[]): Promise<Map<bigint, Count>> => {
-      const rows = await db.query(
-        "SELECT subject_id, like_count, version FROM like_count WHERE subject_id IN (?) AND subject_kind = ?",
-        [[0n, ...ids], kind],
-      );
-      const countOf = (row: Row) => ({ version: Number(row.version), value: Number(row.like_count) });
-      return new Map(rows.map((row) => [bigintOf(row.subject_id), countOf(row)]));
-    },
+    /** How many like each subject of one kind, with what the shards `late` have not folded; one nobody ever liked is not there. */
+    counts: (kind: SubjectKind, ids: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, Count>> =>
+      counts(db, kind, ids, late),
 
     /** Who likes a subject, latest first. */
     async list({ kind, id }: Subject, before: bigint | undefined, limit: number): Promise<Like[]> {
@@ -99,6 +97,23 @@ export function likeStore(db: Db) {
       return rows.map((row) => ({ likeId: bigintOf(row.like_id), userId: bigintOf(row.user_id) }));
     },
   };
+}
+
+async function counts(
+  db: Db,
+  kind: SubjectKind,
+  ids: readonly bigint[],
+  late: readonly number[],
+): Promise<Map<bigint, Count>> {
+  const sql = "SELECT subject_id, like_count, version FROM like_count WHERE subject_id IN (?) AND subject_kind = ?";
+  const { rows, pending } = await withPending(db, { sql, columns: 3, params: [[0n, ...ids], kind] }, late);
+  const countOf = (row: Row) => ({ version: Number(row.version), value: Number(row.like_count) });
+  const found = new Map<bigint, Count>(rows.map((row) => [bigintOf(row.subject_id), countOf(row)]));
+  for (const { subject, delta } of deltasOf(changesIn(pending))) {
+    if (subject.kind === kind)
+      found.set(subject.id, { version: 0, value: 0, ...found.get(subject.id), pending: delta });
+  }
+  return found;
 }
 
 /** Adds a batch's likes to the counts and says what they are now. Runs once for each fact: numbering happens once. */

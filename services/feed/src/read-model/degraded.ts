@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { problem } from "#lib/mesh/errors.ts";
+import { encodeFacts, type FactRef } from "#lib/mesh/facts.ts";
 import { degradedTotal } from "#lib/readmodel/degraded-metrics.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { isRedisAway } from "#lib/storage/redis.ts";
@@ -11,16 +12,26 @@ const waitingMax = 64;
 /** A candidate place that every activity is below: the database is asked for exactly what a page needs. */
 export const aboveAll: TimelineEntry["activityId"] = 2n ** 63n - 1n;
 
+/** A page: what is read, for whom, and facts that it must not be older than. */
+type Asked = { readonly what: "home" | "author"; readonly page: string; readonly after: readonly FactRef[] };
+
+type Needs = {
+  /** Rejects while Redis may not be believed. */
+  readonly trusted: () => Promise<void>;
+  /** Rejects where Redis does not come to hold some facts in time. */
+  readonly applied: (after: readonly FactRef[]) => Promise<void>;
+};
+
 /**
- * Answers from truth while Redis is away, bounded, so that the databases carry it: one read at a time for the same page of
- * the same viewer, and so many in all. Beyond that UNAVAILABLE, `overloaded`.
+ * Answers from truth while Redis is away, or behind what the reader has seen; bounded, so that the databases carry it: one read
+ * at a time for the same page of the same viewer, and so many in all. Beyond that UNAVAILABLE, `overloaded`.
  */
-export function degradedReads(trusted: () => Promise<void>) {
+export function degradedReads({ trusted, applied }: Needs) {
   const flights = new Map<string, Promise<unknown>>();
   const atOnce = turnstile(readsMax, waitingMax);
 
-  async function fromTruth<T>(what: "home" | "author", page: string, read: () => Promise<T>): Promise<T> {
-    const name = `${what} ${page}`;
+  async function fromTruth<T>({ what, page, after }: Asked, read: () => Promise<T>): Promise<T> {
+    const name = `${what} ${page} ${encodeFacts(after)}`;
     const under = flights.get(name);
     // It may have read truth before what this read must see; one that begins from here on may be shared.
     if (under !== undefined) await under.catch(() => {});
@@ -33,19 +44,19 @@ export function degradedReads(trusted: () => Promise<void>) {
   }
 
   return {
-    /** What `usual` reads with Redis, or what `truth` does without one that may be trusted. `page` names what is read, and for whom. */
+    /** What `usual` reads with Redis, or what `truth` does without one that may be trusted. */
     async either<T>(
-      what: "home" | "author",
-      page: string,
+      asked: Asked,
       usual: () => Promise<T>,
       truth: () => Promise<T>,
     ): Promise<T & { readonly fromTruth: boolean }> {
       try {
         await trusted();
+        if (asked.after.length > 0) await applied(asked.after);
         return { ...(await usual()), fromTruth: false };
       } catch (reason) {
         if (!isRedisAway(reason)) throw reason;
-        return { ...(await fromTruth(what, page, truth)), fromTruth: true };
+        return { ...(await fromTruth(asked, truth)), fromTruth: true };
       }
     },
   };

@@ -1,0 +1,32 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+const bytesMin = 32;
+/** Keys of one purpose at once: the one in use, the one before, the one to come. */
+const keysMax = 3;
+
+/**
+ * Keys of one purpose, with commas, base64url: the first signs, all are believed. A key is changed without anybody
+ * noticing in three steps, each a restart of all processes: put the new one last, then first, then take the old one out
+ * once what it signed has run out.
+ */
+export function keyring(text: string, name: string) {
+  const secrets = text.split(",").map((key) => Buffer.from(key, "base64url"));
+  if (secrets.some(({ length }) => length < bytesMin)) {
+    throw new Error(`${name} must hold at least ${bytesMin} bytes, base64url`);
+  }
+  if (secrets.length > keysMax) throw new Error(`${name} must hold at most ${keysMax} keys`);
+  const macOf = (secret: Buffer, parts: readonly (string | Uint8Array)[], bytes: number): Buffer => {
+    const hmac = createHmac("sha256", secret);
+    for (const part of parts) hmac.update(part);
+    return hmac.digest().subarray(0, bytes);
+  };
+
+  return {
+    /** HMAC-SHA256 of some parts, one after the other, under the first key; its first `bytes`, all 32 where not said. */
+    sign: (parts: readonly (string | Uint8Array)[], bytes = 32): Buffer => macOf(secrets[0] as Buffer, parts, bytes),
+
+    /** Whether any of the keys signed these parts so. Takes the same time whatever is wrong with the mac. */
+    verify: (parts: readonly (string | Uint8Array)[], mac: Uint8Array, bytes = 32): boolean =>
+      mac.length === bytes && secrets.some((secret) => timingSafeEqual(mac, macOf(secret, parts, bytes))),
+  };
+}
