@@ -1,5 +1,6 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
+import { shards } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
 import { events as eventsTotal, watchOutbox, watchParked } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
@@ -33,8 +34,10 @@ type Options = {
   readonly vouch?: Vouch;
 };
 
-/** Facts whose writer died before it could nudge are found by looking. */
+/** Facts of which nobody told, because their writer died or NATS is away, are found by looking: soon, while any flow. */
 const pollMs = 250;
+const idlePollMs = 1_000;
+const idleAfterMs = 10_000;
 /** After a failure (a store is away): the next try. */
 const againMs = 300;
 
@@ -54,10 +57,11 @@ export function createRelay(options: Options) {
   const folding =
     fold &&
     ((tx: Sql, all: readonly Event[]) => parkingUndecodable({ noun, sql: tx }, all, (events) => fold(tx, events)));
-  const rest = resting();
+  const rest = resting(() => leases.held().size < shards && bus.nudge(noun));
 
   async function pass(): Promise<boolean> {
     if (!(await isDue(options, life.known()))) return false;
+    rest.found();
     const numbered = await numberNew(db, leases, folding);
     const left = await projectNew(numbered);
     const more = await publish();
@@ -109,6 +113,7 @@ export function createRelay(options: Options) {
   const loop: Loop = async (signal) => {
     const vouched = vouch && keepVouching(options, vouch, (held) => unprojected(db, held, projected), signal);
     const replayed = (fold ?? project) && replayOwn(options)(signal);
+    bus.onNudge(noun, rest.wake);
     bus.onReconnect(() => life.suspect());
     bus.onReplay(noun, (shard, before, incarnation) => {
       life.replay(shard, before, incarnation).catch((reason) => log.warn("relay", { noun, error: reason }));
@@ -131,10 +136,18 @@ export function createRelay(options: Options) {
   return { loop, nudge: rest.nudge };
 }
 
-/** The pause between two passes, which ends early where somebody nudged since the pass began. */
-function resting() {
+/**
+ * The pause between two passes, which ends early where somebody nudged since the pass began. A nudge here is told to the
+ * other holders too: the fact may be in a shard of theirs.
+ */
+function resting(tellOthers: () => void) {
   let nudged = false;
+  let foundMs = performance.now();
   let wake = () => {};
+  const wakeUp = () => {
+    nudged = true;
+    wake();
+  };
   return {
     begin: () => {
       nudged = false;
@@ -143,12 +156,17 @@ function resting() {
       if (nudged) return;
       const woken = new AbortController();
       wake = () => woken.abort();
-      await pause(pollMs, AbortSignal.any([woken.signal, signal]));
+      const isIdle = performance.now() - foundMs > idleAfterMs;
+      await pause(isIdle ? idlePollMs : pollMs, AbortSignal.any([woken.signal, signal]));
     },
-    wake: () => wake(),
+    /** There was something to do: more may come. */
+    found: () => {
+      foundMs = performance.now();
+    },
+    wake: wakeUp,
     nudge: () => {
-      nudged = true;
-      wake();
+      wakeUp();
+      tellOthers();
     },
   };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { PostCreatedSchema } from "#gen/skein/post/v1/events_pb.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
+import { until } from "#lib/harness/until.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
 import type { Db, Sql } from "#lib/storage/mysql.ts";
 import type { Bus, Delivered } from "../bus.ts";
@@ -216,6 +217,14 @@ test("a fact whose projection failed is projected before later ones are told, al
     return step === 2 && (await numbered(3)()) && (await allPublished());
   });
   assert.deepEqual(projected, [1n, 2n, 3n]);
+});
+
+test("a commit in one process is told to the relays of the others", { timeout: 30_000 }, async () => {
+  let told = 0;
+  bus.onNudge("post", () => told++);
+  const elsewhere = leases({ db, team: "relay", holder: "a", log: place.log });
+  relayOf(elsewhere).nudge();
+  await until("they hear of it", async () => told > 0);
 });
 
 test("a fact that its own service cannot decode is parked; the rest of its shard goes on, and a replay makes up for it", {
