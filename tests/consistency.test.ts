@@ -27,7 +27,7 @@ let fan: Person;
 let post: string;
 before(
   async () => {
-    system = await startSystem({ bff: 2, feed: 2, like: 2 });
+    system = await startSystem({ bff: 2, feed: 2 });
     author = await register(system.edge);
     fan = await register(system.edge);
     const other = await register(system.edge);

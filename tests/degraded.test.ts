@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { until } from "#lib/harness/until.ts";
-import { caughtUp } from "./support/faults.ts";
+import { caughtUp, redisCommand } from "./support/faults.ts";
 import { type Answer, ask, type Person, register } from "./support/person.ts";
 import { assertFeeds, type System, startSystem } from "./support/system.ts";
 
@@ -152,3 +152,33 @@ for (const [word, away] of ways) {
     await assertFeeds(system.oracle, people, 5);
   });
 }
+
+/** Runs that keep Redis busy: so many at once, each for tens of milliseconds, that whoever asks waits for about a second. */
+const heavyRuns = 30;
+const heavyLua = "local sum = 0 for step = 1, 3e6 do sum = sum + step end return sum";
+
+test("Redis overloaded: reads are right or refused, never slow errors; as usual by itself when it ends", {
+  timeout: 90_000,
+}, async () => {
+  let isOver = false;
+  const runs = Array.from({ length: heavyRuns }, async () => {
+    while (!isOver) await redisCommand(system.instance.servers.redisUrl, "EVAL", heavyLua, "0");
+  });
+  const seen = new Set<number>();
+  const readers = people.map(async (person) => {
+    while (!isOver) seen.add((await read(person, "/v1/feed")).status);
+  });
+  try {
+    await until("feeds are degraded", async () => !(await isUsual()));
+    await assertFeeds(system.oracle, people.slice(0, 1), 100);
+  } finally {
+    isOver = true;
+    await Promise.all([...runs, ...readers]);
+  }
+  assert.deepEqual(
+    [...seen].filter((status) => status !== 200 && status !== 503),
+    [],
+  );
+  await until("feeds are as usual", isUsual);
+  await assertFeeds(system.oracle, people, 20);
+});

@@ -38,6 +38,8 @@ const underWayMax = 512;
 const publishMs = 5_000;
 /** What is still to be said gets this long at the end; without a server there is nobody to say it to. */
 const closeMs = 1_000;
+/** Commits of so long a time are told of together. */
+const nudgeMs = 10;
 const oldestServer = [2, 12];
 
 export type Bus = ReturnType<typeof openBus>;
@@ -55,6 +57,7 @@ type Linked = () => Link;
 export function openBus({ url, deployment, log }: { url: string; deployment: string; log: Log }) {
   let link: Link | undefined;
   let up = false;
+  let nudging = false;
   let closed = false;
   const listeners: (() => void)[] = [];
   const begun: ((connection: NatsConnection) => void)[] = [];
@@ -95,6 +98,17 @@ export function openBus({ url, deployment, log }: { url: string; deployment: str
     /** Asks the owner of a stream to tell a shard's facts before a position again: this life of it lacks some. */
     askReplay: (noun: string, shard: number, before: bigint, incarnation: number) =>
       linked().connection.publish(`${base(noun)}-replay`, `${shard} ${before} ${incarnation}`),
+    /** Tells the relays of a stream that there are new facts; lost while NATS is away. At most one in `nudgeMs`. */
+    nudge(noun: string): void {
+      if (!up || nudging) return;
+      nudging = true;
+      setTimeout(() => {
+        nudging = false;
+        if (up && !closed) link?.connection.publish(`${base(noun)}-nudge`);
+      }, nudgeMs);
+    },
+    onNudge: (noun: string, tell: () => void) =>
+      begin((connection) => void connection.subscribe(`${base(noun)}-nudge`, { callback: () => tell() })),
     onReplay(noun: string, tell: (shard: number, before: bigint, incarnation: number) => void) {
       begin((connection) => {
         connection.subscribe(`${base(noun)}-replay`, {

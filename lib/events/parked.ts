@@ -4,7 +4,7 @@ import type { Db, Param, Sql } from "#lib/storage/mysql.ts";
 import { events as eventsTotal } from "./backlog.ts";
 import type { Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
-import { eventColumns, eventOf } from "./outbox.ts";
+import { type Event, eventColumns, eventOf } from "./outbox.ts";
 import { isPassing } from "./poison.ts";
 import { together } from "./spans.ts";
 
@@ -13,12 +13,12 @@ const replayBatchMax = 256;
 /** Aggregates taken up by one look; the rest is found by the next, which follows at once. */
 const lookMax = 100;
 /** How long a replay that somebody asked for waits to be seen. */
-const lookMs = 500;
+const lookMs = 1_000;
 /** A reason is a line for a person; what is longer is cut. */
 const reasonMax = 500;
 
 /** Sets facts aside; one that is there already stays as it is. */
-export async function park(tx: Sql, noun: string, events: readonly Delivered[], reason: string): Promise<void> {
+export async function park(tx: Sql, noun: string, events: readonly Event[], reason: string): Promise<void> {
   if (events.length === 0) return;
   const rows: Param[][] = events.map(
     ({ aggregate, id, shard, version, type, payload, actor, traceparent, position }) => [

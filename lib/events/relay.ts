@@ -1,13 +1,16 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
+import { shards } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
-import { events as eventsTotal, watchOutbox } from "./backlog.ts";
+import { events as eventsTotal, watchOutbox, watchParked } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
 import { batchMax, numberNew } from "./number.ts";
 import { type Event, eventColumns, eventOf } from "./outbox.ts";
+import { replayParked } from "./parked.ts";
 import { together } from "./spans.ts";
 import { type Life, type Places, streamLife } from "./stream-life.ts";
+import { parkingUndecodable } from "./undecodable.ts";
 import { keepVouching, type Vouch } from "./vouch.ts";
 
 type Options = {
@@ -17,7 +20,10 @@ type Options = {
   readonly leases: Leases;
   readonly log: Log;
   readonly places: Places;
-  /** Adds up what a batch changes, in the transaction that numbers it: exact counts without hot rows. */
+  /**
+   * Adds up what a batch changes, in the transaction that numbers it: exact counts without hot rows. It decodes all facts
+   * before it writes; one that it cannot decode is parked, here as in `project`, and added up when it is replayed.
+   */
   readonly fold?: (tx: Sql, events: readonly Event[]) => Promise<void>;
   /**
    * The service's own read models. A writer applied the same before its answer; here it happens again, before anyone
@@ -28,8 +34,10 @@ type Options = {
   readonly vouch?: Vouch;
 };
 
-/** Facts whose writer died before it could nudge are found by looking. */
+/** Facts of which nobody told, because their writer died or NATS is away, are found by looking: soon, while any flow. */
 const pollMs = 250;
+const idlePollMs = 1_000;
+const idleAfterMs = 10_000;
 /** After a failure (a store is away): the next try. */
 const againMs = 300;
 
@@ -46,12 +54,15 @@ export function createRelay(options: Options) {
   /** How far this process projected each shard. A gap is never passed over, so everything below is projected too. */
   const projected = new Map<number, bigint>();
   const isProjected = ({ shard, position }: Event) => project === undefined || position <= (projected.get(shard) ?? 0n);
-  let nudged = false;
-  let wake = () => {};
+  const folding =
+    fold &&
+    ((tx: Sql, all: readonly Event[]) => parkingUndecodable({ noun, sql: tx }, all, (events) => fold(tx, events)));
+  const rest = resting(() => leases.held().size < shards && bus.nudge(noun));
 
   async function pass(): Promise<boolean> {
     if (!(await isDue(options, life.known()))) return false;
-    const numbered = await numberNew(db, leases, fold);
+    rest.found();
+    const numbered = await numberNew(db, leases, folding);
     const left = await projectNew(numbered);
     const more = await publish();
     return numbered.length >= batchMax || left || more;
@@ -74,8 +85,7 @@ export function createRelay(options: Options) {
     const told = await Promise.allSettled(events.map((event) => bus.publish(noun, event, incarnation)));
     const acks = told.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     if (!(await life.acknowledged(acks, incarnation))) return true;
-    const failed = told.find((one) => one.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    for (const one of told) if (one.status === "rejected") throw one.reason;
     await mark(db, events, incarnation);
     published.inc(events.length);
     return events.length >= share;
@@ -95,45 +105,80 @@ export function createRelay(options: Options) {
       return fresh[0]?.position === after + 1n ? fresh : numberedAfter(db, shard, after, share);
     });
     const events = (await Promise.all(due)).flat();
-    await together("project", events, project);
+    await together("project", events, (going) => parkingUndecodable({ noun, sql: db }, going, project));
     for (const { shard, position } of events) projected.set(shard, position);
     return events.length >= share;
   }
 
   const loop: Loop = async (signal) => {
     const vouched = vouch && keepVouching(options, vouch, (held) => unprojected(db, held, projected), signal);
+    const replayed = (fold ?? project) && replayOwn(options)(signal);
+    bus.onNudge(noun, rest.wake);
     bus.onReconnect(() => life.suspect());
     bus.onReplay(noun, (shard, before, incarnation) => {
       life.replay(shard, before, incarnation).catch((reason) => log.warn("relay", { noun, error: reason }));
     });
-    leases.onChange(() => wake());
+    leases.onChange(rest.wake);
     while (!signal.aborted) {
-      nudged = false;
+      rest.begin();
       const more = await pass().catch(async (reason) => {
         log.warn("relay", { noun, error: reason });
         await pause(againMs, signal);
         return false;
       });
-      if (!more && !nudged) await sleep(signal);
+      if (!more) await rest.end(signal);
     }
     await pass().catch((reason) => log.warn("relay left facts for the next one", { noun, error: reason }));
-    await vouched;
+    await Promise.all([vouched, replayed]);
   };
 
-  async function sleep(signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    wake = () => woken.abort();
-    await pause(pollMs, AbortSignal.any([woken.signal, signal]));
-  }
+  /** `nudge` is called after a commit: the pass begins at once rather than at the next look. */
+  return { loop, nudge: rest.nudge };
+}
 
+/**
+ * The pause between two passes, which ends early where somebody nudged since the pass began. A nudge here is told to the
+ * other holders too: the fact may be in a shard of theirs.
+ */
+function resting(tellOthers: () => void) {
+  let nudged = false;
+  let foundMs = performance.now();
+  let wake = () => {};
+  const wakeUp = () => {
+    nudged = true;
+    wake();
+  };
   return {
-    loop,
-    /** Called after a commit: the pass begins at once rather than at the next look. */
+    begin: () => {
+      nudged = false;
+    },
+    async end(signal: AbortSignal): Promise<void> {
+      if (nudged) return;
+      const woken = new AbortController();
+      wake = () => woken.abort();
+      const isIdle = performance.now() - foundMs > idleAfterMs;
+      await pause(isIdle ? idlePollMs : pollMs, AbortSignal.any([woken.signal, signal]));
+    },
+    /** There was something to do: more may come. */
+    found: () => {
+      foundMs = performance.now();
+    },
+    wake: wakeUp,
     nudge: () => {
-      nudged = true;
-      wake();
+      wakeUp();
+      tellOthers();
     },
   };
+}
+
+/** What was parked because it could not be decoded, once somebody asked for it. */
+function replayOwn({ noun, db, leases, log, fold, project }: Options): Loop {
+  watchParked(noun, db);
+  const apply = async (tx: Sql, events: readonly Event[]) => {
+    await fold?.(tx, events);
+    await project?.(events);
+  };
+  return replayParked({ noun, db, leases, log, apply, applied: () => {} });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Redis } from "#lib/storage/redis.ts";
+import { inPassing } from "./passing.ts";
 import { versionedFamily } from "./versioned.ts";
 
 /** How many there are, and as of which fold; `pending` is what was committed since, where it was asked for. */
@@ -30,16 +31,20 @@ function countFamily(family: string) {
     ...kept,
 
     /** Counts from truth, left in the read model; what was never counted has 0. Without Redis the answer is the same. */
-    async load(
+    load(
       { redis, log }: { redis: Redis; log: Log },
       ids: readonly bigint[],
       truth: Truth,
     ): Promise<Map<bigint, Count>> {
-      const keep = await kept.fill(redis, ids).catch(() => undefined);
-      const found = await truth(ids);
-      const counts = new Map(ids.map((id) => [id, found.get(id) ?? { version: 0, value: 0 }]));
-      await keep?.(entriesOf(counts)).catch((reason) => log.warn("counts not kept", { error: reason }));
-      return counts;
+      return inPassing(
+        { log, what: family },
+        () => kept.fill(redis, ids),
+        async () => {
+          const found = await truth(ids);
+          return new Map(ids.map((id) => [id, found.get(id) ?? { version: 0, value: 0 }]));
+        },
+        (keep, counts) => keep(entriesOf(counts)),
+      );
     },
 
     /** Brings counts up to what was folded: the relay's part, which is repeated where it fails. */

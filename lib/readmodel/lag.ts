@@ -2,8 +2,10 @@ import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { decodeEntry, encodeEntry, type TimelineEntry } from "./timeline.ts";
 
-/** Entries a read merges by itself; beyond them a post waits for its fan-out. */
+/** Entries a read merges by itself; where there are more, timelines count only if they were made since (`completeSince`). */
 const lagMax = 512;
+/** From the making of an activity's id to its place in the lag, at most: the time a create may take, and two clocks. */
+const lateMs = 3_000;
 
 /** An import of old posts, or a log that is told again from its start, must not push out what was just posted. */
 const ageMaxMs = 600_000;
@@ -47,6 +49,15 @@ export const lag = {
 };
 
 export const lagOf = (answer: unknown): TimelineEntry[] => ((answer as Buffer[] | null) ?? []).map(decodeEntry);
+
+/**
+ * Since when the entries of a read are all there are (ms): what a timeline made before that lacks may be missing in both. 0 where
+ * the whole lag was read.
+ */
+export function completeSince(entries: readonly TimelineEntry[]): number {
+  const last = entries.length < lagMax ? undefined : entries.at(-1);
+  return last === undefined ? 0 : timeOf(last.activityId) + lateMs;
+}
 
 /** Epoch milliseconds; undefined where it is not in the lag. */
 export const sinceOf = (answer: unknown): number | undefined => (answer === null ? undefined : Number(answer));

@@ -1,4 +1,4 @@
-import { type Call, timeLeftMs } from "#lib/mesh/call.ts";
+import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { isRedisAway, type Redis, redisAway } from "#lib/storage/redis.ts";
 import { degradedTotal } from "./degraded-metrics.ts";
@@ -62,7 +62,8 @@ export function witness({ redis, poll, log }: { redis: Redis; poll: Poll; log: L
     },
 
     async obeyed(apply, call) {
-      const leftMs = call === undefined ? endMs : Math.min(endMs, timeLeftMs(call) - spareMs);
+      // It is committed: what has no time left is applied all the same, once.
+      const leftMs = call === undefined ? endMs : Math.min(endMs, call.deadline - Date.now() - spareMs);
       const untilMs = performance.now() + leftMs;
       for (;;) {
         try {

@@ -39,6 +39,8 @@ const freeMs = 1_000;
 /** A statement that takes longer is given up, and its connection with it. A lock is waited for half as long. */
 const statementMs = 2_000;
 const connectMs = 1_000;
+/** A server that no statement waits for is asked this often whether it lives; what waits makes it be asked at once. */
+const restMs = 1_000;
 const triesMax = 3;
 
 /** All pools of this process; a service has one. */
@@ -70,7 +72,7 @@ const unwatched: Pulse = { within: (work) => work(), up: () => true, close: () =
  */
 export function openMysql({ url, database, log }: { url: string; database: string; log?: Log }): Db {
   const beat = beatOf(url);
-  const pulse = log === undefined ? unwatched : createPulse({ store: "mysql", ask: beat.ask, log });
+  const pulse = log === undefined ? unwatched : createPulse({ store: "mysql", ask: beat.ask, restMs, log });
   const pool = mysql.createPool({
     uri: url,
     database,

@@ -2,7 +2,7 @@ import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { gauge } from "#lib/mesh/metrics.ts";
 
-/** How often a server is asked whether it lives, and how long it may take: one that hangs is known in 800 ms at most. */
+/** How often a server that somebody waits for is asked whether it lives, and how long it may take: one that hangs is known in 800 ms at most. */
 const everyMs = 200;
 const lateMs = 600;
 
@@ -25,19 +25,22 @@ export type Pulse = {
  * A circuit breaker that needs no failures to open: one small question to a server at a time, so that a server that hangs
  * costs a process one timeout and not one a request (the active probe of Nygard's "Release It!"). While the question is
  * not answered in time or fails, calls fail at once; the first answer lets them through again. `away` is told once each time.
- * With `lapseMs` an answer counts for so long: a process that was stopped meanwhile does not know what it missed.
+ * With `lapseMs` an answer counts for so long: a process that was stopped meanwhile does not know what it missed. With
+ * `restMs` a server that nobody waits for is asked only so often.
  */
 export function createPulse({
   store,
   ask,
   away = () => {},
   lapseMs = Number.POSITIVE_INFINITY,
+  restMs = 0,
   log,
 }: {
   readonly store: string;
   readonly ask: () => Promise<unknown>;
   readonly away?: () => void;
   readonly lapseMs?: number;
+  readonly restMs?: number;
   readonly log: Log;
 }): Pulse {
   const waiting = new Set<(reason: unknown) => void>();
@@ -85,7 +88,8 @@ export function createPulse({
     judge(reason);
     asking = false;
   }
-  const timer = setInterval(() => asking || void beat(), everyMs);
+  const isDue = () => waiting.size > 0 || down !== undefined || performance.now() - answeredMs >= restMs;
+  const timer = setInterval(() => asking || !isDue() || void beat(), everyMs);
 
   return {
     within(work) {

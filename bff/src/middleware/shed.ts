@@ -26,7 +26,7 @@ const delayMsMax = 100;
  * as long as windows it stays empty; then the window itself is what came late.
  */
 export function watchLateness(log: Log, windowMs = 1_000): Lateness {
-  const histogram = monitorEventLoopDelay({ resolution: 10 });
+  const histogram = monitorEventLoopDelay({ resolution: 20 });
   histogram.enable();
   let isLate = false;
   let wasLong = false;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { PostCreatedSchema } from "#gen/skein/post/v1/events_pb.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
+import { until } from "#lib/harness/until.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
 import type { Db, Sql } from "#lib/storage/mysql.ts";
 import type { Bus, Delivered } from "../bus.ts";
@@ -9,6 +10,7 @@ import { createConsumer } from "../consume.ts";
 import { type Leases, leases } from "../lease.ts";
 import { numberNew } from "../number.ts";
 import { append, type Event, fact } from "../outbox.ts";
+import { decode } from "../poison.ts";
 import { createRelay } from "../relay.ts";
 import type { Places } from "../stream-life.ts";
 
@@ -215,6 +217,49 @@ test("a fact whose projection failed is projected before later ones are told, al
     return step === 2 && (await numbered(3)()) && (await allPublished());
   });
   assert.deepEqual(projected, [1n, 2n, 3n]);
+});
+
+test("a commit in one process is told to the relays of the others", { timeout: 30_000 }, async () => {
+  let told = 0;
+  bus.onNudge("post", () => told++);
+  const elsewhere = leases({ db, team: "relay", holder: "a", log: place.log });
+  relayOf(elsewhere).nudge();
+  await until("they hear of it", async () => told > 0);
+});
+
+test("a fact that its own service cannot decode is parked; the rest of its shard goes on, and a replay makes up for it", {
+  timeout: 30_000,
+}, async () => {
+  const aggregate = "post:2500";
+  const folded: bigint[] = [];
+  const projected: bigint[] = [];
+  let isKnown = false;
+  const keep = (into: bigint[]) => async (events: readonly Event[]) => {
+    const own = events.filter((event) => event.aggregate === aggregate);
+    if (!isKnown) for (const event of own) decode(PostCreatedSchema, event);
+    into.push(...own.map(({ version }) => version));
+  };
+  const [fold, project] = [keep(folded), keep(projected)];
+  await db.tx((tx) => append(tx, [told(2500, 1), told(2500, 2), told(2500, 3)]));
+  await db.exec("UPDATE outbox SET payload = ? WHERE aggregate = ? AND version = 2", [Buffer.from([0xff]), aggregate]);
+  const team = leases({ db, team: "relay", holder: "a", log: place.log });
+  const relay = relayOf(team, { fold: (_tx, events) => fold(events), project });
+  const parked = () => db.query("SELECT version FROM parked WHERE stream = 'post' AND aggregate = ?", [aggregate]);
+  await during([team.loop, relay.loop], async () => {
+    if (isKnown) return (await parked()).length === 0;
+    if (!(await allPublished()) || projected.length < 2) return false;
+    assert.deepEqual([await parked(), folded, projected], [[{ version: "2" }], [1n, 3n], [1n, 3n]]);
+    isKnown = true;
+    await db.exec("UPDATE parked SET replay_time = NOW(3) WHERE aggregate = ?", [aggregate]);
+    return false;
+  });
+  assert.deepEqual(
+    [folded, projected],
+    [
+      [1n, 3n, 2n],
+      [1n, 3n, 2n],
+    ],
+  );
 });
 
 /** A consumer that keeps what it hears, and the places it told. */

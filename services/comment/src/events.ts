@@ -1,10 +1,10 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import {
   CommentCountsChangedSchema,
   CommentCreatedSchema,
   CommentDeletedSchema,
 } from "#gen/skein/comment/v1/events_pb.ts";
 import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
+import { decode } from "#lib/events/poison.ts";
 
 /** What happened to a comment: it was created, or removed for good. */
 export type CommentChange = {
@@ -50,7 +50,7 @@ export function changesIn(events: readonly Pick<Event, "type" | "payload">[]): C
   return events.flatMap(({ type, payload }) => {
     const kind = changeKinds.find(({ desc }) => desc.name === type);
     if (kind === undefined) return [];
-    const { commentId, postId, authorId, version } = fromBinary(kind.desc, payload);
+    const { commentId, postId, authorId, version } = decode(kind.desc, { payload });
     return [
       {
         commentId: BigInt(commentId),

@@ -1,4 +1,3 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import {
   AccountChangedSchema,
   BlockChangedSchema,
@@ -10,6 +9,7 @@ import {
   MutedWordsChangedSchema,
 } from "#gen/skein/graph/v1/events_pb.ts";
 import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
+import { decode } from "#lib/events/poison.ts";
 
 export type AccountNow = {
   readonly userId: bigint;
@@ -132,14 +132,14 @@ export const followCountsChanged = (
 export function touchedBy(events: readonly Event[]): { follows: bigint[]; ties: bigint[]; marks: bigint[] } {
   const [follows, ties, marks] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const { type, payload } of events) {
-    if (type === FollowChangedSchema.name) follows.add(fromBinary(FollowChangedSchema, payload).followerId);
-    else if (type === FollowsImportedSchema.name) follows.add(fromBinary(FollowsImportedSchema, payload).followerId);
-    else if (type === AccountChangedSchema.name) marks.add(fromBinary(AccountChangedSchema, payload).userId);
-    else if (type === MuteChangedSchema.name) ties.add(fromBinary(MuteChangedSchema, payload).muterId);
-    else if (type === ListMemberChangedSchema.name) ties.add(fromBinary(ListMemberChangedSchema, payload).memberId);
-    else if (type === MutedWordsChangedSchema.name) ties.add(fromBinary(MutedWordsChangedSchema, payload).userId);
+    if (type === FollowChangedSchema.name) follows.add(decode(FollowChangedSchema, { payload }).followerId);
+    else if (type === FollowsImportedSchema.name) follows.add(decode(FollowsImportedSchema, { payload }).followerId);
+    else if (type === AccountChangedSchema.name) marks.add(decode(AccountChangedSchema, { payload }).userId);
+    else if (type === MuteChangedSchema.name) ties.add(decode(MuteChangedSchema, { payload }).muterId);
+    else if (type === ListMemberChangedSchema.name) ties.add(decode(ListMemberChangedSchema, { payload }).memberId);
+    else if (type === MutedWordsChangedSchema.name) ties.add(decode(MutedWordsChangedSchema, { payload }).userId);
     else if (type === BlockChangedSchema.name) {
-      const { blockerId, blockedId } = fromBinary(BlockChangedSchema, payload);
+      const { blockerId, blockedId } = decode(BlockChangedSchema, { payload });
       ties.add(blockerId).add(blockedId);
     }
   }
@@ -152,7 +152,7 @@ export function followerDeltas(events: readonly Pick<Event, "type" | "payload">[
   const deltas = new Map<bigint, number>();
   for (const { type, payload } of events) {
     if (type !== FollowChangedSchema.name) continue;
-    const { followeeId, following, requestOnly } = fromBinary(FollowChangedSchema, payload);
+    const { followeeId, following, requestOnly } = decode(FollowChangedSchema, { payload });
     if (requestOnly) continue;
     const id = BigInt(followeeId);
     deltas.set(id, (deltas.get(id) ?? 0) + (following ? 1 : -1));

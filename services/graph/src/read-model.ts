@@ -1,7 +1,9 @@
 import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
+import { inTime } from "#lib/mesh/metrics.ts";
 import { type AccountMark, accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
 import { followSets, tieSets, tiesMax } from "#lib/readmodel/families.ts";
+import { inPassing } from "#lib/readmodel/passing.ts";
 import type { Witness } from "#lib/readmodel/witness.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { Told } from "./store/change.ts";
@@ -11,6 +13,9 @@ import type { GraphStore } from "./store.ts";
 export type GraphReadModel = ReturnType<typeof graphReadModel>;
 
 type Needs = { readonly redis: Redis; readonly store: GraphStore; readonly readers: Witness; readonly log: Log };
+
+/** Whether a set is missing is asked so long; then it counts as there. */
+const lookMs = 250;
 
 export function graphReadModel({ redis, store, readers, log }: Needs) {
   const markAll = async (marks: ReadonlyMap<bigint, AccountMark>): Promise<void> => {
@@ -52,12 +57,7 @@ export function graphReadModel({ redis, store, readers, log }: Needs) {
       readers.obeyed(() => followSets.drop(redis, followerIds), call),
 
     /** The set from truth, left in the read model unless it changed meanwhile. Without Redis the answer is the same. */
-    async loadFollows(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
-      const keep = await followSets.rebuild(redis, userId).catch(() => undefined);
-      const set = await store.followSet(userId);
-      await keep?.(whole(set.version), set.followeeIds).catch((reason) => notKept("follow set", reason));
-      return set;
-    },
+    loadFollows: (userId: bigint) => loadFollows(userId),
 
     /** The same for what decides about some accounts: their marks, and a viewer's sets where Redis has none. */
     async loadStandings<T>(
@@ -65,40 +65,56 @@ export function graphReadModel({ redis, store, readers, log }: Needs) {
       userIds: readonly bigint[],
       read: () => Promise<{ marks: ReadonlyMap<bigint, AccountMark>; answer: T }>,
     ): Promise<T> {
-      const keep = await accountMarks.fill(redis, userIds).catch(() => undefined);
-      const [{ marks, answer }] = await Promise.all([read(), viewerId === undefined ? undefined : loadSets(viewerId)]);
-      const entries = [...marks].map(([id, mark]) => ({ id, value: encodeAccountMark(mark) }));
-      if (entries.length > 0) await keep?.(entries).catch((reason) => notKept("marks", reason));
+      const [{ answer }] = await Promise.all([
+        inPassing(
+          { log, what: "marks" },
+          () => accountMarks.fill(redis, userIds),
+          read,
+          async (keep, { marks }) => {
+            const entries = [...marks].map(([id, mark]) => ({ id, value: encodeAccountMark(mark) }));
+            if (entries.length > 0) await keep(entries);
+          },
+        ),
+        viewerId === undefined ? undefined : loadSets(viewerId),
+      ]);
       return answer;
     },
   };
 
-  /** Builds those of a viewer's two sets that are missing. A failure costs the next read a call, and nothing else. */
+  /** Builds those of a viewer's two sets that are missing, where Redis is quick to say so: the next read asks again. */
   async function loadSets(viewerId: bigint): Promise<void> {
-    try {
-      const [follows, ties] = await redis.run(
+    const found = await inTime(lookMs, () =>
+      redis.run(
         redis
           .pipeline()
           .exists(followSets.stateKey(redis, viewerId), followSets.setKey(redis, viewerId))
           .exists(tieSets.stateKey(redis, viewerId), tieSets.setKey(redis, viewerId)),
-      );
-      if (follows !== 2) {
-        const keep = await followSets.rebuild(redis, viewerId);
-        const { version, followeeIds } = await store.followSet(viewerId);
-        await keep(whole(version), followeeIds);
-      }
-      if (ties !== 2) {
-        const keep = await tieSets.rebuild(redis, viewerId);
-        const { version, members } = await store.tieSet(viewerId, tiesMax + 1);
-        if (members.length <= tiesMax) await keep(whole(version), members);
-      }
-    } catch (reason) {
-      notKept("sets", reason);
-    }
+      ),
+    ).catch(() => undefined);
+    if (found === undefined) return;
+    const [hasFollows, hasTies] = found.map((keys) => keys === 2);
+    await Promise.all([hasFollows ? undefined : loadFollows(viewerId), hasTies ? undefined : loadTies(viewerId)]);
   }
 
-  function notKept(what: string, reason: unknown): void {
-    log.warn(`${what} not kept`, { error: reason });
+  function loadFollows(userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> {
+    return inPassing(
+      { log, what: "follow set" },
+      () => followSets.rebuild(redis, userId),
+      () => store.followSet(userId),
+      (keep, { version, followeeIds }) => keep(whole(version), followeeIds),
+    );
+  }
+
+  /** One that is larger than a set may be is not kept: each page asks. */
+  function loadTies(userId: bigint): Promise<{ version: bigint; members: string[] }> {
+    return inPassing(
+      { log, what: "ties" },
+      () => tieSets.rebuild(redis, userId),
+      () => store.tieSet(userId, tiesMax + 1),
+      async (keep, { version, members }) => {
+        if (members.length <= tiesMax) await keep(whole(version), members);
+      },
+    );
   }
 }
 

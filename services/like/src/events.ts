@@ -1,7 +1,7 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import { LikeChangedSchema, LikeCountsChangedSchema } from "#gen/skein/like/v1/events_pb.ts";
 import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
+import { decode, UndecodableError } from "#lib/events/poison.ts";
 
 /** Something that can be liked. */
 export type Subject = { readonly kind: SubjectKind; readonly id: bigint };
@@ -50,8 +50,8 @@ export const likeCountsChanged = ({ kind, id }: Subject, count: bigint, version:
 export function changesIn(events: readonly Pick<Event, "type" | "payload">[]): LikeChange[] {
   return events.flatMap(({ type, payload }) => {
     if (type !== LikeChangedSchema.name) return [];
-    const { subject, userId, reaction, previous, version } = fromBinary(LikeChangedSchema, payload);
-    if (subject === undefined) throw new Error("a like of nothing");
+    const { subject, userId, reaction, previous, version } = decode(LikeChangedSchema, { payload });
+    if (subject === undefined) throw new UndecodableError(type, "a like of nothing");
     const what = { kind: subject.kind, id: BigInt(subject.id) };
     return [{ subject: what, userId: BigInt(userId), reaction, previous, version }];
   });

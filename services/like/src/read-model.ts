@@ -3,6 +3,7 @@ import type { Log } from "#lib/mesh/log.ts";
 import { type Count, likeCounts } from "#lib/readmodel/count.ts";
 import { likedSets } from "#lib/readmodel/families.ts";
 import type { SetState } from "#lib/readmodel/member-set.ts";
+import { inPassing } from "#lib/readmodel/passing.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { LikeChange, Subject } from "./events.ts";
 import type { Liked, LikeStore } from "./store.ts";
@@ -47,11 +48,12 @@ export function likeReadModel(redis: Redis, store: LikeStore, log: Log) {
     },
 
     /** The set from truth, left in the read model unless it changed meanwhile. */
-    async loadSet(userId: bigint): Promise<SetState & { ids: bigint[] }> {
-      const keep = await likedSets.rebuild(redis, userId).catch(() => undefined);
-      const set = await store.likedSet(userId, SubjectKind.POST, builtMax);
-      await keep?.(set, set.ids).catch((reason) => log.warn("liked set not kept", { error: reason }));
-      return set;
-    },
+    loadSet: (userId: bigint): Promise<SetState & { ids: bigint[] }> =>
+      inPassing(
+        { log, what: "liked set" },
+        () => likedSets.rebuild(redis, userId),
+        () => store.likedSet(userId, SubjectKind.POST, builtMax),
+        (keep, set) => keep(set, set.ids),
+      ),
   };
 }

@@ -1,6 +1,6 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import { PostCreatedSchema, PostDeletedSchema } from "#gen/skein/post/v1/events_pb.ts";
 import { type Event, type Fact, fact, type Origin } from "#lib/events/outbox.ts";
+import { decode } from "#lib/events/poison.ts";
 
 /** What happened to a post, as its read models take it. */
 export type PostChange = {
@@ -50,10 +50,9 @@ export const toNobody = { audience: 0, mentionedIds: [] } as const;
 /** The change a fact tells of; undefined for a fact of another kind. */
 export function changeOf({ type, payload }: Pick<Event, "type" | "payload">): PostChange | undefined {
   if (type === PostCreatedSchema.name) {
-    const { postId, authorId, version, activityId, audience, mentionedUserIds } = fromBinary(
-      PostCreatedSchema,
+    const { postId, authorId, version, activityId, audience, mentionedUserIds } = decode(PostCreatedSchema, {
       payload,
-    );
+    });
     return {
       postId: BigInt(postId),
       authorId: BigInt(authorId),
@@ -65,7 +64,7 @@ export function changeOf({ type, payload }: Pick<Event, "type" | "payload">): Po
     };
   }
   if (type === PostDeletedSchema.name) {
-    const { postId, authorId, version } = fromBinary(PostDeletedSchema, payload);
+    const { postId, authorId, version } = decode(PostDeletedSchema, { payload });
     return {
       postId: BigInt(postId),
       authorId: BigInt(authorId),

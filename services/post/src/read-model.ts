@@ -4,6 +4,7 @@ import { counter, histogram } from "#lib/mesh/metrics.ts";
 import { cards, encodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
+import { inPassing } from "#lib/readmodel/passing.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Witness } from "#lib/readmodel/witness.ts";
 import { timeOf } from "#lib/storage/id.ts";
@@ -90,26 +91,30 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
     },
 
     /** Posts from truth, their cards left in the read model. Without Redis the answer is the same. */
-    async load(ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {
-      const keep = await cards.fill(redis, ids).catch(() => undefined);
-      const posts = await store.byIds(ids);
-      await keep?.(cardsOf(posts)).catch((reason) => log.warn("cards not kept", { error: reason }));
-      return posts;
-    },
+    load: (ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> =>
+      inPassing(
+        { log, what: "cards" },
+        () => cards.fill(redis, ids),
+        () => store.byIds(ids),
+        (keep, posts) => keep(cardsOf(posts)),
+      ),
 
     /** What authors made public from truth, left in the read model. */
-    async loadTimelines(authorIds: readonly bigint[], limit: number): Promise<bigint[][]> {
+    loadTimelines(authorIds: readonly bigint[], limit: number): Promise<bigint[][]> {
       const depth = Math.max(limit, builtDepth);
-      const keep = await authorTimelines.build(redis, authorIds).catch(() => undefined);
-      const lists = await store.activities(authorIds, 0n, depth);
-      const built = authorIds.map((ownerId, nth) => {
-        const ids = lists[nth] ?? [];
-        const entries: TimelineEntry[] = ids.map((activityId) => ({ activityId, authorId: ownerId }));
-        const lowWatermark = ids.length < depth ? 0n : (ids.at(-1) ?? 0n);
-        return { ownerId, entries, seal: { lowWatermark, version: 0n } };
-      });
-      await keep?.(built).catch((reason) => log.warn("author timelines not kept", { error: reason }));
-      return lists;
+      const builtOf = (lists: readonly (readonly bigint[])[]) =>
+        authorIds.map((ownerId, nth) => {
+          const ids = lists[nth] ?? [];
+          const entries: TimelineEntry[] = ids.map((activityId) => ({ activityId, authorId: ownerId }));
+          const lowWatermark = ids.length < depth ? 0n : (ids.at(-1) ?? 0n);
+          return { ownerId, entries, seal: { lowWatermark, version: 0n } };
+        });
+      return inPassing(
+        { log, what: "author timelines" },
+        () => authorTimelines.build(redis, authorIds),
+        () => store.activities(authorIds, 0n, depth),
+        (keep, lists) => keep(builtOf(lists)),
+      );
     },
   };
 }

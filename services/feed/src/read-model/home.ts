@@ -1,8 +1,8 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
-import { lag, lagOf } from "#lib/readmodel/lag.ts";
-import { setStateOf } from "#lib/readmodel/member-set.ts";
+import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
+import { membersIn, setStateOf } from "#lib/readmodel/member-set.ts";
 import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
@@ -33,10 +33,14 @@ type Needs = {
 
 const timelineCounts = cacheCounts("timeline");
 
+/** Of more that is not fanned out, only what is of somebody followed goes on: a round trip costs less than so many cards. */
+const lateMax = 32;
+
 /**
  * The first step of a home read, one round trip: the timeline below a place, the version of the viewer's follow set,
- * and what is public but not fanned out yet. A timeline that is missing, or was made from another set of followings, is
- * merged from the authors' first; below its low watermark the database goes on.
+ * and what is public but not fanned out yet. A timeline that is missing, was made from another set of followings, or is older
+ * than a backlog of fan-outs that no read merges whole, is merged from the authors' first; below its low watermark the
+ * database goes on.
  */
 export function homeCandidates(needs: Needs) {
   const { redis, truth } = needs;
@@ -60,7 +64,8 @@ export function homeCandidates(needs: Needs) {
     // It may have read truth before what this read must see; one that begins from here on may be shared.
     if (under !== undefined) await under.catch(() => {});
     const { slice, version, late } = await readOnce(redis, viewerId, before, count);
-    const fresh = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
+    const isOfThese = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
+    const fresh = isOfThese && (slice.seal?.timeMs ?? 0) >= completeSince(late);
     timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
     const merged = fresh ? undefined : await build(viewerId, options);
     const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
@@ -74,11 +79,9 @@ export function homeCandidates(needs: Needs) {
     const all = [...kept, ...older].slice(0, count);
     const ended = reached && all.length < count;
     const last = ended ? 0n : (all.at(-1)?.activityId ?? 0n);
+    const between = late.filter((entry) => below(entry) && entry.activityId > last);
     return {
-      entries: withLate(
-        all,
-        late.filter((entry) => below(entry) && entry.activityId > last),
-      ),
+      entries: withLate(all, between.length > lateMax ? await followedAmong(redis, viewerId, between) : between),
       ended,
       sources: { slice, merged, kept, low, older },
     };
@@ -124,6 +127,20 @@ export async function olderThan(
     ids.map((activityId) => ({ activityId, authorId: authorIds[nth] as bigint })),
   );
   return all.sort(newestFirst).slice(0, count);
+}
+
+/** Entries of the viewer and of those whom they follow; all of them where Redis does not know. */
+async function followedAmong(
+  redis: Redis,
+  viewerId: bigint,
+  late: readonly TimelineEntry[],
+): Promise<readonly TimelineEntry[]> {
+  const authorIds = [...new Set(late.map(({ authorId }) => authorId))];
+  const pipeline = redis.pipeline();
+  followSets.ask(redis, pipeline, viewerId, authorIds);
+  const members = membersIn((await redis.run(pipeline))[0], authorIds);
+  if (members === undefined) return late;
+  return late.filter(({ authorId }) => authorId === viewerId || members.ids.has(authorId));
 }
 
 /** Puts what is not fanned out yet in its place. Whose it is, is decided with everything else's visibility. */

@@ -1,8 +1,9 @@
 import { Code } from "@connectrpc/connect";
+import { tellPending } from "#lib/events/pending.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
-import { followChanged } from "../events.ts";
+import { followChanged, followName } from "../events.ts";
 import { type Asked, type Change, changePair, type Person } from "./change.ts";
 import { follows, type Link } from "./relation.ts";
 
@@ -22,7 +23,10 @@ export function followChanges(db: Db) {
         if (relation.blocking.state === 1) throw blocked();
         const before = relation.follows;
         const state = other.isPrivate && before.state !== follows.following ? follows.requested : follows.following;
-        if (before.state === state) return state;
+        if (before.state === state) {
+          await tellPending(tx, followName(viewer.userId, userId), userId, asked.origin);
+          return state;
+        }
         if (viewer.followingCount >= followsMax) throw tooMany(`nobody follows more than ${followsMax}`);
         if (state === follows.requested) await mustHaveRequestLeft(tx, viewer.userId);
         await setPair(change, viewer, userId, before, state);
@@ -33,8 +37,10 @@ export function followChanges(db: Db) {
     unfollow: (asked: Asked, userId: bigint) =>
       changePair(db, asked, userId, "viewer", async (change) => {
         const before = change.relation.follows;
-        if (before.state === follows.none) change.mustSee();
-        else await setPair(change, change.viewer, userId, before, follows.none);
+        if (before.state === follows.none) {
+          change.mustSee();
+          await tellPending(change.tx, followName(asked.viewerId, userId), userId, asked.origin);
+        } else await setPair(change, change.viewer, userId, before, follows.none);
         return follows.none;
       }),
 

@@ -1,0 +1,25 @@
+import type { Log } from "#lib/mesh/log.ts";
+import { inTime } from "#lib/mesh/metrics.ts";
+
+/** An answer from truth waits so long, twice, for Redis to take note of it: a slow Redis must not be worse than none. */
+const passingMs = 250;
+
+/**
+ * The way an owner reads truth: `begin` marks in Redis that a read is under way and answers how to keep what it finds there;
+ * then truth is read, and kept. What Redis fails at, or is slow at, costs the answer half a second and is left out.
+ */
+export async function inPassing<T, Keep>(
+  { log, what }: { readonly log: Log; readonly what: string },
+  begin: () => Promise<Keep>,
+  truth: () => Promise<T>,
+  keepAll: (keep: Keep, found: T) => Promise<void>,
+): Promise<T> {
+  const keep = await inTime(passingMs, begin).catch(() => undefined);
+  const found = await truth();
+  if (keep !== undefined) {
+    await inTime(passingMs, () => keepAll(keep, found)).catch((reason) =>
+      log.warn("not kept in redis", { what, error: reason }),
+    );
+  }
+  return found;
+}
