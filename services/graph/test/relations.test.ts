@@ -4,7 +4,20 @@ import { Code } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { refused } from "#lib/harness/refused.ts";
 import { newId } from "#lib/storage/id.ts";
-import { accounts, allTold, as, counts, follow, pagesOf, relation, rows, setPrivate, system, text } from "./world.ts";
+import {
+  accounts,
+  allTold,
+  as,
+  counts,
+  follow,
+  pagesOf,
+  relation,
+  rows,
+  setPrivate,
+  standings,
+  system,
+  text,
+} from "./world.ts";
 
 const { ACTIVE, DEACTIVATED, SUSPENDED, GONE } = AccountState;
 
@@ -73,6 +86,9 @@ test("a block ends follows and requests both ways, hides the blocker, and undoes
   await follow([blocker, other]);
   await setPrivate(blocker);
   await follow([other, blocker]);
+  const near = (owner: string, userId: string) => graph.addListMember({ listId: "close-friends", userId }, as(owner));
+  await near(blocker, other);
+  await near(other, blocker);
   for (let again = 0; again < 2; again++) {
     const { relationship } = await graph.blockUser({ userId: other }, as(blocker));
     assert.deepEqual(
@@ -82,6 +98,7 @@ test("a block ends follows and requests both ways, hides the blocker, and undoes
   }
   assert.deepEqual((await graph.listBlocks({}, as(blocker))).userIds, [other]);
   assert.deepEqual(await relation(other, blocker), [], "nobody is told who blocks them");
+  for (const one of [blocker, other]) assert.equal((await graph.listLists({}, as(one))).lists[0]?.memberCount, 0);
   assert.deepEqual(await counts(blocker, other), [0, 0, 0, 0]);
   for (const call of [graph.followUser, graph.blockUser, graph.muteUser, graph.removeFollower])
     await refused(call({ userId: blocker }, as(other)), Code.NotFound, "not-found");
@@ -91,6 +108,7 @@ test("a block ends follows and requests both ways, hides the blocker, and undoes
   for (let again = 0; again < 2; again++) await graph.unblockUser({ userId: other }, as(blocker));
   assert.deepEqual(await relation(blocker, other), []);
   assert.deepEqual((await graph.listBlocks({}, as(blocker))).userIds, []);
+  assert.equal((await standings(other, [blocker])).get(BigInt(blocker))?.closeFriendOf, false);
   const facts = await rows("SELECT version FROM outbox WHERE aggregate = ?", `block:${blocker}:${other}`);
   assert.deepEqual(facts.map(({ version }) => Number(version)).sort(), [1, 2]);
 });

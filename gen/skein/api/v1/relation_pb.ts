@@ -545,8 +545,8 @@ export const RelationService: GenService<{
     output: typeof RemoveFollowerResponseSchema;
   },
   /**
-   * BlockUser hides the viewer and a user from each other everywhere, and ends follows and requests between them;
-   * again is the same as once. Everybody's next read obeys.
+   * BlockUser hides the viewer and a user from each other everywhere, and ends follows, requests and close friendship
+   * between them; again is the same as once. Everybody's next read obeys.
    *
    * @generated from rpc skein.api.v1.RelationService.BlockUser
    */

@@ -503,9 +503,9 @@ export const RelationService: GenService<{
     output: typeof RemoveFollowerResponseSchema;
   },
   /**
-   * BlockUser hides the viewer and a user from each other everywhere, and ends follows and requests between them,
-   * both ways; again is the same as once. Everybody's next read obeys. NOT_FOUND: no such account.
-   * RESOURCE_EXHAUSTED: 5,000 blocks reached.
+   * BlockUser hides the viewer and a user from each other everywhere, and ends follows, requests and close friendship
+   * between them, both ways; again is the same as once. Everybody's next read obeys. NOT_FOUND: no such account that the
+   * viewer may see. RESOURCE_EXHAUSTED: 5,000 blocks reached.
    *
    * @generated from rpc skein.graph.v1.RelationService.BlockUser
    */

@@ -1,11 +1,10 @@
 import { Code } from "@connectrpc/connect";
 import { tellPending } from "#lib/events/pending.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
-import { newId } from "#lib/storage/id.ts";
-import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
-import { followChanged, followName } from "../events.ts";
-import { type Asked, type Change, changePair, type Person } from "./change.ts";
-import { follows, type Link } from "./relation.ts";
+import type { Db, Sql } from "#lib/storage/mysql.ts";
+import { type Asked, changePair } from "./change.ts";
+import { pairOf, setPair } from "./pairs.ts";
+import { follows } from "./relation.ts";
 
 /** Whom one account may follow at most: a feed's follow set stays a few dozen kilobytes. */
 export const followsMax = 5_000;
@@ -73,40 +72,6 @@ const endFollower = (db: Db, asked: Asked, userId: bigint, from: number) =>
     await setPair(change, other, viewer.userId, await pairOf(tx, userId, viewer.userId), follows.none);
     return follows.none;
   });
-
-/** A pair by its follower. */
-export async function pairOf(tx: Sql, followerId: bigint, followeeId: bigint): Promise<Link> {
-  const [row] = await tx.query(
-    "SELECT following, version FROM follow WHERE follower_id = ? AND followee_id = ?", // PRIMARY
-    [followerId, followeeId],
-  );
-  return { state: Number(row?.following ?? 0), version: bigintOf(row?.version) };
-}
-
-/** Brings a pair into a state, at both ends, under its follower's lock. */
-export async function setPair(
-  change: Change,
-  follower: Person,
-  followeeId: bigint,
-  before: Link,
-  state: number,
-): Promise<void> {
-  const [edgeId, version] = [newId(), before.version + 1n];
-  await change.tx.exec(
-    "INSERT INTO follow (follower_id, followee_id, edge_id, following, version) VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE edge_id = VALUES(edge_id), following = VALUES(following), version = VALUES(version)",
-    [follower.userId, followeeId, edgeId, state, version],
-  );
-  await change.tx.exec(
-    "INSERT INTO follower (followee_id, follower_id, edge_id, following) VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE edge_id = VALUES(edge_id), following = VALUES(following)",
-    [followeeId, follower.userId, edgeId, state],
-  );
-  const [was, is] = [before.state === follows.following, state === follows.following];
-  if (was !== is) change.follow(follower, followeeId, is);
-  const pair = { followerId: follower.userId, followeeId, following: is, version };
-  change.tell(
-    followChanged({ ...pair, requested: state === follows.requested, requestOnly: was === is }, change.asked.origin),
-  );
-}
 
 async function mustHaveRequestLeft(tx: Sql, userId: bigint): Promise<void> {
   const [row] = await tx.query(

@@ -3,14 +3,10 @@ import { notFound, problem } from "#lib/mesh/errors.ts";
 import { newId } from "#lib/storage/id.ts";
 import { keyRow, madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, type Db, isDuplicate, type Sql } from "#lib/storage/mysql.ts";
-import { listMemberChanged } from "../events.ts";
-import { type Asked, type Change, changeOwn, changePair, type PairChange } from "./change.ts";
+import { type Asked, changeOwn, changePair, type PairChange } from "./change.ts";
 import { edges, type ReadEdges } from "./follow-lists.ts";
-import type { Link } from "./relation.ts";
-import { setTie } from "./ties.ts";
+import { closeFriends, memberOf, setMember } from "./pairs.ts";
 
-/** The list that everybody has. */
-export const closeFriends = 0n;
 /** Lists of one account beside close friends, and people on one list. */
 const listsMax = 100;
 const membersMax = 1_000;
@@ -72,7 +68,7 @@ export function lists(db: Db) {
     /** Puts somebody on a list, or takes them off it. Close friends are a tie of theirs. */
     setMember: (asked: Asked, listId: bigint, userId: bigint, isMember: boolean) =>
       changePair(db, asked, userId, listId === closeFriends ? "both" : "viewer", (change) =>
-        setMember(change, listId, isMember),
+        changeMember(change, listId, isMember),
       ),
 
     async members(ownerId: bigint, listId: bigint): Promise<ReadEdges> {
@@ -86,34 +82,14 @@ export function lists(db: Db) {
   };
 }
 
-async function setMember(change: PairChange, listId: bigint, isMember: boolean): Promise<void> {
-  const { tx, viewer, other, mustSee, asked } = change;
+async function changeMember(change: PairChange, listId: bigint, isMember: boolean): Promise<void> {
+  const { tx, viewer, other, mustSee } = change;
   const { memberCount } = await mustFind(tx, viewer.userId, listId);
-  const before = await memberOf(change, listId, other.userId);
-  const wasMember = before.state === 1;
+  const wasMember = (await memberOf(tx, viewer.userId, listId, other.userId)).state === 1;
   if (isMember || !wasMember) mustSee();
   if (wasMember === isMember) return;
   if (isMember && memberCount >= membersMax) throw full("member-limit", `${membersMax} members reached`);
-  const version = before.version + 1n;
-  await tx.exec(
-    "INSERT INTO list_member (owner_id, list_id, member_id, member, version, edge_id) VALUES (?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE member = VALUES(member), version = VALUES(version), edge_id = VALUES(edge_id)",
-    [viewer.userId, listId, other.userId, isMember, version, newId()],
-  );
-  await tx.exec(
-    "INSERT INTO user_list (owner_id, list_id, name, member_count) VALUES (?, ?, '', ?) ON DUPLICATE KEY UPDATE member_count = VALUES(member_count)",
-    [viewer.userId, listId, memberCount + (isMember ? 1 : -1)],
-  );
-  if (listId === closeFriends) await setTie(change, other, "closeFriendOf", viewer.userId, isMember);
-  const member = { ownerId: viewer.userId, listId, memberId: other.userId, isMember, version };
-  change.tell(listMemberChanged(member, asked.origin));
-}
-
-async function memberOf({ tx, viewer }: Change, listId: bigint, memberId: bigint): Promise<Link> {
-  const [row] = await tx.query(
-    "SELECT member, version FROM list_member WHERE owner_id = ? AND list_id = ? AND member_id = ?", // PRIMARY
-    [viewer.userId, listId, memberId],
-  );
-  return { state: Number(row?.member ?? 0), version: bigintOf(row?.version) };
+  await setMember(change, viewer, listId, other, isMember);
 }
 
 /** Close friends first, then the oldest. */

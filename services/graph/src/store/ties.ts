@@ -1,12 +1,11 @@
 import { Code } from "@connectrpc/connect";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { type TieKind, tieMember, wordsMember } from "#lib/readmodel/tie.ts";
-import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
 import { blockChanged, muteChanged } from "../events.ts";
-import { type Asked, changePair, type PairChange, type Person } from "./change.ts";
+import { type Asked, changePair, type PairChange } from "./change.ts";
 import { edges, type ReadEdges } from "./follow-lists.ts";
-import { pairOf, setPair } from "./follows.ts";
+import { closeFriends, pairOf, setMember, setPair, setTie } from "./pairs.ts";
 import { follows, tieKinds } from "./relation.ts";
 
 /** Whom one account may block, and mute, at most: a set of ties stays a few hundred kilobytes. */
@@ -15,14 +14,14 @@ const tiesMax = 5_000;
 /** Blocks and mutes, and all ties as a set. */
 export function ties(db: Db) {
   return {
-    /** Blocks somebody, which ends every follow and request between the two; or blocks them no more. */
+    /** Blocks somebody, which ends every follow, request and close friendship between the two; or blocks them no more. */
     block: (asked: Asked, userId: bigint, blocking: boolean) =>
       changePair(db, asked, userId, "both", async (change) => {
         const { viewer, other, relation } = change;
         if (!(await mayTie(change, "blocking", blocking))) return;
         await setTie(change, viewer, "blocking", userId, blocking);
         await setTie(change, other, "blockedBy", viewer.userId, blocking);
-        if (blocking) await endFollows(change);
+        if (blocking) await part(change);
         const version = relation.blocking.version + 1n;
         const pair = { blockerId: viewer.userId, blockedId: userId, blocking, version };
         change.tell(blockChanged(pair, asked.origin));
@@ -68,22 +67,8 @@ async function mayTie(change: PairChange, kind: "blocking" | "muting", held: boo
   throw problem(Code.ResourceExhausted, `${kind}-limit`, `${tiesMax} reached`);
 }
 
-/** Sets one tie of a person's under their lock. */
-export async function setTie(
-  change: PairChange,
-  person: Person,
-  kind: TieKind,
-  otherId: bigint,
-  held: boolean,
-): Promise<void> {
-  await change.tx.exec(
-    "INSERT INTO tie (user_id, other_id, kind, held, version, edge_id) VALUES (?, ?, ?, ?, 1, ?) ON DUPLICATE KEY UPDATE held = VALUES(held), version = version + 1, edge_id = VALUES(edge_id)",
-    [person.userId, otherId, tieKinds[kind], held, newId()],
-  );
-  change.tie(person, kind, otherId, held);
-}
-
-async function endFollows(change: PairChange): Promise<void> {
+/** Ends what a block ends, both ways: follows, requests, and being among close friends. */
+async function part(change: PairChange): Promise<void> {
   const { tx, viewer, other, relation } = change;
   if (relation.follows.state !== follows.none) {
     await setPair(change, viewer, other.userId, relation.follows, follows.none);
@@ -91,6 +76,8 @@ async function endFollows(change: PairChange): Promise<void> {
   if (relation.followedBy.state !== follows.none) {
     await setPair(change, other, viewer.userId, await pairOf(tx, other.userId, viewer.userId), follows.none);
   }
+  if (relation.closeFriend.state === 1) await setMember(change, viewer, closeFriends, other, false);
+  if (relation.closeFriendOf.state === 1) await setMember(change, other, closeFriends, viewer, false);
 }
 
 /** The letter of each kind is in `lib/readmodel/tie.ts`. */
