@@ -1,5 +1,5 @@
 import { counter, gauge } from "#lib/mesh/metrics.ts";
-import { bigintOf, type Db, type Row } from "#lib/storage/mysql.ts";
+import { bigintOf, type Row, type Statements } from "#lib/storage/mysql.ts";
 import type { Leases } from "./lease.ts";
 import type { Places } from "./stream-life.ts";
 
@@ -19,16 +19,16 @@ type Backlog = {
   /** Of the consumer that is furthest behind; undefined where nobody told a place, so nobody is known to listen. */
   readonly unheard: { readonly events: number; readonly seconds: number } | undefined;
 };
-type Told = { readonly noun: string; readonly db: Db; readonly leases: Leases; readonly places: Places };
+type Told = { readonly noun: string; readonly db: Statements; readonly leases: Leases; readonly places: Places };
 
 const relays = new Map<string, Told>();
-const consumers = new Map<string, Db>();
+const consumers = new Map<string, Statements>();
 
 /** Has each scrape look how much of a service's outbox is still on its way, in the shards this process holds. */
 export const watchOutbox = (told: Told): void => void relays.set(told.noun, told);
 
 /** Has each scrape count the parked events of a stream. */
-export const watchParked = (noun: string, db: Db): void => void consumers.set(noun, db);
+export const watchParked = (noun: string, db: Statements): void => void consumers.set(noun, db);
 
 let looking: Promise<Map<string, Backlog>> | undefined;
 /** One look for all the gauges of a scrape. */
@@ -115,7 +115,7 @@ async function backlogOf({ noun, db, leases, places }: Told): Promise<Backlog> {
 }
 
 /** What is numbered beyond the places told. A shard nobody told a place of was not heard at all. */
-async function unheardOf(db: Db, held: readonly number[], heard: ReadonlyMap<number, bigint>) {
+async function unheardOf(db: Statements, held: readonly number[], heard: ReadonlyMap<number, bigint>) {
   const rows = await db.query("SELECT shard, position FROM relay WHERE shard IN (?)", [held]);
   const behind = rows
     .map((row) => ({ shard: Number(row.shard), last: bigintOf(row.position) }))

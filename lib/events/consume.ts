@@ -1,6 +1,6 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
-import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Param, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { events as eventsTotal, watchParked } from "./backlog.ts";
 import type { Bus, Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
@@ -11,7 +11,7 @@ import { together } from "./spans.ts";
 type Options = {
   /** Whose facts. */
   readonly noun: string;
-  readonly db: Db;
+  readonly db: Statements;
   readonly bus: Bus;
   readonly leases: Leases;
   readonly log: Log;
@@ -209,7 +209,7 @@ function applyAll({ noun, db, apply }: Options, batch: readonly Delivered[]): Pr
 const count = (stream: string, result: "applied" | "retried" | "parked", facts: number): void =>
   eventsTotal.inc({ stream, result }, facts);
 
-async function load(db: Db, noun: string, held: ReadonlySet<number>): Promise<Map<number, Place>> {
+async function load(db: Statements, noun: string, held: ReadonlySet<number>): Promise<Map<number, Place>> {
   const rows = await db.query(
     "SELECT shard, incarnation, sequence, position FROM place WHERE stream = ? AND shard IN (?)",
     [noun, [...held]],

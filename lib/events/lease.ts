@@ -1,7 +1,7 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { shards } from "#lib/storage/id.ts";
-import type { Db, Sql } from "#lib/storage/mysql.ts";
+import type { Sql, Statements } from "#lib/storage/mysql.ts";
 
 /** A holder that was not heard of for this long has lost its shares. */
 const lifeSeconds = 5;
@@ -22,7 +22,7 @@ export type Leases = {
  * Shares the 64 shards of one kind of work (`team`) among the live processes, evenly, by rows in the team's own schema
  * (after Chubby's and Kinesis' leases). A paused holder that comes back finds nothing granted by `fenced`.
  */
-export function leases({ db, team, holder, log }: { db: Db; team: string; holder: string; log: Log }): Leases {
+export function leases({ db, team, holder, log }: { db: Statements; team: string; holder: string; log: Log }): Leases {
   let held: ReadonlySet<number> = new Set();
   const listeners: (() => void)[] = [];
   const namesHeld = () => [...held].map((shard) => `${team}/${shard}`);
@@ -74,7 +74,7 @@ export function leases({ db, team, holder, log }: { db: Db; team: string; holder
 const expiry = `TIMESTAMPADD(SECOND, ${lifeSeconds}, NOW(3))`;
 
 /** Says that this process is alive, which also keeps what it holds. */
-async function announce(db: Db, team: string, holder: string): Promise<void> {
+async function announce(db: Statements, team: string, holder: string): Promise<void> {
   await db.exec(
     `INSERT INTO lease (name, team, holder, fence, expire_time) VALUES (?, ?, ?, 0, ${expiry})
      ON DUPLICATE KEY UPDATE expire_time = ${expiry}`,
@@ -87,7 +87,7 @@ async function announce(db: Db, team: string, holder: string): Promise<void> {
 }
 
 /** How many processes share the work, which shards are this one's, and which are nobody's. */
-async function survey(db: Db, team: string, holder: string) {
+async function survey(db: Statements, team: string, holder: string) {
   const rows = await db.query(
     "SELECT name, holder FROM lease WHERE team IN (?) AND expire_time > NOW(3) ORDER BY name",
     [[team, `${team}#`]],
@@ -102,7 +102,7 @@ async function survey(db: Db, team: string, holder: string) {
 }
 
 /** Takes a free shard; false where another was quicker. */
-async function claim(db: Db, name: string, holder: string): Promise<boolean> {
+async function claim(db: Statements, name: string, holder: string): Promise<boolean> {
   const team = name.slice(0, name.lastIndexOf("/"));
   const taken = await db.exec(
     `UPDATE lease SET holder = ?, fence = fence + 1, expire_time = ${expiry} WHERE name = ? AND expire_time <= NOW(3)`,
@@ -116,7 +116,7 @@ async function claim(db: Db, name: string, holder: string): Promise<boolean> {
   return created === 1;
 }
 
-async function release(db: Db, names: readonly string[], holder: string): Promise<void> {
+async function release(db: Statements, names: readonly string[], holder: string): Promise<void> {
   if (names.length === 0) return;
   await db.exec(
     "UPDATE lease SET holder = '', fence = fence + 1, expire_time = NOW(3) WHERE name IN (?) AND holder = ?",
@@ -124,7 +124,7 @@ async function release(db: Db, names: readonly string[], holder: string): Promis
   );
 }
 
-async function leave(db: Db, team: string, names: readonly string[], holder: string): Promise<void> {
+async function leave(db: Statements, team: string, names: readonly string[], holder: string): Promise<void> {
   await release(db, names, holder);
   await db.exec("DELETE FROM lease WHERE name = ?", [`${team}#${holder}`]);
 }

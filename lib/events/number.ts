@@ -1,4 +1,4 @@
-import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import type { Leases } from "./lease.ts";
 import { type Event, eventColumns, eventOf } from "./outbox.ts";
 
@@ -11,7 +11,7 @@ export const batchMax = 500;
  * whoever sees the later one committed sees the earlier one too, if it looks for it.
  */
 export function numberNew(
-  db: Db,
+  db: Statements,
   leases: Leases,
   fold?: (tx: Sql, events: readonly Event[]) => Promise<void>,
 ): Promise<Event[]> {

@@ -1,6 +1,6 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
-import type { Db, Param, Sql } from "#lib/storage/mysql.ts";
+import type { Param, Sql, Statements } from "#lib/storage/mysql.ts";
 import { events as eventsTotal } from "./backlog.ts";
 import type { Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
@@ -46,7 +46,7 @@ export async function parkedAmong(tx: Sql, noun: string, batch: readonly Deliver
 
 type Options = {
   readonly noun: string;
-  readonly db: Db;
+  readonly db: Statements;
   readonly leases: Leases;
   readonly log: Log;
   readonly apply: (tx: Sql, events: readonly Delivered[]) => Promise<void>;

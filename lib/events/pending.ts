@@ -1,7 +1,7 @@
 import { callOf } from "#lib/mesh/call.ts";
 import { unavailable } from "#lib/mesh/errors.ts";
 import { shards, shareOf } from "#lib/storage/id.ts";
-import { bigintOf, type Db, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Param, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import type { Event, Origin } from "./outbox.ts";
 
 /** Facts that a read adds up by itself. More means that the relay stands still, and then no read may be that dear. */
@@ -21,7 +21,7 @@ export function lateShards(ctx: Parameters<typeof callOf>[0], noun: string): num
  * so that each fact is in exactly one of the two. `columns` is how many the query has. UNAVAILABLE where there is too much.
  */
 export async function withPending(
-  db: Db,
+  db: Statements,
   { sql, columns, params }: { sql: string; columns: number; params: readonly Param[] },
   late: readonly number[],
 ): Promise<{ rows: Row[]; pending: Pick<Event, "type" | "payload">[] }> {

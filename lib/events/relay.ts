@@ -1,7 +1,7 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { shards } from "#lib/storage/id.ts";
-import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { events as eventsTotal, watchOutbox, watchParked } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
@@ -15,7 +15,7 @@ import { keepVouching, type Vouch } from "./vouch.ts";
 
 type Options = {
   readonly noun: string;
-  readonly db: Db;
+  readonly db: Statements;
   readonly bus: Bus;
   readonly leases: Leases;
   readonly log: Log;
@@ -199,7 +199,7 @@ async function isDue({ noun, db, bus, leases }: Options, known: Life | undefined
 }
 
 /** The held shards with facts that are neither in the stream nor projected by this process, and after which. */
-async function unprojected(db: Db, held: ReadonlySet<number>, projected: ReadonlyMap<number, bigint>) {
+async function unprojected(db: Statements, held: ReadonlySet<number>, projected: ReadonlyMap<number, bigint>) {
   const rows = await db.query(
     "SELECT shard, position, published FROM relay WHERE shard IN (?) AND published < position",
     [[-1, ...held]],
@@ -212,7 +212,7 @@ async function unprojected(db: Db, held: ReadonlySet<number>, projected: Readonl
 
 const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-async function numberedAfter(db: Db, shard: number, after: bigint, limit: number): Promise<Event[]> {
+async function numberedAfter(db: Statements, shard: number, after: bigint, limit: number): Promise<Event[]> {
   const rows = await db.query(
     `SELECT ${eventColumns} FROM outbox WHERE shard = ? AND position > ? ORDER BY position LIMIT ${limit}`, // by_position
     [shard, after],
@@ -221,7 +221,7 @@ async function numberedAfter(db: Db, shard: number, after: bigint, limit: number
 }
 
 /** Only forward, and only within the incarnation they were published in. */
-async function mark(db: Db, events: readonly Event[], incarnation: number): Promise<void> {
+async function mark(db: Statements, events: readonly Event[], incarnation: number): Promise<void> {
   const upTo = new Map<number, bigint>();
   for (const { shard, position } of events) upTo.set(shard, position);
   const cases = [...upTo].flat();

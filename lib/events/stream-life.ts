@@ -1,5 +1,5 @@
 import type { Log } from "#lib/mesh/log.ts";
-import { bigintOf, type Db, type Row } from "#lib/storage/mysql.ts";
+import { bigintOf, type Row, type Statements } from "#lib/storage/mysql.ts";
 import type { Bus, StreamState } from "./bus.ts";
 import type { Leases } from "./lease.ts";
 
@@ -8,7 +8,7 @@ export type Places = (noun: string) => Promise<ReadonlyMap<number, bigint>>;
 
 type Options = {
   readonly noun: string;
-  readonly db: Db;
+  readonly db: Statements;
   readonly bus: Bus;
   readonly leases: Leases;
   readonly log: Log;
@@ -83,7 +83,7 @@ export function streamLife(options: Options) {
 }
 
 /** Whether a life is the one that counts: another process may have begun a new one, or be in doubt. */
-async function isRecorded(db: Db, noun: string, { incarnation, created }: Known): Promise<boolean> {
+async function isRecorded(db: Statements, noun: string, { incarnation, created }: Known): Promise<boolean> {
   const rows = await db.query("SELECT 1 FROM relay_stream WHERE name = ? AND incarnation = ? AND created = ?", [
     noun,
     incarnation,

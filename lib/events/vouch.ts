@@ -1,5 +1,5 @@
 import type { Log } from "#lib/mesh/log.ts";
-import type { Db } from "#lib/storage/mysql.ts";
+import type { Statements } from "#lib/storage/mysql.ts";
 import { type Leases, pause } from "./lease.ts";
 
 /**
@@ -12,7 +12,7 @@ const restMs = 1_000;
 /** Tells readers that the read models are up to the truth, in the shards that `caughtUp` answers. True where it is urgent. */
 export type Vouch = (caughtUp: () => Promise<readonly number[]>) => Promise<boolean>;
 
-type Options = { readonly noun: string; readonly db: Db; readonly leases: Leases; readonly log: Log };
+type Options = { readonly noun: string; readonly db: Statements; readonly leases: Leases; readonly log: Log };
 
 /**
  * Vouches again and again until it is told to end, beside the relay's passes: one that waits for NATS keeps no reader

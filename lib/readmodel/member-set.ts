@@ -22,15 +22,32 @@ const buildSeconds = 30;
 /** Lua's unpack is bounded; larger sets go in several commands of one script. */
 const membersAtOnce = 1_000;
 
-/** KEYS: set, state, token. The state is "version lowWatermark". */
+/** KEYS: set, state, token. The state is "version lowWatermark"; the token is "token floor", see `begin`. */
 const versionOf = `
 local function versionOf(state) return tonumber(state and string.match(state, '^%d+') or '-1') end`;
 
+/** Builds under way that read less than a committed version come too late. */
+const raiseFloor = `
+local function raiseFloor(key, version)
+  local token, floor = string.match(redis.call('GET', key) or '', '^(%S+) (%d+)$')
+  if token and tonumber(floor) < version then redis.call('SET', key, token .. ' ' .. version, 'KEEPTTL') end
+end`;
+
+/**
+ * KEYS: token. Builds of one set share a token, so that none keeps another from landing, and a floor: the latest version that
+ * was committed since. A flush takes both away, and with them every build under way.
+ */
+const begin: Script = {
+  lua: `
+redis.call('SET', KEYS[1], ARGV[1] .. ' 0', 'EX', ARGV[2], 'NX')
+return string.match(redis.call('GET', KEYS[1]), '^%S+')`,
+};
+
 const applyChange: Script = {
-  lua: `${versionOf}
-redis.call('DEL', KEYS[3])
+  lua: `${versionOf}${raiseFloor}
 local state = redis.call('GET', KEYS[2])
 local cur, version = versionOf(state), tonumber(ARGV[1])
+raiseFloor(KEYS[3], version)
 if cur >= version then return 0 end
 if cur == version - 1 and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[1], ARGV[2])
@@ -45,9 +62,12 @@ return -1`,
 };
 
 const build: Script = {
-  lua: `
-if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1], KEYS[3])
+  lua: `${versionOf}
+local version = versionOf(ARGV[2])
+local token, floor = string.match(redis.call('GET', KEYS[3]) or '', '^(%S+) (%d+)$')
+if token ~= ARGV[1] or tonumber(floor) > version then return 0 end
+if redis.call('EXISTS', KEYS[1]) == 1 and versionOf(redis.call('GET', KEYS[2])) > version then return 0 end
+redis.call('DEL', KEYS[1])
 redis.call('SADD', KEYS[1], '0')
 for first = 4, #ARGV, ${membersAtOnce} do
   redis.call('SADD', KEYS[1], unpack(ARGV, first, math.min(first + ${membersAtOnce - 1}, #ARGV)))
@@ -59,9 +79,10 @@ return 1`,
 
 /** A set that is older than a committed version goes, and so does a build that may have read an older one. */
 const catchUp: Script = {
-  lua: `${versionOf}
+  lua: `${versionOf}${raiseFloor}
+raiseFloor(KEYS[3], tonumber(ARGV[1]))
 if versionOf(redis.call('GET', KEYS[2])) >= tonumber(ARGV[1]) then return 0 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('DEL', KEYS[1], KEYS[2])
 return 1`,
 };
 
@@ -75,7 +96,7 @@ table.insert(out, 1, state)
 return out`,
 };
 
-export const memberSetScripts = [applyChange, build, catchUp, look];
+export const memberSetScripts = [begin, applyChange, build, catchUp, look];
 
 /**
  * A key family of sets, one an owner: `<family>:<owner>` holds the members and the mark 0 that says "the set is here"
@@ -124,14 +145,15 @@ export function memberSetFamily(family: string, membersMax: number) {
       await redis.run(pipeline);
     },
 
-    /** Begins a build; call it before reading truth. What is read counts only if nothing changed in between. */
+    /** Begins a build; call it before reading truth. What is read counts only if nothing later was committed in between. */
     async rebuild(
       redis: Redis,
       ownerId: bigint,
     ): Promise<(state: SetState, memberIds: readonly Member[]) => Promise<void>> {
-      const token = randomBytes(9).toString("base64url");
       const keys = keysOf(redis, ownerId);
-      await redis.run(redis.pipeline().set(keys[2] as string, token, "EX", buildSeconds));
+      const begun = redis.pipeline();
+      redis.call(begun, begin, [keys[2] as string], [randomBytes(9).toString("base64url"), buildSeconds]);
+      const token = String((await redis.run(begun))[0]);
       return async ({ version, lowWatermark }, memberIds) => {
         const pipeline = redis.pipeline();
         const state = `${version} ${lowWatermark}`;

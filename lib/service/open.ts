@@ -44,7 +44,7 @@ export async function openService(noun: string, config: Config) {
 
   /** Shares of work that the replicas of this service divide among them. */
   const share = (team: string): Leases => {
-    const shared = leases({ db, team, holder: instance, log });
+    const shared = leases({ db: db.background, team, holder: instance, log });
     loops.push(shared.loop);
     return shared;
   };
@@ -72,7 +72,7 @@ export async function openService(noun: string, config: Config) {
       };
       const relay = createRelay({
         noun,
-        db,
+        db: db.background,
         bus,
         leases: share("relay"),
         log,
@@ -88,7 +88,7 @@ export async function openService(noun: string, config: Config) {
     consume(parts: ConsumerParts): void {
       const tell: Parameters<typeof createConsumer>[0]["tell"] = (of, positions) =>
         places.tell(redis, of, noun, positions);
-      loops.push(createConsumer({ db, bus, log, tell, ...parts }).loop);
+      loops.push(createConsumer({ db: db.background, bus, log, tell, ...parts }).loop);
     },
 
     /**

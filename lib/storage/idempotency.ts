@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Code } from "@connectrpc/connect";
 import { invalid, problem } from "#lib/mesh/errors.ts";
-import { bigintOf, type Db, type Param } from "./mysql.ts";
+import { bigintOf, type Param, type Statements } from "./mysql.ts";
 
 /** A create as its key sees it: whose, under which key, and everything that was asked. */
 export type Keyed = { readonly authorId: bigint; readonly key: string; readonly text: string };
@@ -29,7 +29,7 @@ export const keyRow = ({ authorId, key, text }: Keyed, madeId: bigint): Param[] 
  * What was made under a key that is in table `idempotency` already, from its column `made`. FAILED_PRECONDITION where
  * the key was used for another request; ABORTED where the create that took the key did not commit after all.
  */
-export async function madeUnder(db: Db, { authorId, key, text }: Keyed, made: string): Promise<bigint> {
+export async function madeUnder(db: Statements, { authorId, key, text }: Keyed, made: string): Promise<bigint> {
   const [row] = await db.query(
     `SELECT request_hash, ${made} AS made FROM idempotency WHERE user_id = ? AND key_hash = ?`,
     [authorId, hashOf(key)],

@@ -23,15 +23,24 @@ export type Sql = {
   exec(sql: string, params?: readonly Param[]): Promise<number>;
 };
 
-export type Db = Sql & {
+/** Statements, alone or together. */
+export type Statements = Sql & {
   /** Runs `work` in one READ COMMITTED transaction, again (≤ 3 times) where it lost a deadlock. */
   tx<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+};
+
+export type Db = Statements & {
+  /** The same by connections of its own, for what nobody asked for and everybody needs: relays, leases, projections. */
+  readonly background: Statements;
+  /** Whether the server answers this process, however many requests wait. */
   ping(): Promise<void>;
   close(): Promise<void>;
 };
 
 /** Connections of one process beside the one that asks whether the server lives. */
 const connectionsMax = 10;
+/** The same for what a process does by itself: however many requests wait, facts are told and shares of work are kept. */
+const backgroundMax = 4;
 /** Statements that wait for a connection; one more is refused at once. */
 const waitingMax = 500;
 /** A statement waits this long for a free connection: longer means that the server hangs, and more would pile up. */
@@ -43,11 +52,11 @@ const connectMs = 1_000;
 const restMs = 1_000;
 const triesMax = 3;
 
-/** All pools of this process; a service has one. */
+/** All pools of this process. */
 const pools = { used: 0, waiting: 0 };
 gauge({
   name: "skein_mysql_pool_used",
-  help: `Connections at work, of ${connectionsMax}.`,
+  help: `Connections at work, of ${connectionsMax} for requests and ${backgroundMax} for what the process does by itself.`,
   collect: (shown) => shown.set(pools.used),
 });
 gauge({
@@ -73,10 +82,25 @@ const unwatched: Pulse = { within: (work) => work(), up: () => true, close: () =
 export function openMysql({ url, database, log }: { url: string; database: string; log?: Log }): Db {
   const beat = beatOf(url);
   const pulse = log === undefined ? unwatched : createPulse({ store: "mysql", ask: beat.ask, restMs, log });
+  const front = poolOf({ uri: url, database, connectionLimit: connectionsMax });
+  const back = poolOf({ uri: url, database, connectionLimit: backgroundMax });
+  const background = statementsOver(back, pulse);
+  return {
+    ...statementsOver(front, pulse),
+    background,
+    ping: async () => void (await background.query("SELECT 1")),
+    async close() {
+      pulse.close();
+      beat.close();
+      await Promise.all([front.end(), back.end()]);
+    },
+  };
+}
+
+/** Connects when it is first needed. */
+function poolOf(of: { uri: string; database: string; connectionLimit: number }): mysql.Pool {
   const pool = mysql.createPool({
-    uri: url,
-    database,
-    connectionLimit: connectionsMax,
+    ...of,
     queueLimit: waitingMax,
     supportBigNumbers: true,
     bigNumberStrings: true,
@@ -94,7 +118,10 @@ export function openMysql({ url, database, log }: { url: string; database: strin
       unfit,
     );
   });
+  return pool;
+}
 
+function statementsOver(pool: mysql.Pool, pulse: Pulse): Statements {
   const on = (run: (sql: string, params: readonly Param[]) => Promise<unknown>): Sql => ({
     query: (sql, params = []) => run(sql, params) as Promise<Row[]>,
     exec: async (sql, params = []) => ((await run(sql, params)) as mysql.ResultSetHeader).affectedRows,
@@ -123,12 +150,6 @@ export function openMysql({ url, database, log }: { url: string; database: strin
           await new Promise((done) => setTimeout(done, Math.random() * 10 * tried));
         }
       }
-    },
-    ping: async () => void (await alone("SELECT 1", [])),
-    async close() {
-      pulse.close();
-      beat.close();
-      await pool.end();
     },
   };
 }

@@ -68,6 +68,20 @@ test("a change during a build makes the build void", async () => {
   assert.deepEqual(await members(ownerId), { version: "8", ids: ["1", "2", "9"] });
 });
 
+test("a build that read what was committed meanwhile stands, also beside another; one that was flushed away does not", async () => {
+  const ownerId = newId();
+  const [first, second] = [await sets.rebuild(redis, ownerId), await sets.rebuild(redis, ownerId)];
+  await sets.catchUp(redis, new Map([[ownerId, 8n]]));
+  await first(whole(8n), [1n, 9n]);
+  assert.deepEqual(await members(ownerId), { version: "8", ids: ["1", "9"] });
+  await second(whole(7n), [1n]);
+  assert.deepEqual(await members(ownerId), { version: "8", ids: ["1", "9"] });
+  const third = await sets.rebuild(redis, ownerId);
+  await sets.drop(redis, [ownerId]);
+  await third(whole(8n), [1n, 9n]);
+  assert.equal((await members(ownerId)).ids, undefined);
+});
+
 test("a set of thousands is built whole", async () => {
   const ownerId = newId();
   const ids = Array.from({ length: 5000 }, (_, nth) => BigInt(nth + 1));

@@ -16,9 +16,10 @@ const { db, redis, log } = service;
 
 const store = commentStore(db);
 const readModel = commentReadModel(redis, store, log);
+const told = commentReadModel(redis, commentStore(db.background), log);
 const relay = service.relay({
   fold: foldCommentCounts,
-  project: (events) => readModel.catchUp(changesIn(events)),
+  project: (events) => told.catchUp(changesIn(events)),
 });
 const handlers = commentHandlers({
   store,

@@ -4,7 +4,7 @@ import { notFound } from "#lib/mesh/errors.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
-import { bigintOf, type Db, isDuplicate, type Row, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, isDuplicate, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { changesIn, commentChanged, commentCountsChanged, commentName, deltasOf } from "./events.ts";
 
 export type StoredComment = {
@@ -25,7 +25,7 @@ const columns = "id, post_id, author_id, version, deleted, text, create_time";
 /** The truth about comments. */
 export type CommentStore = ReturnType<typeof commentStore>;
 
-export function commentStore(db: Db) {
+export function commentStore(db: Statements) {
   const byId = async (id: bigint): Promise<StoredComment | undefined> => {
     const [row] = await db.query(`SELECT ${columns} FROM comment WHERE id = ?`, [id]); // by_id
     return row && commentOf(row);

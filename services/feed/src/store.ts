@@ -1,5 +1,5 @@
 import { shards, shareOf } from "#lib/storage/id.ts";
-import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 
 /** A fan-out and how far it is: followers up to `afterId` have the activity. */
 export type FanoutTask = {
@@ -42,7 +42,7 @@ const tasksCountMax = 10_000;
 
 export type FeedStore = ReturnType<typeof feedStore>;
 
-export function feedStore(db: Db) {
+export function feedStore(db: Statements) {
   return {
     /** Adds tasks; one that is there goes on where it is. */
     async addTasks(sql: Sql, tasks: readonly FanoutTask[]): Promise<void> {
@@ -120,7 +120,7 @@ export function feedStore(db: Db) {
 const taskColumns = "traceparent, public_time, begin_time, follower_count";
 
 /** What is remembered of a fan-out; undefined where it is forgotten, or its fact was not heard yet. */
-async function fanoutOf(db: Db, { activityId, authorId }: Activity): Promise<FanoutRecord | undefined> {
+async function fanoutOf(db: Statements, { activityId, authorId }: Activity): Promise<FanoutRecord | undefined> {
   const one = [shardOf(authorId), activityId];
   const rows = await db.query(
     `SELECT ${taskColumns}, end_time FROM fanout_done WHERE shard = ? AND activity_id = ? UNION ALL SELECT ${taskColumns}, NULL FROM fanout_task WHERE shard = ? AND activity_id = ?`, // PRIMARY, PRIMARY
@@ -131,7 +131,7 @@ async function fanoutOf(db: Db, { activityId, authorId }: Activity): Promise<Fan
 }
 
 /** Forgets fan-outs that ended before a moment, oldest first. */
-async function forgetDone(db: Db, beforeMs: number, limit: number): Promise<void> {
+async function forgetDone(db: Statements, beforeMs: number, limit: number): Promise<void> {
   const rows = await db.query(
     `SELECT shard, activity_id FROM fanout_done WHERE end_time < ? ORDER BY end_time LIMIT ${limit}`, // by_end
     [new Date(beforeMs)],

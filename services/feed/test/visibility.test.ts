@@ -208,6 +208,6 @@ test("a post names at most fifty people, nobody twice, by ids; for whom it is be
   await refused(create([], 9), Code.InvalidArgument, "validation", "audience");
   const { post } = await create([one], Audience.MENTIONED, "once");
   assert.equal((await create([one], Audience.MENTIONED, "once")).post?.id, post?.id);
-  for (const other of [create([], Audience.MENTIONED, "once"), create([one], Audience.FOLLOWERS, "once")])
-    await refused(other, Code.FailedPrecondition, "idempotency-key-reused");
+  await refused(create([], Audience.MENTIONED, "once"), Code.FailedPrecondition, "idempotency-key-reused");
+  await refused(create([one], Audience.FOLLOWERS, "once"), Code.FailedPrecondition, "idempotency-key-reused");
 });

@@ -12,9 +12,11 @@ const { db, redis, readers, log } = service;
 
 const store = graphStore(db);
 const readModel = graphReadModel({ redis, store, readers, log });
+// However many requests wait for the database, what was committed reaches readers.
+const told = graphReadModel({ redis, store: graphStore(db.background), readers, log });
 const relay = service.relay({
   fold: foldFollowerCounts,
-  project: (events) => readModel.catchUp(touchedBy(events)),
+  project: (events) => told.catchUp(touchedBy(events)),
 });
 const handlers = graphHandlers({ db, store, readModel, pageTokens: pageTokens(config.cursorKey), nudge: relay.nudge });
 

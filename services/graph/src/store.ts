@@ -1,4 +1,4 @@
-import type { Db } from "#lib/storage/mysql.ts";
+import type { Statements } from "#lib/storage/mysql.ts";
 import { accounts } from "./store/accounts.ts";
 import { followLists } from "./store/follow-lists.ts";
 import { followChanges } from "./store/follows.ts";
@@ -10,7 +10,7 @@ import { ties } from "./store/ties.ts";
 /** The truth about accounts and how people stand to each other. */
 export type GraphStore = ReturnType<typeof graphStore>;
 
-export const graphStore = (db: Db) => ({
+export const graphStore = (db: Statements) => ({
   ...accounts(db),
   ...followChanges(db),
   ...followLists(db),

@@ -16,9 +16,10 @@ const { db, redis, log } = service;
 
 const store = likeStore(db);
 const readModel = likeReadModel(redis, store, log);
+const told = likeReadModel(redis, likeStore(db.background), log);
 const relay = service.relay({
   fold: foldLikeCounts,
-  project: (events) => readModel.catchUp(changesIn(events)),
+  project: (events) => told.catchUp(changesIn(events)),
 });
 const handlers = likeHandlers({
   store,

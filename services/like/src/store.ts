@@ -4,7 +4,7 @@ import { tellPending, withPending } from "#lib/events/pending.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import type { SetState } from "#lib/readmodel/member-set.ts";
 import { newId } from "#lib/storage/id.ts";
-import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { changesIn, deltasOf, likeChanged, likeCountsChanged, likeName, type Subject } from "./events.ts";
 
 /** One like of a list: its id is the sort key, latest first. */
@@ -15,7 +15,7 @@ export type Liked = { readonly version: bigint; readonly changed: boolean };
 /** The truth about likes. */
 export type LikeStore = ReturnType<typeof likeStore>;
 
-export function likeStore(db: Db) {
+export function likeStore(db: Statements) {
   return {
     /**
      * Sets how somebody reacts. The person's row is locked, so versions of their set have no gaps. `mustBeWanted` is asked
@@ -100,7 +100,7 @@ export function likeStore(db: Db) {
 }
 
 async function counts(
-  db: Db,
+  db: Statements,
   kind: SubjectKind,
   ids: readonly bigint[],
   late: readonly number[],

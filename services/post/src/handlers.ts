@@ -8,7 +8,7 @@ import { maySeePost, mayWrite } from "#lib/readmodel/audience.ts";
 import { type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
-import type { Db } from "#lib/storage/mysql.ts";
+import type { Statements } from "#lib/storage/mysql.ts";
 import { audienceOf, mentionsOf, postTextOf } from "./handlers/rules.ts";
 import type { PostReadModel } from "./read-model.ts";
 import { type ImportedPost, importPosts } from "./store/import.ts";
@@ -22,7 +22,7 @@ const activitiesMax = 800;
 const importMax = 500;
 
 type Needs = {
-  db: Db;
+  db: Statements;
   store: PostStore;
   readModel: PostReadModel;
   standings: StandingReader;

@@ -14,8 +14,9 @@ const { db, redis, readers, log } = service;
 
 const store = postStore(db);
 const readModel = postReadModel({ redis, store, readers, log });
+const told = postReadModel({ redis, store: postStore(db.background), readers, log });
 const relay = service.relay({
-  project: (events) => readModel.catchUp(events.map(changeOf).filter((change) => change !== undefined)),
+  project: (events) => told.catchUp(events.map(changeOf).filter((change) => change !== undefined)),
 });
 
 const standings = standingReader(redis, service.client(GraphService));

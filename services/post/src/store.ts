@@ -3,7 +3,7 @@ import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
-import { bigintOf, type Db, isDuplicate, type Row } from "#lib/storage/mysql.ts";
+import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { type PostChange, postCreated, postDeleted, toNobody } from "./events.ts";
 
 export type StoredPost = {
@@ -36,7 +36,7 @@ const columns = "id, author_id, version, deleted, audience, text, create_time";
 /** The truth about posts. */
 export type PostStore = ReturnType<typeof postStore>;
 
-export function postStore(db: Db) {
+export function postStore(db: Statements) {
   return {
     byIds: (ids: readonly bigint[]) => postsById(db, ids),
 
@@ -116,7 +116,7 @@ export function postStore(db: Db) {
   };
 }
 
-async function postsById(db: Db, ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {
+async function postsById(db: Statements, ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {
   const rows = await db.query(`SELECT ${columns} FROM post WHERE id IN (?)`, [[0n, ...ids]]);
   const posts = rows.map(postOf);
   const named = await mentionsOf(
@@ -127,7 +127,7 @@ async function postsById(db: Db, ids: readonly bigint[]): Promise<Map<bigint, St
 }
 
 /** What stands under a key that was used before. Another request under it is refused. */
-async function madeBefore(db: Db, keyed: NewPost): Promise<StoredPost> {
+async function madeBefore(db: Statements, keyed: NewPost): Promise<StoredPost> {
   const id = await madeUnder(db, asked(keyed), "post_id");
   const post = (await postsById(db, [id])).get(id);
   if (post === undefined) throw notFound("post");
@@ -135,7 +135,7 @@ async function madeBefore(db: Db, keyed: NewPost): Promise<StoredPost> {
 }
 
 /** Whom posts name; asked only for those that are for nobody else. */
-async function mentionsOf(db: Db, posts: readonly { readonly id: bigint }[]): Promise<Map<bigint, bigint[]>> {
+async function mentionsOf(db: Statements, posts: readonly { readonly id: bigint }[]): Promise<Map<bigint, bigint[]>> {
   const named = new Map<bigint, bigint[]>(posts.map(({ id }) => [id, []]));
   if (named.size === 0) return named;
   const rows = await db.query("SELECT post_id, user_id FROM post_mention WHERE post_id IN (?)", [[...named.keys()]]); // PRIMARY

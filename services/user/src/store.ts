@@ -1,6 +1,6 @@
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
-import { bigintOf, type Db, isDuplicate, type Param, type Row } from "#lib/storage/mysql.ts";
+import { bigintOf, isDuplicate, type Param, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { userRegistered } from "./events.ts";
 
 /** Where a registration is: begun here, or finished in the graph too. */
@@ -28,7 +28,7 @@ const triesMax = 3;
 /** The truth about users. */
 export type UserStore = ReturnType<typeof userStore>;
 
-export function userStore(db: Db) {
+export function userStore(db: Statements) {
   const byIds = async (ids: readonly bigint[]): Promise<Map<bigint, StoredUser>> => {
     const rows = await db.query(`SELECT ${columns} FROM user WHERE id IN (?)`, [[0n, ...ids]]);
     return new Map(rows.map(userOf).map((user) => [user.id, user]));
@@ -98,7 +98,7 @@ export function userStore(db: Db) {
   };
 }
 
-async function insertAll(db: Db, fresh: readonly NewUser[], origin: Origin): Promise<[string, bigint][]> {
+async function insertAll(db: Statements, fresh: readonly NewUser[], origin: Origin): Promise<[string, bigint][]> {
   if (fresh.length === 0) return [];
   const made = fresh.map((user) => ({ id: newId(), user }));
   await db.tx(async (tx) => {

@@ -7,14 +7,14 @@ import type { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
-import type { Db } from "#lib/storage/mysql.ts";
+import type { Statements } from "#lib/storage/mysql.ts";
 import type { PageTokens } from "#lib/storage/page.ts";
 import type { GraphReadModel } from "../read-model.ts";
 import type { Asked, Told } from "../store/change.ts";
 import type { GraphStore } from "../store.ts";
 
 export type Needs = {
-  readonly db: Db;
+  readonly db: Statements;
   readonly store: GraphStore;
   readonly readModel: GraphReadModel;
   readonly pageTokens: PageTokens;

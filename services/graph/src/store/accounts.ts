@@ -4,7 +4,7 @@ import { append, type Origin } from "#lib/events/outbox.ts";
 import { withPending } from "#lib/events/pending.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import { mayWrite } from "#lib/readmodel/audience.ts";
-import { bigintOf, type Db, type Row } from "#lib/storage/mysql.ts";
+import { bigintOf, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { accountChanged, followerDeltas } from "../events.ts";
 import { type Asked, changeAccount } from "./change.ts";
 
@@ -21,7 +21,7 @@ export type StoredAccount = {
 const { ACTIVE, DEACTIVATED, GONE } = AccountState;
 
 /** Accounts, and who may bring them into which state. */
-export function accounts(db: Db) {
+export function accounts(db: Statements) {
   return {
     createAccount: (userId: bigint, origin: Origin): Promise<boolean> =>
       db.tx(async (tx) => {

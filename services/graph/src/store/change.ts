@@ -6,7 +6,7 @@ import type { AccountMark } from "#lib/readmodel/account.ts";
 import { maySeeAccount, mayWrite } from "#lib/readmodel/audience.ts";
 import type { MemberChange } from "#lib/readmodel/member-set.ts";
 import { type TieKind, tieMember, wordsMember } from "#lib/readmodel/tie.ts";
-import { bigintOf, type Db, type Row, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { accountChanged, followName } from "../events.ts";
 import { type Relation, relationsOf, standingOf, stranger } from "./relation.ts";
 
@@ -59,7 +59,11 @@ export type PairChange = Change & {
 };
 
 /** Runs a change of the viewer's own, under their row's lock. Only those whose account is open change anything. */
-export const changeOwn = <T>(db: Db, asked: Asked, work: (change: Change) => Promise<T>): Promise<Told & { made: T }> =>
+export const changeOwn = <T>(
+  db: Statements,
+  asked: Asked,
+  work: (change: Change) => Promise<T>,
+): Promise<Told & { made: T }> =>
   db.tx(async (tx) => {
     const viewer = await lock(tx, asked.viewerId, true);
     mayWrite(viewer);
@@ -72,7 +76,7 @@ export const changeOwn = <T>(db: Db, asked: Asked, work: (change: Change) => Pro
  * does) is locked shared: a popular account is followed by many at once.
  */
 export const changePair = <T>(
-  db: Db,
+  db: Statements,
   asked: Asked,
   otherId: bigint,
   changes: "viewer" | "other" | "both",
@@ -103,7 +107,7 @@ export const changePair = <T>(
 
 /** Runs a change of an account itself, under its lock; `set` says what it is to be. Where it was so already, nothing is told. */
 export const changeAccount = (
-  db: Db,
+  db: Statements,
   asked: Asked,
   userId: bigint,
   set: (account: Person) => void,

@@ -1,6 +1,6 @@
 import { notFound } from "#lib/mesh/errors.ts";
 import { timeOf } from "#lib/storage/id.ts";
-import { bigintOf, type Db, type Row } from "#lib/storage/mysql.ts";
+import { bigintOf, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { follows } from "./relation.ts";
 
 /** One edge of a list: its id is the sort key, latest first. */
@@ -20,7 +20,7 @@ export type StoredFollow = {
 const { following, requested } = follows;
 
 /** Who follows whom, and who asked to: what is read of it. */
-export function followLists(db: Db) {
+export function followLists(db: Statements) {
   return {
     /** Everyone that an account follows, and the version of that set, as of one moment. */
     followSet: (userId: bigint) => followSet(db, userId),
@@ -67,14 +67,14 @@ const followingSql = "SELECT edge_id, followee_id AS user_id FROM follow WHERE f
 
 /** A list by its edges, latest first. The select names one range of an index that ends with the edge's id. */
 export const edges =
-  (db: Db, select: string, params: readonly (bigint | number)[], edgeId = "edge_id"): ReadEdges =>
+  (db: Statements, select: string, params: readonly (bigint | number)[], edgeId = "edge_id"): ReadEdges =>
   async (before, limit) => {
     const below = before === undefined ? "" : `AND ${edgeId} < ${before}`;
     const rows = await db.query(`${select} ${below} ORDER BY ${edgeId} DESC LIMIT ${limit}`, params);
     return rows.map((row) => ({ edgeId: bigintOf(row.edge_id), userId: bigintOf(row.user_id) }));
   };
 
-const followSet = (db: Db, userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> =>
+const followSet = (db: Statements, userId: bigint): Promise<{ version: bigint; followeeIds: bigint[] }> =>
   db.tx(async (tx) => {
     const [account] = await tx.query("SELECT follow_version FROM account WHERE user_id = ? FOR UPDATE", [userId]); // PRIMARY
     if (account === undefined) throw notFound("user");
@@ -83,14 +83,14 @@ const followSet = (db: Db, userId: bigint): Promise<{ version: bigint; followeeI
   });
 
 /** The versions of some accounts' follow sets. */
-async function followVersions(db: Db, userIds: readonly bigint[]): Promise<Map<bigint, bigint>> {
+async function followVersions(db: Statements, userIds: readonly bigint[]): Promise<Map<bigint, bigint>> {
   const ids = [0n, ...userIds];
   const rows = await db.query("SELECT user_id, follow_version FROM account WHERE user_id IN (?)", [ids]); // PRIMARY
   return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.follow_version)]));
 }
 
 /** How two accounts stand. Each change of a pair, either way, gives it a new edge id, which holds the time. */
-async function getFollow(db: Db, followerId: bigint, followeeId: bigint): Promise<StoredFollow> {
+async function getFollow(db: Statements, followerId: bigint, followeeId: bigint): Promise<StoredFollow> {
   const [accounts, [pair]] = await Promise.all([
     db.query("SELECT user_id, state, follow_version FROM account WHERE user_id IN (?)", [[followerId, followeeId]]), // PRIMARY
     db.query("SELECT edge_id, following FROM follow WHERE follower_id = ? AND followee_id = ?", [

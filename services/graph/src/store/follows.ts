@@ -1,7 +1,6 @@
 import { Code } from "@connectrpc/connect";
-import { tellPending } from "#lib/events/pending.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
-import type { Db, Sql } from "#lib/storage/mysql.ts";
+import type { Sql, Statements } from "#lib/storage/mysql.ts";
 import { type Asked, changePair } from "./change.ts";
 import { pairOf, setPair } from "./pairs.ts";
 import { follows } from "./relation.ts";
@@ -12,7 +11,7 @@ export const followsMax = 5_000;
 const requestsMax = 1_000;
 
 /** Who follows whom, and who asked to: what people change about it. */
-export function followChanges(db: Db) {
+export function followChanges(db: Statements) {
   return {
     /** Makes the viewer follow somebody, or ask to where their account is private. */
     follow: (asked: Asked, userId: bigint) =>
@@ -22,10 +21,7 @@ export function followChanges(db: Db) {
         if (relation.blocking.state === 1) throw blocked();
         const before = relation.follows;
         const state = other.isPrivate && before.state !== follows.following ? follows.requested : follows.following;
-        if (before.state === state) {
-          await tellPending(tx, followName(viewer.userId, userId), userId, asked.origin);
-          return state;
-        }
+        if (before.state === state) return state;
         if (viewer.followingCount >= followsMax) throw tooMany(`nobody follows more than ${followsMax}`);
         if (state === follows.requested) await mustHaveRequestLeft(tx, viewer.userId);
         await setPair(change, viewer, userId, before, state);
@@ -36,10 +32,8 @@ export function followChanges(db: Db) {
     unfollow: (asked: Asked, userId: bigint) =>
       changePair(db, asked, userId, "viewer", async (change) => {
         const before = change.relation.follows;
-        if (before.state === follows.none) {
-          change.mustSee();
-          await tellPending(change.tx, followName(asked.viewerId, userId), userId, asked.origin);
-        } else await setPair(change, change.viewer, userId, before, follows.none);
+        if (before.state === follows.none) change.mustSee();
+        else await setPair(change, change.viewer, userId, before, follows.none);
         return follows.none;
       }),
 
@@ -63,7 +57,7 @@ export function followChanges(db: Db) {
   };
 }
 
-const endFollower = (db: Db, asked: Asked, userId: bigint, from: number) =>
+const endFollower = (db: Statements, asked: Asked, userId: bigint, from: number) =>
   changePair(db, asked, userId, "other", async (change) => {
     const { tx, viewer, other, relation, mustSee } = change;
     const { state } = relation.followedBy;

@@ -1,7 +1,7 @@
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
-import { bigintOf, type Db, type Param, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Param, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { followsImported } from "../events.ts";
 import { followsMax } from "./follows.ts";
 
@@ -17,7 +17,7 @@ export type FollowList = { readonly followerId: bigint; readonly followeeIds: re
  *
  * @returns the followers whose sets changed, how many edges are new, and how many were beyond the limit.
  */
-export const importFollows = (db: Db, lists: readonly FollowList[], origin: Origin) =>
+export const importFollows = (db: Statements, lists: readonly FollowList[], origin: Origin) =>
   db.tx(async (tx) => {
     await openAccounts(tx, lists);
     const sets = await lockFollowers(tx, lists);

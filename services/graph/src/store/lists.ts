@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { newId } from "#lib/storage/id.ts";
 import { keyRow, madeUnder } from "#lib/storage/idempotency.ts";
-import { bigintOf, type Db, isDuplicate, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, isDuplicate, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { type Asked, changeOwn, changePair, type PairChange } from "./change.ts";
 import { edges, type ReadEdges } from "./follow-lists.ts";
 import { closeFriends, memberOf, setMember } from "./pairs.ts";
@@ -14,7 +14,7 @@ const membersMax = 1_000;
 export type StoredList = { readonly listId: bigint; readonly name: string; readonly memberCount: number };
 
 /** People's lists of people. */
-export function lists(db: Db) {
+export function lists(db: Statements) {
   return {
     lists: (ownerId: bigint): Promise<StoredList[]> => listsOf(db, ownerId),
 

@@ -3,7 +3,7 @@ import { problem } from "#lib/mesh/errors.ts";
 import { folded } from "#lib/mesh/text.ts";
 import { newId } from "#lib/storage/id.ts";
 import { hashOf } from "#lib/storage/idempotency.ts";
-import { bigintOf, type Db } from "#lib/storage/mysql.ts";
+import { bigintOf, type Statements } from "#lib/storage/mysql.ts";
 import { mutedWordsChanged } from "../events.ts";
 import { type Asked, type Change, changeOwn } from "./change.ts";
 import { hasWords } from "./ties.ts";
@@ -13,7 +13,7 @@ const threadsMax = 1_000;
 const wordsMax = 200;
 
 /** What people mute beside people. */
-export function muted(db: Db) {
+export function muted(db: Statements) {
   return {
     muteThread: (asked: Asked, postId: bigint) =>
       changeOwn(db, asked, async ({ tx, viewer }) => {

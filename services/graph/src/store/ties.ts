@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { type TieKind, tieMember, wordsMember } from "#lib/readmodel/tie.ts";
-import { bigintOf, type Db, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { blockChanged, muteChanged } from "../events.ts";
 import { type Asked, changePair, type PairChange } from "./change.ts";
 import { edges, type ReadEdges } from "./follow-lists.ts";
@@ -12,7 +12,7 @@ import { follows, tieKinds } from "./relation.ts";
 const tiesMax = 5_000;
 
 /** Blocks and mutes, and all ties as a set. */
-export function ties(db: Db) {
+export function ties(db: Statements) {
   return {
     /** Blocks somebody, which ends every follow, request and close friendship between the two; or blocks them no more. */
     block: (asked: Asked, userId: bigint, blocking: boolean) =>
@@ -83,7 +83,7 @@ async function part(change: PairChange): Promise<void> {
 /** The letter of each kind is in `lib/readmodel/tie.ts`. */
 const kindNames = new Map(Object.entries(tieKinds).map(([name, kind]) => [kind as number, name as TieKind]));
 
-const tieSet = (db: Db, userId: bigint, limit: number): Promise<{ version: bigint; members: string[] }> =>
+const tieSet = (db: Statements, userId: bigint, limit: number): Promise<{ version: bigint; members: string[] }> =>
   db.tx(async (tx) => {
     const [account] = await tx.query("SELECT tie_version FROM account WHERE user_id = ? FOR UPDATE", [userId]); // PRIMARY
     if (account === undefined) throw notFound("user");

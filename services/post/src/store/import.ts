@@ -1,7 +1,7 @@
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { idAt } from "#lib/storage/id.ts";
 import { hashOf, keyRow } from "#lib/storage/idempotency.ts";
-import { type Db, isDuplicate, type Sql } from "#lib/storage/mysql.ts";
+import { isDuplicate, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { type PostChange, postCreated } from "../events.ts";
 import { asked, type NewPost } from "../store.ts";
 
@@ -12,7 +12,11 @@ export type ImportedPost = NewPost & { readonly timeMs: number };
 const triesMax = 4;
 
 /** Publishes many posts in one transaction, each at its own time; those whose key was used before are left as they are. */
-export async function importPosts(db: Db, posts: readonly ImportedPost[], origin: Origin): Promise<PostChange[]> {
+export async function importPosts(
+  db: Statements,
+  posts: readonly ImportedPost[],
+  origin: Origin,
+): Promise<PostChange[]> {
   for (let tried = 1; ; tried++) {
     try {
       return await db.tx((tx) => importOnce(tx, posts, origin));
