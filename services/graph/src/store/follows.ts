@@ -1,5 +1,4 @@
 import { Code } from "@connectrpc/connect";
-import { tellPending } from "#lib/events/pending.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import type { Db, Sql } from "#lib/storage/mysql.ts";
 import { type Asked, changePair } from "./change.ts";
@@ -22,10 +21,7 @@ export function followChanges(db: Db) {
         if (relation.blocking.state === 1) throw blocked();
         const before = relation.follows;
         const state = other.isPrivate && before.state !== follows.following ? follows.requested : follows.following;
-        if (before.state === state) {
-          await tellPending(tx, followName(viewer.userId, userId), userId, asked.origin);
-          return state;
-        }
+        if (before.state === state) return state;
         if (viewer.followingCount >= followsMax) throw tooMany(`nobody follows more than ${followsMax}`);
         if (state === follows.requested) await mustHaveRequestLeft(tx, viewer.userId);
         await setPair(change, viewer, userId, before, state);
@@ -36,10 +32,8 @@ export function followChanges(db: Db) {
     unfollow: (asked: Asked, userId: bigint) =>
       changePair(db, asked, userId, "viewer", async (change) => {
         const before = change.relation.follows;
-        if (before.state === follows.none) {
-          change.mustSee();
-          await tellPending(change.tx, followName(asked.viewerId, userId), userId, asked.origin);
-        } else await setPair(change, change.viewer, userId, before, follows.none);
+        if (before.state === follows.none) change.mustSee();
+        else await setPair(change, change.viewer, userId, before, follows.none);
         return follows.none;
       }),
 
