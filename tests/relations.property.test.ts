@@ -9,7 +9,7 @@ import { changeNames, readNames, type Step, take, type World } from "./support/r
 import { assertFeeds, type System, startSystem } from "./support/system.ts";
 
 /** Histories, steps of each, and how many are taken at once. `HISTORIES=200` is the long run. */
-const histories = Number(process.env.HISTORIES ?? 40);
+const histories = Number(process.env.HISTORIES ?? 30);
 const stepsMin = 60;
 const stepsMax = 70;
 const people = 5;
