@@ -41,6 +41,7 @@ const changes = {
         if (!(await ok(one, "PUT", `/v1/users/${other.id}/block`))) return;
         forbidden.begins(`blocked ${one.id} ${other.id}`);
         forbidden.begins(`unfollowed ${one.id} ${other.id}`, `unfollowed ${other.id} ${one.id}`);
+        forbidden.begins(`unlisted ${one.id} ${other.id}`, `unlisted ${other.id} ${one.id}`);
       },
     ),
   unblock: ({ forbidden }, one, other) =>
