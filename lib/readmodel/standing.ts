@@ -2,6 +2,7 @@ import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
 import type { GraphService, Standing as SentStanding } from "#gen/skein/graph/v1/graph_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { callOf } from "#lib/mesh/call.ts";
+import { turnstile } from "#lib/mesh/turnstile.ts";
 import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
 import { accountMarks, decodeAccountMark } from "./account.ts";
 import type { Standing, ViewerId } from "./audience.ts";
@@ -13,6 +14,10 @@ import { trusting } from "./trust.ts";
 
 type Pipeline = ReturnType<Redis["pipeline"]>;
 export type Standings = ReadonlyMap<bigint, Standing>;
+
+/** Calls of graph at once from one process, for what Redis did not say; more wait, and beyond those a request is refused. */
+const callsMax = 16;
+const waitingMax = 256;
 
 /** Ids in one call of graph. */
 const batchMax = 100;
@@ -81,6 +86,8 @@ export async function standingsByTruth(
  */
 export function standingReader(redis: Redis, graph: Client<typeof GraphService>) {
   const trusted = trusting(redis, ["graph"]);
+  // Without Redis every request asks: graph's database is to have room left for those who bring Redis back.
+  const atOnce = turnstile({ insideMax: callsMax, outsideMax: waitingMax, what: "standings from truth" });
 
   async function kept(viewerId: ViewerId, userIds: readonly bigint[]): Promise<Standings> {
     await trusted();
@@ -99,7 +106,7 @@ export function standingReader(redis: Redis, graph: Client<typeof GraphService>)
     });
     const missing = ids.filter((id) => !known.has(id));
     if (missing.length === 0) return known;
-    return new Map([...known, ...(await standingsByTruth(graph, viewerId, missing, options))]);
+    return new Map([...known, ...(await atOnce(() => standingsByTruth(graph, viewerId, missing, options)))]);
   };
 }
 

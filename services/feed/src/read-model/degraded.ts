@@ -1,6 +1,5 @@
-import { Code } from "@connectrpc/connect";
-import { problem } from "#lib/mesh/errors.ts";
 import { encodeFacts, type FactRef } from "#lib/mesh/facts.ts";
+import { turnstile } from "#lib/mesh/turnstile.ts";
 import { degradedTotal } from "#lib/readmodel/degraded-metrics.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { isRedisAway } from "#lib/storage/redis.ts";
@@ -28,7 +27,12 @@ type Needs = {
  */
 export function degradedReads({ trusted, applied }: Needs) {
   const flights = new Map<string, Promise<unknown>>();
-  const atOnce = turnstile(readsMax, waitingMax);
+  const atOnce = turnstile({
+    insideMax: readsMax,
+    outsideMax: waitingMax,
+    what: "feeds from truth",
+    refused: () => degradedTotal.inc({ what: "refused" }),
+  });
 
   async function fromTruth<T>({ what, page, after }: Asked, read: () => Promise<T>): Promise<T> {
     const name = `${what} ${page} ${encodeFacts(after)}`;
@@ -59,27 +63,5 @@ export function degradedReads({ trusted, applied }: Needs) {
         return { ...(await fromTruth(asked, truth)), fromTruth: true };
       }
     },
-  };
-}
-
-/** Lets so many in at once; more wait their turn. */
-function turnstile(insideMax: number, outsideMax: number) {
-  const outside: (() => void)[] = [];
-  let inside = 0;
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (inside >= insideMax) {
-      if (outside.length >= outsideMax) {
-        degradedTotal.inc({ what: "refused" });
-        throw problem(Code.Unavailable, "overloaded", `without redis ${insideMax} feeds are read at once`);
-      }
-      await new Promise<void>((enter) => outside.push(enter));
-    } else inside++;
-    try {
-      return await work();
-    } finally {
-      const next = outside.shift();
-      if (next === undefined) inside--;
-      else next();
-    }
   };
 }
