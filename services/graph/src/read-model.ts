@@ -18,6 +18,7 @@ type Needs = { readonly redis: Redis; readonly store: GraphStore; readonly reade
 const lookMs = 250;
 
 export function graphReadModel({ redis, store, readers, log }: Needs) {
+  const flights = new Map<bigint, Promise<void>>();
   const markAll = async (marks: ReadonlyMap<bigint, AccountMark>): Promise<void> => {
     const pipeline = redis.pipeline();
     for (const [id, mark] of marks) accountMarks.put(redis, pipeline, { id, value: encodeAccountMark(mark) });
@@ -75,11 +76,18 @@ export function graphReadModel({ redis, store, readers, log }: Needs) {
             if (entries.length > 0) await keep(entries);
           },
         ),
-        viewerId === undefined ? undefined : loadSets(viewerId),
+        viewerId === undefined ? undefined : setsOnce(viewerId),
       ]);
       return answer;
     },
   };
+
+  /** One build of a viewer's sets at a time: many requests of somebody new would lock the same row in turn. */
+  function setsOnce(viewerId: bigint): Promise<void> {
+    const flight = flights.get(viewerId) ?? loadSets(viewerId).finally(() => flights.delete(viewerId));
+    flights.set(viewerId, flight);
+    return flight;
+  }
 
   /** Builds those of a viewer's two sets that are missing, where Redis is quick to say so: the next read asks again. */
   async function loadSets(viewerId: bigint): Promise<void> {
