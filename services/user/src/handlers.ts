@@ -41,7 +41,7 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       const passwordHash = await passwords.hash(passwordOf(req.password));
       const id =
         (await store.begin({ username, displayName, bio: "", passwordHash })) ??
-        (await sameAgain(username, req.password));
+        (await sameAgain(username, req.password, ctx));
       await finishRegistration(needs, id, ctx);
       const user = (await versions.load([id])).get(id);
       if (user === undefined) throw notFound("user");
@@ -55,8 +55,7 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
         throw wrongCredentials();
       }
       if (user.state === userState.registering) await finishRegistration(needs, user.id, ctx);
-      const own = (await standings(user.id, [user.id], within(ctx))).get(user.id);
-      if (own?.state === AccountState.GONE) throw wrongCredentials();
+      if (await isEnded(user.id, ctx)) throw wrongCredentials();
       return { user: shown(user), session: await sessions.open(user.id) };
     },
 
@@ -107,12 +106,18 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
     return new Map(open.filter(([id]) => maySeeAccount(viewerId, id, known.get(id))));
   }
 
+  /** Nobody gets into an account that was ended, and nobody is told that it was there. */
+  async function isEnded(userId: bigint, ctx: Context): Promise<boolean> {
+    return (await standings(undefined, [userId], within(ctx))).get(userId)?.state === AccountState.GONE;
+  }
+
   /** A registration that comes again (a retry, an answer that got lost) is known by its password, while it is young. */
-  async function sameAgain(username: string, password: string): Promise<bigint> {
+  async function sameAgain(username: string, password: string, ctx: Context): Promise<bigint> {
     const user = await store.byName(username);
     const isYoung = user !== undefined && Date.now() - user.createTime.getTime() < againMs;
     const mayBeSame = isYoung || user?.state === userState.registering;
-    if (mayBeSame && (await passwords.verify(password, user?.passwordHash)) && user !== undefined) return user.id;
+    const isSame = mayBeSame && (await passwords.verify(password, user?.passwordHash)) && user !== undefined;
+    if (isSame && !(await isEnded(user.id, ctx))) return user.id;
     throw problem(Code.AlreadyExists, "handle-taken", "the username is taken", [
       { field: "username", rule: "is taken" },
     ]);

@@ -210,6 +210,7 @@ test("who closed their account, or is suspended, logs in to find it; who ended i
   assert.equal((await logIn()).user?.id, person.id);
   assert.equal((await system.operator.user.getUser({ user: person.username }, as())).user?.id, person.id);
   await graph.setOwnState({ state: AccountState.GONE }, as(person.id));
+  await refused(register({ username: person.username }), Code.AlreadyExists, "handle-taken", "username");
   await refused(logIn(), Code.Unauthenticated, "invalid-credentials");
 });
 
