@@ -2,10 +2,11 @@ import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
 import type { GraphService, Standing as SentStanding } from "#gen/skein/graph/v1/graph_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { callOf } from "#lib/mesh/call.ts";
+import { inTime } from "#lib/mesh/metrics.ts";
 import { turnstile } from "#lib/mesh/turnstile.ts";
 import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
 import { accountMarks, decodeAccountMark } from "./account.ts";
-import type { Standing, ViewerId } from "./audience.ts";
+import { mayWrite, type Standing, type ViewerId } from "./audience.ts";
 import { degradedTotal } from "./degraded-metrics.ts";
 import { followSets, tieSets } from "./families.ts";
 import { membersIn } from "./member-set.ts";
@@ -111,6 +112,18 @@ export function standingReader(redis: Redis, graph: Client<typeof GraphService>)
 }
 
 export type StandingReader = ReturnType<typeof standingReader>;
+
+/** A write waits so long to hear whether its writer's account is open. */
+const ownMs = 300;
+
+/**
+ * PERMISSION_DENIED where a writer's own account is not open. Where nobody says in time the write goes on: whoever reads decides
+ * by the writer's state, too, so what a suspended account writes in that moment is shown to nobody.
+ */
+export async function mustBeOpen(standings: StandingReader, userId: bigint, options: CallOptions): Promise<void> {
+  const known = await inTime(ownMs, () => standings(undefined, [userId], options)).catch(() => undefined);
+  if (known !== undefined) mayWrite(known.get(userId));
+}
 
 const standingOf = (sent: SentStanding | undefined): Standing => ({
   state: sent?.state ?? 0,

@@ -7,7 +7,7 @@ import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
 import { maySeePost, mayWrite } from "./audience.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
 import { degradedTotal } from "./degraded-metrics.ts";
-import { type Standings, standingReader, viewerIdOf } from "./standing.ts";
+import { mustBeOpen, type Standings, standingReader, viewerIdOf } from "./standing.ts";
 import { trusting } from "./trust.ts";
 
 type Needs = {
@@ -75,10 +75,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
       standings(viewerIdOf(ctx), userIds, within(ctx)),
 
     /** PERMISSION_DENIED where the viewer's own account is not open. */
-    async mayWrite(ctx: Context): Promise<void> {
-      const viewerId = BigInt(viewerOf(ctx));
-      mayWrite((await standings(undefined, [viewerId], within(ctx))).get(viewerId));
-    },
+    mayWrite: (ctx: Context): Promise<void> => mustBeOpen(standings, BigInt(viewerOf(ctx)), within(ctx)),
 
     async require(postId: bigint, ctx: Context): Promise<Card> {
       const found = await find(postId, ctx);

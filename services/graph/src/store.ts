@@ -4,7 +4,7 @@ import { followLists } from "./store/follow-lists.ts";
 import { followChanges } from "./store/follows.ts";
 import { lists } from "./store/lists.ts";
 import { muted } from "./store/muted.ts";
-import { relationsOf } from "./store/relation.ts";
+import { relationsOf, standingLinksOf } from "./store/relation.ts";
 import { ties } from "./store/ties.ts";
 
 /** The truth about accounts and how people stand to each other. */
@@ -18,4 +18,5 @@ export const graphStore = (db: Statements) => ({
   ...muted(db),
   lists: lists(db),
   relations: (viewerId: bigint, userIds: readonly bigint[]) => relationsOf(db, viewerId, userIds),
+  standingLinks: (viewerId: bigint, userIds: readonly bigint[]) => standingLinksOf(db, viewerId, userIds),
 });

@@ -1,11 +1,11 @@
 import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import type { Audience, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
-import { maySeePost, mayWrite } from "#lib/readmodel/audience.ts";
-import { type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
+import { maySeePost } from "#lib/readmodel/audience.ts";
+import { mustBeOpen, type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Statements } from "#lib/storage/mysql.ts";
@@ -40,7 +40,7 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
         mentionedIds: mentionsOf(req.mentionedUserIds),
         key: keyOf(req.idempotencyKey),
       };
-      await mustBeOpen(authorId, ctx);
+      await mustBeOpen(standings, authorId, within(ctx));
       const { post, replayed } = await store.create(wanted, originOf(ctx));
       nudge();
       // A create that comes again may be of a writer that died before it got this far.
@@ -72,7 +72,7 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
       const postId = parseId(req.postId);
       if (postId === undefined) throw notFound("post");
       const viewerId = BigInt(viewerOf(ctx));
-      await mustBeOpen(viewerId, ctx);
+      await mustBeOpen(standings, viewerId, within(ctx));
       await readModel.mustReachReaders();
       const change = await store.delete(postId, viewerId, originOf(ctx));
       nudge();
@@ -101,11 +101,6 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
       return { createdCount: BigInt(changes.length) };
     },
   };
-
-  /** PERMISSION_DENIED where a writer's own account is not open. */
-  async function mustBeOpen(userId: bigint, ctx: HandlerContext): Promise<void> {
-    mayWrite((await standings(undefined, [userId], within(ctx))).get(userId));
-  }
 
   async function load(postIds: readonly string[]) {
     if (postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);

@@ -9,7 +9,7 @@ import { marksOf } from "../read-model.ts";
 import type { StoredAccount } from "../store/accounts.ts";
 import { stranger } from "../store/relation.ts";
 import { anyViewerOf, askedByOperator, askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
-import { batchOf, type Known, knownTo, relationshipOf } from "./standing.ts";
+import { batchOf, decidedFor, type Known, knownTo, relationshipOf } from "./standing.ts";
 
 const { ACTIVE, DEACTIVATED, SUSPENDED, GONE } = AccountState;
 
@@ -56,7 +56,7 @@ export function accountHandlers(needs: Needs) {
       const ids = batchOf(req.userIds);
       const viewerId = req.viewerId === "" ? undefined : idOf(req.viewerId, "viewer_id");
       const read = async () => {
-        const known = await knownTo(store, viewerId, ids);
+        const known = await decidedFor(store, viewerId, ids);
         const marks = marksOf(new Map([...known].map(([id, { account }]) => [id, account])));
         return { marks, answer: { standings: ids.map((id) => standingView(known.get(id))) } };
       };

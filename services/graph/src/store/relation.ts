@@ -28,20 +28,38 @@ export const stranger: Relation = {
   closeFriendOf: never,
 };
 
-const between = `SELECT 'follows' AS link, followee_id AS user_id, following AS state, version FROM follow WHERE follower_id = ? AND followee_id IN (?)
-UNION ALL SELECT 'followedBy', follower_id, following, 0 FROM follower WHERE followee_id = ? AND follower_id IN (?)
-UNION ALL SELECT 'closeFriend', member_id, member, version FROM list_member WHERE owner_id = ? AND list_id = 0 AND member_id IN (?)
-UNION ALL SELECT CASE kind WHEN 1 THEN 'blocking' WHEN 2 THEN 'blockedBy' WHEN 3 THEN 'muting' ELSE 'closeFriendOf' END, other_id, held, version FROM tie WHERE user_id = ? AND other_id IN (?)`; // each by PRIMARY, in the viewer's shard
+/** What decides about what somebody may see. Each by PRIMARY, in the viewer's shard; so are the others. */
+const deciding = [
+  "SELECT 'follows' AS link, followee_id AS user_id, following AS state, version FROM follow WHERE follower_id = ? AND followee_id IN (?)",
+  "SELECT CASE kind WHEN 1 THEN 'blocking' WHEN 2 THEN 'blockedBy' WHEN 3 THEN 'muting' ELSE 'closeFriendOf' END AS link, other_id, held, version FROM tie WHERE user_id = ? AND other_id IN (?)",
+];
+const all = [
+  ...deciding,
+  "SELECT 'followedBy', follower_id, following, 0 FROM follower WHERE followee_id = ? AND follower_id IN (?)",
+  "SELECT 'closeFriend', member_id, member, version FROM list_member WHERE owner_id = ? AND list_id = 0 AND member_id IN (?)",
+];
 
 /** How a viewer and others stand to each other, as of one moment; strangers are in no row and not in the map. */
-export async function relationsOf(
+export const relationsOf = (sql: Sql, viewerId: bigint, userIds: readonly bigint[]): Promise<Map<bigint, Relation>> =>
+  linksOf(sql, all, viewerId, userIds);
+
+/** The same as far as it decides what the viewer may see: who follows the viewer, and whom the viewer lists, are left out. */
+export const standingLinksOf = (
   sql: Sql,
+  viewerId: bigint,
+  userIds: readonly bigint[],
+): Promise<Map<bigint, Relation>> => linksOf(sql, deciding, viewerId, userIds);
+
+async function linksOf(
+  sql: Sql,
+  selects: readonly string[],
   viewerId: bigint,
   userIds: readonly bigint[],
 ): Promise<Map<bigint, Relation>> {
   const found = new Map<bigint, Relation>();
   if (userIds.length === 0) return found;
-  const rows = await sql.query(between, Array.from({ length: 4 }, () => [viewerId, userIds]).flat());
+  const params = selects.flatMap(() => [viewerId, userIds]);
+  const rows = await sql.query(selects.join(" UNION ALL "), params);
   for (const row of rows) {
     const id = bigintOf(row.user_id);
     found.set(id, { ...(found.get(id) ?? stranger), [String(row.link)]: linkOf(row) });
