@@ -47,15 +47,13 @@ export function standingsIn(
   const following = viewerId === undefined ? nobody : membersIn(follows, userIds)?.ids;
   const tied = viewerId === undefined ? untied : tiesIn(ties, userIds);
   const found = new Map<bigint, Standing>();
-  if (following === undefined || tied === undefined) {
-    standingCounts(0, userIds.length);
-    return found;
-  }
   for (const [nth, id] of userIds.entries()) {
     const bytes = (marks as (Buffer | null)[])[nth];
-    if (!bytes) continue;
+    // Nobody follows or blocks themselves: one's own mark says it all.
+    const isKnown = id === viewerId || (following !== undefined && tied !== undefined);
+    if (!bytes || !isKnown) continue;
     const { state, isPrivate } = decodeAccountMark(bytes);
-    found.set(id, { state, isPrivate, following: following.has(id), ...(tied.get(id) ?? noTies) });
+    found.set(id, { state, isPrivate, following: following?.has(id) ?? false, ...(tied?.get(id) ?? noTies) });
   }
   standingCounts(found.size, userIds.length - found.size);
   return found;
