@@ -5,7 +5,7 @@ import { originOf } from "#lib/events/outbox.ts";
 import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { maySeePost, mayWrite } from "#lib/readmodel/audience.ts";
-import { type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
+import { askedAbout, type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Db } from "#lib/storage/mysql.ts";
@@ -51,8 +51,7 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
     async batchGetPosts(req, ctx) {
       const { ids, posts } = await load(req.postIds);
       const viewerId = viewerIdOf(ctx);
-      const authorIds = [...posts.values()].map(({ authorId }) => authorId);
-      const known = await standings(viewerId, authorIds, within(ctx));
+      const known = await standings(viewerId, askedAbout(viewerId, posts.values()), within(ctx));
       const maySee = (post: StoredPost) => maySeePost(viewerId, post, known.get(post.authorId));
       return { posts: ids.map((id) => slotOf(posts.get(id), maySee)) };
     },
