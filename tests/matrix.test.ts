@@ -3,17 +3,16 @@
 //! are asked as JSON, Connect and gRPC; those inside the mesh at the port of their service, as each caller the contract names.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type DescMethodUnary, getOption } from "@bufbuild/protobuf";
 import { Auth, callers, policy } from "#gen/skein/options/v1/options_pb.ts";
 import { meshTokens } from "#lib/mesh/token.ts";
 import { publicNoun, services } from "../infra/envoy/rpcs.ts";
-import { sessions } from "../services/user/src/handlers/session.ts";
 import type { Keys } from "../tools/launcher/keys.ts";
 import { findSystem } from "../tools/operator.ts";
+import { randomOf } from "../tools/seed/random.ts";
 import { openDoors } from "./support/doors.ts";
+import { huntTwice, keysOf, openSignIn } from "./support/matrix/hunting.ts";
 import { internalRows } from "./support/matrix/internal-rows.ts";
 import { printed } from "./support/matrix/print.ts";
 import { publicRows } from "./support/matrix/public-rows.ts";
@@ -27,7 +26,10 @@ import { type System, startSystem } from "./support/system.ts";
 
 const doorNames = ["JSON", "connect-web, Connect", "grpc-js, gRPC"];
 /** Registrations and log-ins, which are asked by everybody like the rest. */
-const budgets = { RATE_CREDENTIAL: "1000/1000", RATE_PASSWORD: "1000/1000" };
+const budgets = { RATE_CREDENTIAL: "1000/1000", RATE_PASSWORD: "1000/1000", RATE_READ: "10000/10000" };
+/** Tries of the hunt; bench/leaks.ts is the long one. */
+const tries = Number(process.env.TRIES ?? 1_000);
+const seed = process.env.SEED ?? "1";
 const printedLine = 240;
 
 const isPublic = (typeName: string) => typeName.startsWith(`skein.${publicNoun}.`);
@@ -43,7 +45,7 @@ let tokenOf: (userId: string) => Promise<string>;
 
 before(async () => {
   system = await startSystem({}, budgets);
-  keys = JSON.parse(readFileSync(join(system.dir, "keys.json"), "utf8")) as Keys;
+  keys = keysOf(system);
   makers = openMakers(findSystem({ dir: system.dir, env: {} }));
   doors = openDoors(system.edge).filter(({ name }) => doorNames.includes(name));
   const { processes } = await system.instance.status();
@@ -51,8 +53,7 @@ before(async () => {
   const nouns = new Set(internal.map(({ typeName }) => nounOf(typeName)));
   ports = new Map([...nouns].map((noun) => [noun, openServiceDoor(addressOf(noun))]));
   sight = await sightIn(system.oracle, await makeWorld(makers));
-  const { open } = await sessions({ accessKey: JSON.stringify(keys.access.private), lifeSeconds: 900 });
-  tokenOf = async (userId) => (await open(BigInt(userId))).accessToken;
+  tokenOf = await openSignIn(keys);
 });
 after(async () => {
   for (const door of [...(doors ?? []), ...(ports?.values() ?? [])]) door.close();
@@ -138,6 +139,17 @@ test("a service answers nobody without a token, with a forged one, nor a caller 
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+test(`${tries} tries with real ids, names and page tokens tell nobody what is hidden (SEED=${seed})`, {
+  timeout: 1_800_000,
+}, async (t) => {
+  const random = randomOf("leaks", seed);
+  const { leaks, statuses, emptyWithToken } = await huntTwice({ system, makers, tokenOf, random, worlds: 2, tries });
+  t.diagnostic(`${JSON.stringify(statuses)}, ${emptyWithToken} empty pages that go on`);
+  assert.deepEqual(leaks, []);
+  assert.ok((statuses["200"] ?? 0) > tries / 4, "too few tries see anything");
+  assert.ok((statuses["404"] ?? 0) > tries / 10, "too few tries are refused");
 });
 
 /** The ways in of one call: all, but one after the other where each viewer changes ten posts, for time. */

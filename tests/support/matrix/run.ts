@@ -62,7 +62,8 @@ function placesOf({ about }: Rule, world: World): Place[] {
   );
 }
 
-async function inLanes<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+/** Does some work for each, several at once. */
+export async function inLanes<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async () => {
     for (let at = next++; at < all.length; at = next++) await work(all[at] as T);
@@ -83,7 +84,7 @@ function isAsDue(got: Got, due: Due): boolean {
 }
 
 /** The things of a kind that an answer names by their ids; the author beside a thing is not what is listed. */
-function namesIn(message: JsonObject, { lists }: Rule, { world }: Place): string[] {
+export function namesIn(message: JsonObject, { lists }: Rule, { world }: Place): string[] {
   if (lists === "nothing") return [];
   const names = new Map([...world[lists]].map(([name, id]) => [id, name as string]));
   const found = new Set<string>();

@@ -18,6 +18,8 @@ export type Sight = {
   follows(viewer: Viewer, owner: Owner, name: Name): boolean;
   /** The posts of an owner that they may see. */
   posts(viewer: Viewer, owner: Owner): readonly AudienceName[];
+  /** The same of anybody's; `owner` says who the viewer is. */
+  postsOf(viewer: Viewer, owner: Owner, whose: Owner): readonly AudienceName[];
   /** Names of the posts in their home feed. */
   home(viewer: Viewer, owner: Owner): readonly string[];
 };
@@ -43,12 +45,12 @@ export async function sightIn(oracle: Oracle, { people, posts }: World): Promise
           accounts.set(`${key} ${name}`, await oracle.account(BigInt(id), viewerId)),
         ),
       );
-      const ownerId = BigInt(people.get(owner) as string);
-      const page = viewerId === undefined ? oracle.authorToStrangers(ownerId) : oracle.author(ownerId, viewerId);
-      shown.set(
-        key,
-        (await page).map((id) => nameOf.get(id) as string),
-      );
+      for (const whose of owners) {
+        const id = BigInt(people.get(whose) as string);
+        const page = viewerId === undefined ? oracle.authorToStrangers(id) : oracle.author(id, viewerId);
+        const names = (await page).map((post) => nameOf.get(post) as string);
+        shown.set(`${key} ${whose}`, names);
+      }
       const home = viewerId === undefined ? [] : await oracle.home(viewerId);
       shown.set(
         `${key} home`,
@@ -57,12 +59,14 @@ export async function sightIn(oracle: Oracle, { people, posts }: World): Promise
     }
   }
   const account = (viewer: Viewer, owner: Owner, name: Name) => accounts.get(`${viewer} ${owner} ${name}`);
+  const postsOf = (viewer: Viewer, owner: Owner, whose: Owner) =>
+    audiences.filter((audience) => shown.get(`${viewer} ${owner} ${whose}`)?.includes(`${whose} ${audience}`));
   return {
     finds: (viewer, owner, name) => account(viewer, owner, name)?.isFound === true,
     meets: (viewer, owner, name) => account(viewer, owner, name)?.isMet === true,
     follows: (viewer, owner, name) => account(viewer, owner, name)?.showsFollows === true,
-    posts: (viewer, owner) =>
-      audiences.filter((audience) => shown.get(`${viewer} ${owner}`)?.includes(`${owner} ${audience}`)),
+    posts: (viewer, owner) => postsOf(viewer, owner, owner),
+    postsOf,
     home: (viewer, owner) => shown.get(`${viewer} ${owner} home`) ?? [],
   };
 }

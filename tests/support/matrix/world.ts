@@ -11,6 +11,7 @@ import { Audience, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
+import { insist } from "../../../tools/operator.ts";
 
 /** Everybody who may look, by how they stand to both owners. */
 export const viewers = [
@@ -65,7 +66,9 @@ export type Makers = ReturnType<typeof openMakers>;
 
 /** Clients of all services that worlds are made with, as the operator's commands are, behind the mesh. */
 export function openMakers({ mesh, key }: { mesh: string; key: string }) {
-  const transport = grpcTransport({ address: mesh, caller: "operator", key });
+  const once = grpcTransport({ address: mesh, caller: "operator", key });
+  // Each write names its key or its state, so on a busy machine it may come again.
+  const transport: typeof once = { ...once, unary: (...call) => insist(() => once.unary(...call)) };
   const graph = [GraphService, RelationService, MuteService, ListService, AccountService] as const;
   return {
     user: createClient(UserService, transport),
@@ -81,7 +84,7 @@ export function openMakers({ mesh, key }: { mesh: string; key: string }) {
   };
 }
 
-const callMs = 30_000;
+const callMs = 60_000;
 
 /** Makes a world: the same people, relations and things each time, under other names. */
 export async function makeWorld(makers: Makers): Promise<World> {
@@ -138,6 +141,23 @@ export async function makeWorld(makers: Makers): Promise<World> {
   await graph.setOwnState({ state: AccountState.DEACTIVATED }, as("leaver"));
   await graph.setAccountState({ userId: idOf("suspended"), state: AccountState.SUSPENDED }, as());
   return { prefix, people, posts, comments, lists };
+}
+
+/**
+ * Takes much of it back: the public account turns private, the follower is blocked, the muted follower removed, the friend no
+ * friend any more, what was for everybody deleted, and the fan closes their account.
+ */
+export async function turn({ graph, post }: Makers, { people, posts }: World): Promise<void> {
+  const idOf = (name: Name) => people.get(name) as string;
+  const as = (name: Name) => onBehalfOf(idOf(name), "operator", callMs);
+  for (const owner of owners) {
+    await graph.updateAccount({ private: true }, as(owner));
+    await graph.blockUser({ userId: idOf("follower") }, as(owner));
+    await graph.removeFollower({ userId: idOf("muted") }, as(owner));
+    await graph.removeListMember({ listId: "close-friends", userId: idOf("friend") }, as(owner));
+    await post.deletePost({ postId: posts.get(`${owner} PUBLIC`) ?? "" }, as(owner));
+  }
+  await graph.setOwnState({ state: AccountState.DEACTIVATED }, as("fan"));
 }
 
 async function openPeople({ user, graph }: Makers, prefix: string): Promise<Map<Name, string>> {
