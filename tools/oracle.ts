@@ -50,6 +50,21 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
     /** The same as nobody who is signed in sees it. */
     authorToStrangers: (authorId: bigint): Promise<string[]> => seen(undefined, [authorId], false),
 
+    /**
+     * How far somebody gets with an account: whether they find it, meet what it says and does, and may see whom it follows and
+     * who follows it.
+     */
+    async account(
+      userId: bigint,
+      viewerId: bigint | undefined,
+    ): Promise<{ isFound: boolean; isMet: boolean; showsFollows: boolean }> {
+      const person = (await peopleFor(graph, viewerId, [userId])).get(userId);
+      const isOwn = userId === viewerId && person?.isGone === false;
+      const isFound = isOwn || (person?.isOpen === true && !person.hasBarred);
+      const isMet = isOwn || (isFound && person?.isBarred === false);
+      return { isFound, isMet, showsFollows: isOwn || (isMet && (person?.isFollowed || !person?.isPrivate)) };
+    },
+
     /** How many follow an account, by counting. */
     async followers(userId: bigint): Promise<number> {
       const [row] = await graph.query("SELECT COUNT(*) AS n FROM follow WHERE followee_id = ? AND following = 1", [
@@ -98,10 +113,13 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
 /** An author as one viewer stands to them. */
 type Author = {
   readonly isOpen: boolean;
+  readonly isGone: boolean;
   readonly isPrivate: boolean;
   readonly isFollowed: boolean;
   /** One of the two blocks the other. */
   readonly isBarred: boolean;
+  /** The author blocks the viewer. */
+  readonly hasBarred: boolean;
   readonly isMuted: boolean;
   /** The author counts the viewer among their close friends. */
   readonly isFriendOf: boolean;
@@ -139,9 +157,11 @@ async function peopleFor(
       const id = String(row.user_id);
       const author = {
         isOpen: Number(row.state) === 1,
+        isGone: Number(row.state) === 4,
         isPrivate: Number(row.private) === 1,
         isFollowed: followed.has(id),
         isBarred: tied.has(`${id} 1`) || tied.has(`${id} 2`),
+        hasBarred: tied.has(`${id} 2`),
         isMuted: tied.has(`${id} 3`),
         isFriendOf: tied.has(`${id} 4`),
       };

@@ -50,7 +50,7 @@ export function serviceConfig(env: Env) {
     /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url; while it is changed, with
      *  commas: the first signs, all are believed. */
     internalKey: need(env, "INTERNAL_KEY"),
-    /** Signs page tokens: 32 bytes or more, base64url; changed as INTERNAL_KEY is. */
+    /** Signs page tokens and hides what they hold: 32 bytes or more, base64url; changed as INTERNAL_KEY is. */
     cursorKey: need(env, "CURSOR_KEY"),
     /** Where spans go (OTLP over HTTP); nowhere where it is absent. */
     otlpUrl: env.OTEL_EXPORTER_OTLP_ENDPOINT,

@@ -136,6 +136,15 @@ const standingOf = (sent: SentStanding | undefined): Standing => ({
 const nobody: ReadonlySet<bigint> = new Set();
 const untied: ReadonlyMap<bigint, Ties> = new Map();
 
+/**
+ * Whose standing decides about some things; where there is none of them a signed-in viewer's own, so that the time it takes does
+ * not tell what is hidden from what is not there.
+ */
+export function askedAbout(viewerId: ViewerId, things: Iterable<{ readonly authorId: bigint }>): bigint[] {
+  const authorIds = [...things].map(({ authorId }) => authorId);
+  return authorIds.length > 0 || viewerId === undefined ? authorIds : [viewerId];
+}
+
 /** Whose eyes a call is answered for. */
 export function viewerIdOf(ctx: Pick<HandlerContext, "values">): ViewerId {
   const { viewerId } = callOf(ctx);

@@ -7,7 +7,9 @@ import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
 import { maySeePost, mayWrite } from "./audience.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
 import { degradedTotal } from "./degraded-metrics.ts";
-import { mustBeOpen, type Standings, standingReader, viewerIdOf } from "./standing.ts";
+
+import { askedAbout, mustBeOpen, type Standings, standingReader, viewerIdOf } from "./standing.ts";
+
 import { trusting } from "./trust.ts";
 
 type Needs = {
@@ -39,21 +41,32 @@ export function visiblePosts({ redis, post, graph }: Needs) {
 
   async function find(postId: bigint, ctx: Context): Promise<Card | undefined> {
     const viewerId = viewerIdOf(ctx);
-    const card = (await cardsOf([postId], within(ctx))).get(postId);
-    if (card === undefined || card.deleted) return undefined;
-    const known = await standings(viewerId, [card.authorId], within(ctx));
-    return maySeePost(viewerId, card, known.get(card.authorId)) ? card : undefined;
+    const { cards: found, kept } = await cardsOf([postId], within(ctx));
+    const card = found.get(postId);
+    const known = await standings(viewerId, askedAbout(viewerId, card === undefined ? [] : [card]), within(ctx));
+    if (card !== undefined && maySeePost(viewerId, card, known.get(card.authorId))) return card;
+    await lookAgain(kept, ctx);
+    return undefined;
   }
 
-  /** Cards of many posts, by as many round trips as of one. */
-  async function cardsOf(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, Card>> {
-    const kept = await keptCards(postIds).catch((reason: unknown) => {
+  /** Cards of many posts, by as many round trips as of one, and the posts whose cards Redis had. */
+  async function cardsOf(postIds: readonly bigint[], options: CallOptions) {
+    const known = await keptCards(postIds).catch((reason: unknown) => {
       if (!isRedisAway(reason)) throw reason;
       degradedTotal.inc({ what: "card" });
       return new Map<bigint, Card>();
     });
-    const missing = postIds.filter((id) => !kept.has(id));
-    return missing.length === 0 ? kept : new Map([...kept, ...(await cardsByTruth(post, missing, options))]);
+    const [kept, missing] = [[...known.keys()], postIds.filter((id) => !known.has(id))];
+    if (missing.length === 0) return { cards: known, kept };
+    return { cards: new Map([...known, ...(await cardsByTruth(post, missing, options))]), kept };
+  }
+
+  /**
+   * Asks truth for posts that are hidden by what Redis has. For a post that never was truth is asked because Redis has nothing:
+   * so both refusals take the same steps, and time does not tell them apart.
+   */
+  async function lookAgain(hidden: readonly bigint[], ctx: Context): Promise<void> {
+    if (hidden.length > 0) await cardsByTruth(post, hidden, within(ctx));
   }
 
   return {
@@ -63,11 +76,15 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlySet<bigint>> {
       if (postIds.length === 0) return new Set();
       const viewerId = viewerIdOf(ctx);
-      const known = await cardsOf(postIds, within(ctx));
-      const authorIds = [...known.values()].map(({ authorId }) => authorId);
-      const stands = await standings(viewerId, authorIds, within(ctx));
+      const { cards: known, kept } = await cardsOf(postIds, within(ctx));
+      const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
       const maySee = (card: Card) => maySeePost(viewerId, card, stands.get(card.authorId));
-      return new Set([...known].flatMap(([id, card]) => (maySee(card) ? [id] : [])));
+      const seen = new Set([...known].flatMap(([id, card]) => (maySee(card) ? [id] : [])));
+      await lookAgain(
+        kept.filter((id) => !seen.has(id)),
+        ctx,
+      );
+      return seen;
     },
 
     /** How people stand to the viewer of a call: whose comments and likes they meet. */
@@ -86,12 +103,17 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     /** The same for who would hang something on it: PERMISSION_DENIED where the viewer's own account is not open. */
     async requireToWrite(postId: bigint, ctx: Context): Promise<Card> {
       const viewerId = BigInt(viewerOf(ctx));
-      const card = (await cardsOf([postId], within(ctx))).get(postId);
-      const authorIds = card === undefined ? [] : [card.authorId];
-      const known = await standings(viewerId, [viewerId, ...authorIds], within(ctx));
+      const { cards: found, kept } = await cardsOf([postId], within(ctx));
+      const card = found.get(postId);
+      const known = await standings(
+        viewerId,
+        [viewerId, ...askedAbout(viewerId, card === undefined ? [] : [card])],
+        within(ctx),
+      );
       mayWrite(known.get(viewerId));
-      if (card === undefined || !maySeePost(viewerId, card, known.get(card.authorId))) throw notFound("post");
-      return card;
+      if (card !== undefined && maySeePost(viewerId, card, known.get(card.authorId))) return card;
+      await lookAgain(kept, ctx);
+      throw notFound("post");
     },
   };
 }

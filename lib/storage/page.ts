@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { invalid, problem } from "#lib/mesh/errors.ts";
-import { keyring } from "#lib/mesh/keyring.ts";
+import { keyring, sealMacBytes } from "#lib/mesh/keyring.ts";
 
 /** A page nobody asked the size of. */
 const pageSizeDefault = 20;
@@ -14,34 +14,36 @@ export function pageSizeOf(asked: number): number {
   return asked;
 }
 
-const formatVersion = 1;
-const macBytes = 16;
+/** Second: the first had its place in the clear. */
+const formatVersion = 2;
+const placeBytes = 8;
 
 /**
  * Page tokens: where a page ended, signed and bound to the list (`scope`) and the viewer it was made for. Position is
- * the id of the last item examined, so pages neither skip nor repeat under inserts and deletes. They do not run out:
- * keys are rotated instead.
+ * the id of the last item examined, so pages neither skip nor repeat under inserts and deletes; the viewer may have to know
+ * nothing of that item, so it is hidden. They do not run out: keys are rotated instead.
  */
 export function pageTokens(key: string) {
   const keys = keyring(key, "CURSOR_KEY");
-  const partsOf = (body: Buffer, scope: string, viewerId: string) => [`${scope}\n${viewerId}\n`, body];
 
   return {
     encode(before: bigint, scope: string, viewerId = ""): string {
-      const body = Buffer.alloc(9);
-      body.writeUInt8(formatVersion, 0);
-      body.writeBigUInt64BE(before, 1);
-      return Buffer.concat([body, keys.sign(partsOf(body, scope, viewerId), macBytes)]).toString("base64url");
+      const place = Buffer.alloc(placeBytes);
+      place.writeBigUInt64BE(before);
+      const sealed = keys.seal(place, `${scope}\n${viewerId}`);
+      return Buffer.concat([Buffer.of(formatVersion), sealed]).toString("base64url");
     },
 
     /** The id to go on below; undefined for the first page; INVALID_ARGUMENT `invalid-cursor` for anything not ours. */
     decode(token: string, scope: string, viewerId = ""): bigint | undefined {
       if (token === "") return undefined;
       const bytes = Buffer.from(token, "base64url");
-      const body = bytes.subarray(0, 9);
-      if (bytes.length !== 9 + macBytes || bytes.toString("base64url") !== token) throw invalidCursor();
-      if (!keys.verify(partsOf(body, scope, viewerId), bytes.subarray(9), macBytes)) throw invalidCursor();
-      return body.readBigUInt64BE(1);
+      if (bytes.length !== 1 + placeBytes + sealMacBytes || bytes.toString("base64url") !== token)
+        throw invalidCursor();
+      if (bytes[0] !== formatVersion) throw invalidCursor();
+      const place = keys.open(bytes.subarray(1), `${scope}\n${viewerId}`);
+      if (place === undefined) throw invalidCursor();
+      return place.readBigUInt64BE();
     },
   };
 }

@@ -28,7 +28,8 @@ export function isSpellable(method: DescMethodUnary, request: JsonObject): boole
   return names.every((name) => /^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+$/.test(String(request[name] ?? "")));
 }
 
-function spell(method: DescMethodUnary, request: JsonObject): { verb: string; path: string; body?: string } {
+/** A request as its annotation spells it. */
+export function spell(method: DescMethodUnary, request: JsonObject): { verb: string; path: string; body?: string } {
   const { pattern, body } = getOption(method, http);
   const rest = new Map<string, JsonValue>(Object.entries(request));
   const path = String(pattern.value).replace(/\{(\w+)\}/g, (_, name: string) => {

@@ -1,4 +1,11 @@
-import { type DescMethodUnary, type JsonObject, type Message, toJson } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethod,
+  type DescMethodUnary,
+  type JsonObject,
+  type Message,
+  toJson,
+} from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { explain } from "#lib/mesh/errors.ts";
 
@@ -30,9 +37,9 @@ export const headersOf = ({ token, key }: Head): Record<string, string> => ({
   ...(key !== undefined && { "idempotency-key": key }),
 });
 
-export const answered = (method: DescMethodUnary, message: Message, replayed: boolean): Outcome => ({
+export const answered = (method: DescMethod, message: Message | undefined, replayed: boolean): Outcome => ({
   ok: true,
-  message: toJson(method.output, message, { alwaysEmitImplicit: true }) as JsonObject,
+  message: toJson(method.output, message ?? create(method.output), { alwaysEmitImplicit: true }) as JsonObject,
   replayed,
 });
 

@@ -11,7 +11,7 @@ export type Keys = {
   access: { private: JsonWebKey; public: JsonWebKey };
   /** Signs the tokens that name the viewer inside the mesh. */
   internal: string;
-  /** Signs page tokens. */
+  /** Signs page tokens and hides what they hold. */
   cursor: string;
 };
 

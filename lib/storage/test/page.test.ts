@@ -63,6 +63,21 @@ test("a page token that was touched is refused", () => {
   }
 });
 
+test("a page token tells nothing of its place, and is good under every key of the ring", () => {
+  const [old, next] = [randomBytes(32), randomBytes(32)].map((key) => key.toString("base64url")) as [string, string];
+  const places = Array.from({ length: 200 }, () => newId());
+  const texts = places.map((place) => pageTokens(old).encode(place, "home", "7"));
+  for (const [nth, place] of places.entries()) {
+    const bytes = Buffer.from(texts[nth] as string, "base64url");
+    const clear = Buffer.alloc(8);
+    clear.writeBigUInt64BE(place);
+    // Ids of one moment begin alike; what hides them does not.
+    assert.ok(!bytes.includes(clear.subarray(0, 4)), texts[nth]);
+    assert.equal(pageTokens(`${next},${old}`).decode(texts[nth] as string, "home", "7"), place);
+  }
+  assert.equal(new Set(texts.map((text) => text.slice(0, 6))).size, texts.length);
+});
+
 test("a page size is 1 to 100, 20 where it is not said, never clamped", () => {
   assert.deepEqual([0, 1, 20, 100].map(pageSizeOf), [20, 1, 20, 100]);
   for (const asked of [-1, 101, 1e9])

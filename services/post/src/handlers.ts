@@ -4,8 +4,10 @@ import type { Audience, PostService, ImportedPost as SentImport } from "#gen/ske
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
+
 import { maySeePost } from "#lib/readmodel/audience.ts";
-import { mustBeOpen, type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
+import { askedAbout, mustBeOpen, type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
+
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Statements } from "#lib/storage/mysql.ts";
@@ -51,8 +53,7 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
     async batchGetPosts(req, ctx) {
       const { ids, posts } = await load(req.postIds);
       const viewerId = viewerIdOf(ctx);
-      const authorIds = [...posts.values()].map(({ authorId }) => authorId);
-      const known = await standings(viewerId, authorIds, within(ctx));
+      const known = await standings(viewerId, askedAbout(viewerId, posts.values()), within(ctx));
       const maySee = (post: StoredPost) => maySeePost(viewerId, post, known.get(post.authorId));
       return { posts: ids.map((id) => slotOf(posts.get(id), maySee)) };
     },

@@ -1,0 +1,205 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
+import { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
+import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
+import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
+import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
+import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import * as rules from "./rules.ts";
+import { listOf, type Place, postOf, type Row, row, userOf } from "./table.ts";
+import { audiences, owners, password } from "./world.ts";
+
+const user = (place: Place) => ({ userId: userOf(place) });
+const post = (place: Place) => ({ postId: postOf(place) });
+const list = (place: Place) => ({ listId: listOf(place) });
+const subject = (place: Place) => ({ subject: { kind: "SUBJECT_KIND_POST", id: postOf(place) } });
+const comment = (place: Place) => ({
+  commentId: place.world.comments.get(`${rules.commenterOf(place)} on ${place.owner} ${place.audience}`) ?? "",
+});
+const one =
+  (name: "fan" | "asker") =>
+  ({ world }: Place) => ({ userId: world.people.get(name) ?? "" });
+const some = ({ world, owner }: Place) => ({
+  userIds: ([owner, "fan", "leaver", "foe"] as const).map((name) => world.people.get(name) ?? ""),
+});
+/** All posts of an owner, in the order of the audiences. */
+const postsOf = (place: Place) => audiences.map((audience) => postOf({ ...place, audience }));
+const none = () => ({});
+const key = ({ nth }: Place) => `key-${nth}`;
+
+/** Every RPC inside the mesh, in the order in which they are asked. */
+export const internalRows: readonly Row[] = [
+  ...graphReads(),
+  ...peopleReads(),
+  ...postReads(),
+  ...additions(),
+  ...relations(),
+  ...endings(),
+  ...operators(),
+];
+
+function graphReads(): Row[] {
+  const { method: relation } = RelationService;
+  const asked = ({ viewer }: { viewer: string }) => (viewer === "owner" ? ["requested", "asker"] : []);
+  const sent = ({ viewer }: { viewer: string }) => (viewer === "requested" ? [...owners] : []);
+  const blocks = ({ viewer }: { viewer: string }) =>
+    viewer === "owner" ? ["blocked"] : viewer === "blocker" ? [...owners] : [];
+  const mutes = ({ viewer }: { viewer: string }) =>
+    viewer === "owner" ? ["muted"] : viewer === "muted" ? [...owners] : [];
+  const pair = (place: Place) => ({ followerId: place.world.people.get("fan") ?? "", followeeId: userOf(place) });
+  return [
+    row(GraphService.method.listFollowers, rules.followsVisible(rules.allFollowers, true), user),
+    row(GraphService.method.listFollowing, rules.followsVisible(rules.theFan, true), user),
+    row(GraphService.method.batchGetAccounts, rules.accountsVisible, some),
+    row(GraphService.method.getFollowSet, rules.service, user),
+    row(GraphService.method.getFollow, rules.service, pair),
+    row(GraphService.method.scanFollowers, rules.service, user),
+    row(GraphService.method.batchGetStandings, rules.service, some),
+    row(relation.listFollowRequests, rules.own("people", asked), none),
+    row(relation.listSentFollowRequests, rules.own("people", sent), none),
+    row(relation.listBlocks, rules.own("people", blocks), none),
+    row(
+      relation.listMutuals,
+      rules.own("people", ({ viewer }) => (viewer === "owner" ? ["fan"] : [])),
+      none,
+    ),
+    row(relation.listFamiliarFollowers, rules.followsVisible(rules.theFan, false), user),
+    row(relation.batchGetRelationships, rules.relationship, (at) => ({ userIds: [userOf(at)] }), {
+      shown: ({ relationships }) => rules.flagsIn(relationships),
+    }),
+    row(MuteService.method.listMutes, rules.own("people", mutes), none),
+    row(MuteService.method.listMutedWords, rules.anyoneSignedIn, none),
+    row(MuteService.method.getMutedThreads, rules.service, (at) => ({ ...user(at), postIds: postsOf(at) })),
+    row(
+      ListService.method.listLists,
+      rules.own("lists", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
+      none,
+    ),
+    row(ListService.method.listListMembers, rules.ownersOnly("people", rules.theFan), list),
+    row(AccountService.method.getAccount, rules.anyoneSignedIn, none),
+  ];
+}
+
+function peopleReads(): Row[] {
+  // The operator's commands find everybody.
+  const trusted = ["operator"];
+  return [
+    row(UserService.method.getUser, rules.accountVisible, (at) => ({ user: userOf(at) }), { trusted }),
+    row(UserService.method.batchGetUsers, rules.accountsVisible, some, { trusted }),
+    row(UserService.method.batchGetAuthorVersions, rules.service, some),
+  ];
+}
+
+function postReads(): Row[] {
+  // A feed has decided already, in the read that asks.
+  const trusted = ["feed"];
+  const counted = (counts: readonly number[], { owner }: Place) =>
+    audiences.flatMap((audience, nth) => (Number(counts[nth]) > 0 ? [`${owner} ${audience}`] : []));
+  const likes = ({ likes: all }: JsonObject, place: Place) =>
+    counted(
+      (all as { count: string }[]).map(({ count }) => Number(count)),
+      place,
+    );
+  const comments = ({ counts }: JsonObject, place: Place) => counted((counts as string[]).map(Number), place);
+  const subjects = (at: Place) => ({ subjects: postsOf(at).map((id) => ({ kind: "SUBJECT_KIND_POST", id })) });
+  return [
+    row(PostService.method.batchGetPosts, rules.postsVisible, (at) => ({ postIds: postsOf(at) })),
+    row(PostService.method.batchGetCards, rules.service, (at) => ({ postIds: postsOf(at) })),
+    row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
+    row(PostService.method.batchListActivities, rules.service, (at) => ({ authorIds: [userOf(at)], limit: 10 })),
+    row(LikeService.method.listLikes, rules.likersVisible, subject),
+    row(LikeService.method.batchGetLikes, rules.postsVisible, subjects, { shown: likes, trusted }),
+    row(LikeService.method.getLikedSet, rules.service, user),
+    row(CommentService.method.listComments, rules.commentsVisible, post),
+    row(CommentService.method.getComment, rules.commentVisible, comment),
+    row(CommentService.method.batchGetCommentCounts, rules.postsVisible, (at) => ({ postIds: postsOf(at) }), {
+      shown: comments,
+      trusted,
+    }),
+    row(FeedService.method.listHomeFeed, rules.homeFeed, none),
+    row(FeedService.method.listAuthorFeed, rules.postsVisible, (at) => ({ authorId: userOf(at) })),
+  ];
+}
+
+function additions(): Row[] {
+  const changes = { changes: "little" };
+  const named = ({ world, nth }: Place) => `${world.prefix}_${nth}`;
+  const said = (at: Place) => ({ text: named(at), idempotencyKey: key(at) });
+  const signIn = ({ world, nth }: Place) => ({ username: `${world.prefix}x${nth}`, password });
+  const logIn = ({ world, owner }: Place) => ({ username: `${world.prefix}_${owner}`, password });
+  return [
+    row(UserService.method.register, rules.anyone, signIn, changes),
+    row(UserService.method.logIn, rules.anyone, logIn, changes),
+    row(GraphService.method.createAccount, rules.service, one("fan"), changes),
+    row(LikeService.method.unlike, rules.writeUnderPost, subject, changes),
+    row(
+      LikeService.method.like,
+      rules.writeUnderPost,
+      (at) => ({ ...subject(at), reaction: "REACTION_LIKE" }),
+      changes,
+    ),
+    row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), ...said(at) }), changes),
+    // Graph knows no posts: who may see one is decided before it is asked, and the mute of what one cannot see is one's own.
+    row(MuteService.method.muteThread, rules.openAccount, post, changes),
+    row(MuteService.method.unmuteThread, rules.ending, post, changes),
+    row(MuteService.method.muteWord, rules.openAccount, () => ({ word: "zebra" }), changes),
+    row(MuteService.method.unmuteWord, rules.ending, () => ({ word: "zebra" }), changes),
+    row(
+      ListService.method.createList,
+      rules.openAccount,
+      (at) => ({ name: named(at), idempotencyKey: key(at) }),
+      changes,
+    ),
+    row(ListService.method.renameList, rules.ownersOnlyToChange, (at) => ({ ...list(at), name: "other" }), changes),
+    row(
+      ListService.method.addListMember,
+      rules.ownersOnlyToChange,
+      (at) => ({ ...list(at), ...one("fan")(at) }),
+      changes,
+    ),
+    row(RelationService.method.acceptFollowRequest, rules.answering, one("asker"), changes),
+    row(RelationService.method.declineFollowRequest, rules.ending, one("asker"), changes),
+    row(RelationService.method.removeFollower, rules.ending, one("asker"), changes),
+    row(PostService.method.createPost, rules.openAccount, said, changes),
+  ];
+}
+
+function relations(): Row[] {
+  return [
+    row(GraphService.method.followUser, rules.following, user, { changes: "relations" }),
+    row(GraphService.method.unfollowUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(MuteService.method.muteUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(MuteService.method.unmuteUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(RelationService.method.blockUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(RelationService.method.unblockUser, rules.aboutAccount, user, { changes: "relations" }),
+  ];
+}
+
+function endings(): Row[] {
+  const member = (at: Place) => ({ ...list(at), ...one("fan")(at) });
+  const close = () => ({ state: "ACCOUNT_STATE_DEACTIVATED" });
+  return [
+    row(CommentService.method.deleteComment, rules.authorsOnly, comment, { changes: "all" }),
+    row(PostService.method.deletePost, rules.authorsOnly, post, { changes: "all" }),
+    row(ListService.method.removeListMember, rules.ownersOnlyToChange, member, { changes: "all" }),
+    row(ListService.method.deleteList, rules.ending, list, { changes: "all" }),
+    row(AccountService.method.updateAccount, rules.openAccount, () => ({ private: true }), { changes: "all" }),
+    row(AccountService.method.setOwnState, rules.openAccount, close, { changes: "all" }),
+  ];
+}
+
+function operators(): Row[] {
+  const explained = (place: Place) => ({ viewerId: userOf(place), ...post({ ...place, audience: "ONLY_ME" }) });
+  const state = (at: Place) => ({ ...one("asker")(at), state: "ACCOUNT_STATE_ACTIVE" });
+  return [
+    row(FeedService.method.explainPost, rules.operator, explained),
+    row(GraphService.method.importFollows, rules.operator, none),
+    row(GraphService.method.setAccountState, rules.operator, state),
+    row(UserService.method.importUsers, rules.operator, none),
+    row(PostService.method.importPosts, rules.operator, none),
+  ];
+}

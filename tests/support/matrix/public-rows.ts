@@ -1,0 +1,128 @@
+import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
+import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
+import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
+import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
+import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
+import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
+import { PostService } from "#gen/skein/api/v1/post_pb.ts";
+import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { UserService } from "#gen/skein/api/v1/user_pb.ts";
+import * as rules from "./rules.ts";
+import { listOf, type Place, postOf, type Row, row, userOf } from "./table.ts";
+import { owners, password } from "./world.ts";
+
+const user = (place: Place) => ({ user: userOf(place) });
+const post = (place: Place) => ({ post: postOf(place) });
+const comment = (place: Place) => ({
+  comment: place.world.comments.get(`${rules.commenterOf(place)} on ${place.owner} ${place.audience}`) ?? "",
+});
+const one =
+  (name: "fan" | "asker") =>
+  ({ world }: Place) => ({ user: world.people.get(name) ?? "" });
+const none = () => ({});
+
+/** Every public RPC, in the order in which they are asked. */
+export const publicRows: readonly Row[] = [...reads(), ...additions(), ...relations(), ...endings()];
+
+function reads(): Row[] {
+  const { method: relation } = RelationService;
+  const asked = ({ viewer }: { viewer: string }) => (viewer === "owner" ? ["requested", "asker"] : []);
+  const sent = ({ viewer }: { viewer: string }) => (viewer === "requested" ? [...owners] : []);
+  const blocks = ({ viewer }: { viewer: string }) =>
+    viewer === "owner" ? ["blocked"] : viewer === "blocker" ? [...owners] : [];
+  const mutes = ({ viewer }: { viewer: string }) =>
+    viewer === "owner" ? ["muted"] : viewer === "muted" ? [...owners] : [];
+  return [
+    row(UserService.method.getUser, rules.accountVisible, user),
+    row(UserService.method.listFollowers, rules.followsVisible(rules.allFollowers, true), user),
+    row(UserService.method.listFollowing, rules.followsVisible(rules.theFan, true), user),
+    row(PostService.method.getPost, rules.postVisible, post),
+    row(PostService.method.listUserPosts, rules.postsOfFound, user),
+    row(LikeService.method.listPostLikes, rules.likersVisible, post),
+    row(CommentService.method.listComments, rules.commentsVisible, post),
+    row(CommentService.method.getComment, rules.commentVisible, comment),
+    row(FeedService.method.listHomeFeed, rules.homeFeed, none),
+    row(relation.listFollowRequests, rules.own("people", asked), none),
+    row(relation.listSentFollowRequests, rules.own("people", sent), none),
+    row(relation.listBlocks, rules.own("people", blocks), none),
+    row(
+      relation.listMutuals,
+      rules.own("people", ({ viewer }) => (viewer === "owner" ? ["fan"] : [])),
+      none,
+    ),
+    row(relation.listFamiliarFollowers, rules.followsVisible(rules.theFan, false), user),
+    row(relation.batchGetRelationships, rules.relationship, (at) => ({ userIds: [userOf(at)] }), {
+      shown: ({ relationships }) => rules.flagsIn(relationships),
+    }),
+    row(MuteService.method.listMutes, rules.own("people", mutes), none),
+    row(MuteService.method.listMutedWords, rules.anyoneSignedIn, none),
+    row(
+      ListService.method.listLists,
+      rules.own("lists", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
+      none,
+    ),
+    row(ListService.method.listListMembers, rules.ownersOnly("people", rules.theFan), (at) => ({ list: listOf(at) })),
+    row(AccountService.method.getAccount, rules.anyoneSignedIn, none),
+  ];
+}
+
+/** What adds something that no other row looks at. */
+function additions(): Row[] {
+  const changes = { changes: "little" };
+  const named = ({ world, nth }: Place) => `${world.prefix}_${nth}`;
+  const signIn = ({ world, nth }: Place) => ({ username: `${world.prefix}x${nth}`, password });
+  const logIn = ({ world, owner }: Place) => ({ username: `${world.prefix}_${owner}`, password });
+  const withFan = (at: Place) => ({ list: listOf(at), ...one("fan")(at) });
+  return [
+    row(AuthService.method.register, rules.anyone, signIn, changes),
+    row(AuthService.method.logIn, rules.anyone, logIn, changes),
+    row(LikeService.method.unlikePost, rules.writeUnderPost, post, changes),
+    row(LikeService.method.likePost, rules.writeUnderPost, post, changes),
+    row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), text: named(at) }), changes),
+    row(MuteService.method.muteThread, rules.writeAfterReading, post, changes),
+    row(MuteService.method.unmuteThread, rules.ending, post, changes),
+    row(MuteService.method.muteWord, rules.openAccount, () => ({ word: "zebra" }), changes),
+    row(MuteService.method.unmuteWord, rules.ending, () => ({ word: "zebra" }), changes),
+    row(ListService.method.createList, rules.openAccount, (at) => ({ name: named(at) }), changes),
+    row(
+      ListService.method.renameList,
+      rules.ownersOnlyToChange,
+      (at) => ({ list: listOf(at), name: "other" }),
+      changes,
+    ),
+    row(ListService.method.addListMember, rules.ownersOnlyToChange, withFan, changes),
+    row(RelationService.method.acceptFollowRequest, rules.answering, one("asker"), changes),
+    row(RelationService.method.declineFollowRequest, rules.ending, one("asker"), changes),
+    row(RelationService.method.removeFollower, rules.ending, one("asker"), changes),
+    row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
+  ];
+}
+
+/** What changes how a viewer and an owner stand, but never whether the viewer finds the owner. */
+function relations(): Row[] {
+  return [
+    row(UserService.method.followUser, rules.following, user, { changes: "relations" }),
+    row(UserService.method.unfollowUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(MuteService.method.muteUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(MuteService.method.unmuteUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(RelationService.method.blockUser, rules.aboutAccount, user, { changes: "relations" }),
+    row(RelationService.method.unblockUser, rules.aboutAccount, user, { changes: "relations" }),
+  ];
+}
+
+/** What ends things, the smallest first. */
+function endings(): Row[] {
+  const changes = { changes: "all" };
+  const member = (at: Place) => ({ list: listOf(at), ...one("fan")(at) });
+  return [
+    row(CommentService.method.deleteComment, rules.authorsOnly, comment, changes),
+    row(PostService.method.deletePost, rules.authorsOnly, post, changes),
+    row(ListService.method.removeListMember, rules.ownersOnlyToChange, member, changes),
+    row(ListService.method.deleteList, rules.ending, (at) => ({ list: listOf(at) }), changes),
+    row(AccountService.method.updateAccount, rules.openAccount, () => ({ private: true }), changes),
+    row(AccountService.method.deactivateAccount, rules.openAccount, none, changes),
+    row(AccountService.method.reactivateAccount, rules.openAccount, none, changes),
+    row(AccountService.method.deleteAccount, rules.openAccount, none, changes),
+  ];
+}

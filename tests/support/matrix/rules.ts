@@ -1,0 +1,205 @@
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { Sight } from "./sight.ts";
+import { type AudienceName, followers, type Name, type Owner, type Viewer } from "./world.ts";
+
+/** Somebody looking at something: who, at whose, and at which post where it is about one. */
+export type Look = {
+  readonly viewer: Viewer;
+  readonly owner: Owner;
+  readonly audience: AudienceName;
+  readonly sight: Sight;
+};
+
+/** What a call must answer: OK and, where an answer shows things, exactly these of the world; or this refusal. */
+export type Due = { readonly shows: readonly string[] | undefined } | { readonly reason: string };
+
+/** One rule of the table. `about`: one call for each owner, or for each of their posts; `lists` what is shown. */
+export type Rule = {
+  readonly name: string;
+  readonly about: "owner" | "post";
+  readonly lists: "posts" | "people" | "comments" | "lists" | "nothing";
+  due(look: Look): Due;
+};
+
+const ok: Due = { shows: undefined };
+const shows = (names: readonly string[]): Due => ({ shows: names });
+const refused = (reason: string): Due => ({ reason });
+const absent = refused("not-found");
+const itself = refused("validation");
+
+/** Nobody who is not signed in. */
+const signedIn =
+  (due: Rule["due"]): Rule["due"] =>
+  (look) =>
+    look.viewer === "anonymous" ? refused("unauthenticated") : due(look);
+/** Nor whose account is not open. */
+const write = (due: Rule["due"]): Rule["due"] =>
+  signedIn((look) => (look.viewer === "suspended" ? refused("account-suspended") : due(look)));
+
+type Lists = Rule["lists"];
+const aboutOwner = (name: string, due: Rule["due"], lists: Lists = "nothing"): Rule => ({
+  name,
+  about: "owner",
+  lists,
+  due,
+});
+const aboutPost = (name: string, due: Rule["due"], lists: Lists = "nothing"): Rule => ({
+  name,
+  about: "post",
+  lists,
+  due,
+});
+
+const seesPost = ({ sight, viewer, owner, audience }: Look) => sight.posts(viewer, owner).includes(audience);
+const met = ({ sight, viewer, owner }: Look, names: readonly Name[]) =>
+  names.filter((name) => sight.meets(viewer, owner, name));
+const postName = ({ owner, audience }: Look) => `${owner} ${audience}`;
+/** Who said and liked something under a post. */
+const under = ({ owner, audience }: Look): readonly Name[] =>
+  audience === "ONLY_ME" ? [owner] : audience === "PUBLIC" ? ["fan", "leaver", "foe"] : ["fan"];
+
+export const anyone = aboutOwner("anyone", () => ok);
+export const anyoneSignedIn = aboutOwner(
+  "signed-in",
+  signedIn(() => ok),
+);
+export const openAccount = aboutOwner(
+  "open-account",
+  write(() => ok),
+);
+
+/** One's own: the names that each viewer finds in it. */
+export const own = (lists: Lists, names: (look: Look) => readonly string[]): Rule =>
+  aboutOwner(
+    "own",
+    signedIn((look) => shows(names(look))),
+    lists,
+  );
+/** Something that its owner alone has. */
+export const ownersOnly = (lists: Lists = "nothing", names?: (look: Look) => readonly string[]): Rule =>
+  aboutOwner(
+    "owner-only",
+    signedIn((look) => (look.viewer === "owner" ? (names ? shows(names(look)) : ok) : absent)),
+    lists,
+  );
+export const ownersOnlyToChange = aboutOwner(
+  "owner-only-write",
+  write(({ viewer }) => (viewer === "owner" ? ok : absent)),
+);
+
+export const accountVisible = aboutOwner(
+  "account-visible",
+  ({ sight, viewer, owner }) => (sight.finds(viewer, owner, owner) ? shows([owner]) : absent),
+  "people",
+);
+export const accountsVisible = aboutOwner(
+  "accounts-visible",
+  ({ sight, viewer, owner }) =>
+    shows(([owner, "fan", "leaver", "foe"] as const).filter((name) => sight.finds(viewer, owner, name))),
+  "people",
+);
+/** Somebody's list of people, for who may see whom they follow. */
+export const followsVisible = (names: (look: Look) => readonly Name[], isPublic: boolean): Rule => {
+  const due: Rule["due"] = (look) =>
+    look.sight.follows(look.viewer, look.owner, look.owner) ? shows(met(look, names(look))) : absent;
+  return aboutOwner("follows-visible", isPublic ? due : signedIn(due), "people");
+};
+export const allFollowers = (): readonly Name[] => followers;
+export const theFan = (): readonly Name[] => ["fan"];
+
+/** The posts of an owner that a viewer may see; there are none of an account that they do not find. */
+export const postsOfFound = aboutOwner(
+  "posts-visible",
+  ({ sight, viewer, owner }) =>
+    sight.finds(viewer, owner, owner)
+      ? shows(sight.posts(viewer, owner).map((audience) => `${owner} ${audience}`))
+      : absent,
+  "posts",
+);
+/** The same asked by id: what is hidden is not there, and nothing is refused. */
+export const postsVisible = aboutOwner(
+  "posts-visible",
+  ({ sight, viewer, owner }) => shows(sight.posts(viewer, owner).map((audience) => `${owner} ${audience}`)),
+  "posts",
+);
+export const homeFeed = own("posts", ({ sight, viewer, owner }) => sight.home(viewer, owner));
+
+export const postVisible = aboutPost(
+  "post-visible",
+  (look) => (seesPost(look) ? shows([postName(look)]) : absent),
+  "posts",
+);
+export const likersVisible = aboutPost(
+  "post-visible",
+  (look) => (seesPost(look) ? shows(met(look, under(look))) : absent),
+  "people",
+);
+export const commentsVisible = aboutPost(
+  "post-visible",
+  (look) => (seesPost(look) ? shows(met(look, under(look)).map((name) => `${name} on ${postName(look)}`)) : absent),
+  "comments",
+);
+/** The one comment by the fan, or by the owner where nobody else may say anything. */
+export const commenterOf = ({ owner, audience }: Pick<Look, "owner" | "audience">): Name =>
+  audience === "ONLY_ME" ? owner : "fan";
+export const commentVisible = aboutPost(
+  "comment-visible",
+  (look) => (seesPost(look) ? shows([`${commenterOf(look)} on ${postName(look)}`]) : absent),
+  "comments",
+);
+export const writeUnderPost = aboutPost(
+  "post-visible-write",
+  write((look) => (seesPost(look) ? ok : absent)),
+);
+/** Whether there is such a post is said before who may write: it tells a suspended account what a read tells. */
+export const writeAfterReading = aboutPost(
+  "post-visible-write",
+  signedIn((look) => (seesPost(look) ? write(() => ok)(look) : absent)),
+);
+export const authorsOnly = aboutPost(
+  "owner-only-write",
+  write(({ viewer }) => (viewer === "owner" ? ok : absent)),
+);
+
+/** What somebody does about an account: nobody to themselves, and only about whom they find. */
+export const aboutAccount = aboutOwner(
+  "account-write",
+  write(({ sight, viewer, owner }) => (viewer === "owner" ? itself : sight.finds(viewer, owner, owner) ? ok : absent)),
+);
+export const following = aboutOwner(
+  "follow",
+  write((look) => (look.viewer === "blocker" ? refused("blocking") : aboutAccount.due(look))),
+);
+/** About somebody who asked both owners. */
+export const answering = aboutOwner(
+  "owner-only-write",
+  write(({ viewer }) => (viewer === "owner" ? ok : absent)),
+);
+/** What ends nothing where there is nothing. */
+export const ending = aboutOwner(
+  "open-account",
+  write(() => ok),
+);
+
+/** Between services, whoever is behind the call. */
+export const service = aboutOwner("service", () => ok);
+export const operator = aboutOwner("operator", () => ok);
+
+/** How each viewer stands to the owner, as they are told. Of who blocks them they hear nothing, nor whose friend they are. */
+const told: { readonly [V in Viewer]?: readonly string[] } = {
+  follower: ["following"],
+  friend: ["following"],
+  muted: ["following", "muting"],
+  suspended: ["following"],
+  requested: ["requested"],
+  blocker: ["blocking"],
+};
+export const relationship = aboutOwner(
+  "own",
+  signedIn(({ viewer }) => shows(told[viewer] ?? [])),
+  "people",
+);
+
+/** What is true of the first of some relationships. */
+export const flagsIn = (relationships: JsonValue | undefined): string[] =>
+  Object.entries((relationships as JsonObject[])[0] ?? {}).flatMap(([name, value]) => (value === true ? [name] : []));

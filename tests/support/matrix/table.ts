@@ -1,0 +1,32 @@
+import type { DescMethod, JsonObject } from "@bufbuild/protobuf";
+import type { Look, Rule } from "./rules.ts";
+import type { World } from "./world.ts";
+
+/** Where a call is made: in which world, about what, and the how manieth it is, for what must not come twice. */
+export type Place = Pick<Look, "owner" | "audience" | "viewer"> & { readonly world: World; readonly nth: number };
+
+/** One RPC of the table. */
+export type Row = {
+  readonly method: DescMethod;
+  readonly rule: Rule;
+  request(place: Place): JsonObject;
+  /** What the call changes: rows that say the same have a world to themselves, in which each may be asked again and again. */
+  readonly changes?: string;
+  /** Things of the world that an answer shows, where ids in it do not tell. */
+  shown?(answer: JsonObject, place: Place): string[];
+  /** Callers that may see everything: they decide themselves. */
+  readonly trusted?: readonly string[];
+};
+
+type More = Pick<Row, "changes" | "shown" | "trusted">;
+
+export const row = (method: DescMethod, rule: Rule, request: Row["request"], more: More = {}): Row => ({
+  method,
+  rule,
+  request,
+  ...more,
+});
+
+export const userOf = ({ world, owner }: Place): string => world.people.get(owner) ?? "";
+export const postOf = ({ world, owner, audience }: Place): string => world.posts.get(`${owner} ${audience}`) ?? "";
+export const listOf = ({ world, owner }: Place): string => world.lists.get(owner) ?? "";
