@@ -1,6 +1,9 @@
 import type { Log } from "#lib/mesh/log.ts";
 import { inTime } from "#lib/mesh/metrics.ts";
 
+/** What reads a few keys waits so long for Redis, then asks truth: a slow Redis must leave time for that. */
+export const readMs = 250;
+
 /** An answer from truth waits so long, twice, for Redis to take note of it: a slow Redis must not be worse than none. */
 const passingMs = 250;
 

@@ -4,12 +4,13 @@ import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { inTime } from "#lib/mesh/metrics.ts";
 import { turnstile } from "#lib/mesh/turnstile.ts";
-import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
+import type { Redis } from "#lib/storage/redis.ts";
 import { accountMarks, decodeAccountMark } from "./account.ts";
 import { mayWrite, type Standing, type ViewerId } from "./audience.ts";
 import { degradedTotal } from "./degraded-metrics.ts";
 import { followSets, tieSets } from "./families.ts";
 import { membersIn } from "./member-set.ts";
+import { readMs } from "./passing.ts";
 import { askTies, noTies, type Ties, tiesIn, wordsVersionIn } from "./tie.ts";
 import { trusting } from "./trust.ts";
 
@@ -98,8 +99,7 @@ export function standingReader(redis: Redis, graph: Client<typeof GraphService>)
   return async (viewerId: ViewerId, userIds: readonly bigint[], options: CallOptions): Promise<Standings> => {
     const ids = [...new Set(userIds)];
     if (ids.length === 0) return new Map();
-    const known = await kept(viewerId, ids).catch((reason: unknown) => {
-      if (!isRedisAway(reason)) throw reason;
+    const known = await inTime(readMs, () => kept(viewerId, ids)).catch(() => {
       degradedTotal.inc({ what: "standing" });
       return new Map<bigint, Standing>();
     });

@@ -3,11 +3,13 @@ import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { viewerOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
-import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
+import { inTime } from "#lib/mesh/metrics.ts";
+import type { Redis } from "#lib/storage/redis.ts";
 import { maySeePost, mayWrite } from "./audience.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
 import { degradedTotal } from "./degraded-metrics.ts";
 
+import { readMs } from "./passing.ts";
 import { askedAbout, mustBeOpen, type Standings, standingReader, viewerIdOf } from "./standing.ts";
 
 import { trusting } from "./trust.ts";
@@ -51,8 +53,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
 
   /** Cards of many posts, by as many round trips as of one, and the posts whose cards Redis had. */
   async function cardsOf(postIds: readonly bigint[], options: CallOptions) {
-    const known = await keptCards(postIds).catch((reason: unknown) => {
-      if (!isRedisAway(reason)) throw reason;
+    const known = await inTime(readMs, () => keptCards(postIds)).catch(() => {
       degradedTotal.inc({ what: "card" });
       return new Map<bigint, Card>();
     });

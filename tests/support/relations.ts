@@ -19,8 +19,7 @@ const changes = {
   follow,
   unfollow: ({ forbidden }, one, other) =>
     forbidden.alone([`f ${one.id} ${other.id}`], async () => {
-      await ok(one, "DELETE", `/v1/users/${other.id}/follow`);
-      forbidden.begins(`unfollowed ${one.id} ${other.id}`);
+      if (await ok(one, "DELETE", `/v1/users/${other.id}/follow`)) forbidden.begins(`unfollowed ${one.id} ${other.id}`);
     }),
   accept: ({ forbidden }, one, other) =>
     forbidden.alone([`f ${other.id} ${one.id}`], async () => {
@@ -31,8 +30,7 @@ const changes = {
     forbidden.alone([`f ${other.id} ${one.id}`], () => ok(one, "DELETE", `/v1/me/follow-requests/${other.id}`)),
   "remove follower": ({ forbidden }, one, other) =>
     forbidden.alone([`f ${other.id} ${one.id}`], async () => {
-      await ok(one, "DELETE", `/v1/me/followers/${other.id}`);
-      forbidden.begins(`unfollowed ${other.id} ${one.id}`);
+      if (await ok(one, "DELETE", `/v1/me/followers/${other.id}`)) forbidden.begins(`unfollowed ${other.id} ${one.id}`);
     }),
   block: ({ forbidden }, one, other) =>
     forbidden.alone(
