@@ -6,8 +6,8 @@ import { redeliver } from "./support/faults.ts";
 import { type Person, register } from "./support/person.ts";
 import { assertCounts, assertFeeds, type System, startSystem } from "./support/system.ts";
 
-/** Histories, operations of each, and who runs them at once. `HISTORIES=200` is the long run. */
-const histories = Number(process.env.HISTORIES ?? 60);
+/** Histories, operations of each, and who runs them at once. */
+const histories = Number(process.env.HISTORIES ?? 200);
 const operationsMin = 60;
 const operationsMax = 70;
 const people = 5;

@@ -75,6 +75,12 @@ export function viewerOf(ctx: { readonly values: ContextValues }): string {
   return viewerId;
 }
 
+/** The same as the number it is; undefined where nobody is signed in. */
+export function anyViewerIdOf(ctx: { readonly values: ContextValues }): bigint | undefined {
+  const { viewerId } = callOf(ctx);
+  return viewerId === undefined ? undefined : BigInt(viewerId);
+}
+
 /** Milliseconds left for the call; DEADLINE_EXCEEDED where there are none. */
 export function timeLeftMs(call: Call): number {
   const left = call.deadline - Date.now();

@@ -42,6 +42,10 @@ export function unavailable(what: string, cause?: unknown): ConnectError {
   return err;
 }
 
+/** Whether whoever was asked is away, or was too late. */
+export const isAway = (reason: unknown): boolean =>
+  reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.DeadlineExceeded);
+
 /** The reason and the fields an error carries, whether it was made here or came over the wire. */
 export function explain(err: ConnectError): { reason: string | undefined; violations: Violation[] } {
   const reason = detailOf(err, ErrorInfoSchema)?.reason;

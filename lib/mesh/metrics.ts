@@ -97,14 +97,18 @@ export async function serveMetrics({ host, port }: { host: string; port: number 
   };
 }
 
-/** What comes of some work, if it does in time. */
-export async function inTime<T>(ms: number, work: () => Promise<T>): Promise<T> {
+/** What comes of some work, if it does in time; `late` is what it fails with otherwise. */
+export async function inTime<T>(
+  ms: number,
+  work: () => Promise<T>,
+  late = (): Error => new Error(`no answer within ${ms} ms`),
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`no answer within ${ms} ms`)), ms);
+  const over = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(late()), ms);
   });
   try {
-    return await Promise.race([work(), late]);
+    return await Promise.race([work(), over]);
   } finally {
     clearTimeout(timer);
   }

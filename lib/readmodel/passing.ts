@@ -1,8 +1,18 @@
 import type { Log } from "#lib/mesh/log.ts";
 import { inTime } from "#lib/mesh/metrics.ts";
+import { isRedisAway, redisAway } from "#lib/storage/redis.ts";
+import { degradedTotal } from "./degraded-metrics.ts";
 
-/** What reads a few keys waits so long for Redis, then asks truth: a slow Redis must leave time for that. */
-export const readMs = 250;
+/** A few keys are waited for so long, then truth is asked: a slow Redis must leave time for that. */
+const readMs = 250;
+
+/** What Redis keeps, where it answers soon; undefined where it is away or slow, counted as `what`. */
+export const keptSoon = <T>(what: string, read: () => Promise<T>): Promise<T | undefined> =>
+  inTime(readMs, read, () => redisAway(`no answer within ${readMs} ms`)).catch((reason: unknown) => {
+    if (!isRedisAway(reason)) throw reason;
+    degradedTotal.inc({ what });
+    return undefined;
+  });
 
 /** An answer from truth waits so long, twice, for Redis to take note of it: a slow Redis must not be worse than none. */
 const passingMs = 250;

@@ -1,16 +1,15 @@
-import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
+import type { CallOptions, Client } from "@connectrpc/connect";
 import type { GraphService, Standing as SentStanding } from "#gen/skein/graph/v1/graph_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
-import { callOf } from "#lib/mesh/call.ts";
+import { isAway, unavailable } from "#lib/mesh/errors.ts";
 import { inTime } from "#lib/mesh/metrics.ts";
 import { turnstile } from "#lib/mesh/turnstile.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { accountMarks, decodeAccountMark } from "./account.ts";
 import { mayWrite, type Standing, type ViewerId } from "./audience.ts";
-import { degradedTotal } from "./degraded-metrics.ts";
 import { followSets, tieSets } from "./families.ts";
 import { membersIn } from "./member-set.ts";
-import { readMs } from "./passing.ts";
+import { keptSoon } from "./passing.ts";
 import { askTies, noTies, type Ties, tiesIn, wordsVersionIn } from "./tie.ts";
 import { trusting } from "./trust.ts";
 
@@ -99,10 +98,7 @@ export function standingReader(redis: Redis, graph: Client<typeof GraphService>)
   return async (viewerId: ViewerId, userIds: readonly bigint[], options: CallOptions): Promise<Standings> => {
     const ids = [...new Set(userIds)];
     if (ids.length === 0) return new Map();
-    const known = await inTime(readMs, () => kept(viewerId, ids)).catch(() => {
-      degradedTotal.inc({ what: "standing" });
-      return new Map<bigint, Standing>();
-    });
+    const known = (await keptSoon("standing", () => kept(viewerId, ids))) ?? new Map<bigint, Standing>();
     const missing = ids.filter((id) => !known.has(id));
     if (missing.length === 0) return known;
     return new Map([...known, ...(await atOnce(() => standingsByTruth(graph, viewerId, missing, options)))]);
@@ -119,7 +115,11 @@ const ownMs = 300;
  * by the writer's state, too, so what a suspended account writes in that moment is shown to nobody.
  */
 export async function mustBeOpen(standings: StandingReader, userId: bigint, options: CallOptions): Promise<void> {
-  const known = await inTime(ownMs, () => standings(undefined, [userId], options)).catch(() => undefined);
+  const ask = () => standings(undefined, [userId], options);
+  const known = await inTime(ownMs, ask, () => unavailable("graph")).catch((reason: unknown) => {
+    if (!isAway(reason)) throw reason;
+    return undefined;
+  });
   if (known !== undefined) mayWrite(known.get(userId));
 }
 
@@ -143,10 +143,4 @@ const untied: ReadonlyMap<bigint, Ties> = new Map();
 export function askedAbout(viewerId: ViewerId, things: Iterable<{ readonly authorId: bigint }>): bigint[] {
   const authorIds = [...things].map(({ authorId }) => authorId);
   return authorIds.length > 0 || viewerId === undefined ? authorIds : [viewerId];
-}
-
-/** Whose eyes a call is answered for. */
-export function viewerIdOf(ctx: Pick<HandlerContext, "values">): ViewerId {
-  const { viewerId } = callOf(ctx);
-  return viewerId === undefined ? undefined : BigInt(viewerId);
 }

@@ -1,17 +1,13 @@
 import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
-import { viewerOf, within } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
-import { inTime } from "#lib/mesh/metrics.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { maySeePost, mayWrite } from "./audience.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
-import { degradedTotal } from "./degraded-metrics.ts";
-
-import { readMs } from "./passing.ts";
-import { askedAbout, mustBeOpen, type Standings, standingReader, viewerIdOf } from "./standing.ts";
-
+import { keptSoon } from "./passing.ts";
+import { askedAbout, mustBeOpen, type Standings, standingReader } from "./standing.ts";
 import { trusting } from "./trust.ts";
 
 type Needs = {
@@ -42,7 +38,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
   }
 
   async function find(postId: bigint, ctx: Context): Promise<Card | undefined> {
-    const viewerId = viewerIdOf(ctx);
+    const viewerId = anyViewerIdOf(ctx);
     const { cards: found, kept } = await cardsOf([postId], within(ctx));
     const card = found.get(postId);
     const known = await standings(viewerId, askedAbout(viewerId, card === undefined ? [] : [card]), within(ctx));
@@ -53,10 +49,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
 
   /** Cards of many posts, by as many round trips as of one, and the posts whose cards Redis had. */
   async function cardsOf(postIds: readonly bigint[], options: CallOptions) {
-    const known = await inTime(readMs, () => keptCards(postIds)).catch(() => {
-      degradedTotal.inc({ what: "card" });
-      return new Map<bigint, Card>();
-    });
+    const known = (await keptSoon("card", () => keptCards(postIds))) ?? new Map<bigint, Card>();
     const [kept, missing] = [[...known.keys()], postIds.filter((id) => !known.has(id))];
     if (missing.length === 0) return { cards: known, kept };
     return { cards: new Map([...known, ...(await cardsByTruth(post, missing, options))]), kept };
@@ -76,7 +69,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     /** Which of some posts are there for the viewer of a call. */
     async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlySet<bigint>> {
       if (postIds.length === 0) return new Set();
-      const viewerId = viewerIdOf(ctx);
+      const viewerId = anyViewerIdOf(ctx);
       const { cards: known, kept } = await cardsOf(postIds, within(ctx));
       const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
       const maySee = (card: Card) => maySeePost(viewerId, card, stands.get(card.authorId));
@@ -90,7 +83,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
 
     /** How people stand to the viewer of a call: whose comments and likes they meet. */
     standings: (userIds: readonly bigint[], ctx: Context): Promise<Standings> =>
-      standings(viewerIdOf(ctx), userIds, within(ctx)),
+      standings(anyViewerIdOf(ctx), userIds, within(ctx)),
 
     /** PERMISSION_DENIED where the viewer's own account is not open. */
     mayWrite: (ctx: Context): Promise<void> => mustBeOpen(standings, BigInt(viewerOf(ctx)), within(ctx)),

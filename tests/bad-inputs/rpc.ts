@@ -22,8 +22,9 @@ const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
 /** Streams of one connection, opened at once and cut off, until the edge has had enough. */
 async function resets(world: World, count: number): Promise<void> {
   const session = http2.connect(world.system.edge);
+  // The edge may end it by a reset: an error, which `once` would take for a failure of the wait.
   session.on("error", () => {});
-  const closed = once(session, "close");
+  const closed = new Promise((done) => session.once("close", done));
   for (let n = 0; n < count && !session.destroyed; n++) {
     const stream = session.request({ ":path": "/v1/feed" });
     stream.on("error", () => {});

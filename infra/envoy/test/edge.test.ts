@@ -21,8 +21,6 @@ let envoy: Running;
 const seen: IncomingMessage[] = [];
 let hits = 0;
 const askedFor = (url: string): number => seen.filter((req) => req.url === url).length;
-/** Longer than one try; two of them are longer than the call may take. */
-const lateMs = 2_000;
 
 before(async () => {
   const addresses = await freeAddresses(4);
@@ -50,7 +48,10 @@ async function startBff({ port }: Address): Promise<Server> {
     seen.push(req);
     if (req.url?.includes("slow")) return;
     if (req.url?.includes("stuck") && askedFor(req.url) === 1) return;
-    if (req.url?.includes("late")) await new Promise((done) => setTimeout(done, lateMs));
+    if (req.url?.includes("late")) {
+      if (askedFor(req.url) > 1) return;
+      await until("the other BFF is asked, too", () => askedFor(req.url ?? "") > 1);
+    }
     if (req.url?.includes("reset")) return void req.socket.destroy();
     if (req.url?.includes("busy")) return void res.writeHead(503).end("busy");
     res.setHeader("content-type", "application/json");

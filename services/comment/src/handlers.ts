@@ -3,13 +3,12 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
-import { callOf, viewerOf } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
 import { mayMeet } from "#lib/readmodel/audience.ts";
 import { totalOf } from "#lib/readmodel/count.ts";
 import { metPage } from "#lib/readmodel/met-page.ts";
-import { viewerIdOf } from "#lib/readmodel/standing.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
@@ -58,7 +57,7 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       const before = pageTokens.decode(req.pageToken, scope);
       await posts.require(postId, ctx);
       const { page, next } = await metPage({
-        viewerId: viewerIdOf(ctx),
+        viewerId: anyViewerIdOf(ctx),
         before,
         size,
         read: async (from, limit) => (await store.list(postId, from, limit)).map(said),
@@ -75,7 +74,7 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       if (comment.deleted || (await posts.find(comment.postId, ctx)) === undefined) throw notFound("comment");
       const { authorId } = comment;
       const standing = (await posts.standings([authorId], ctx)).get(authorId);
-      if (!mayMeet(viewerIdOf(ctx), authorId, standing)) throw notFound("comment");
+      if (!mayMeet(anyViewerIdOf(ctx), authorId, standing)) throw notFound("comment");
       return { comment: shown(comment) };
     },
 

@@ -58,7 +58,7 @@ export function graphReadModel({ redis, store, readers, log }: Needs) {
       readers.obeyed(() => followSets.drop(redis, followerIds), call),
 
     /** The set from truth, left in the read model unless it changed meanwhile. Without Redis the answer is the same. */
-    loadFollows: (userId: bigint) => loadFollows(userId),
+    loadFollows,
 
     /** The same for what decides about some accounts: their marks, and a viewer's sets where Redis has none. */
     async loadStandings<T>(

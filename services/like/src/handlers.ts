@@ -2,11 +2,10 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type LikeService, Reaction, type Subject as SentSubject, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
-import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { totalOf } from "#lib/readmodel/count.ts";
 import { metPage } from "#lib/readmodel/met-page.ts";
-import { viewerIdOf } from "#lib/readmodel/standing.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
@@ -58,7 +57,7 @@ export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Nee
       const before = pageTokens.decode(req.pageToken, scope);
       await posts.require(subject.id, ctx);
       const { page, next } = await metPage({
-        viewerId: viewerIdOf(ctx),
+        viewerId: anyViewerIdOf(ctx),
         before,
         size,
         read: (from, limit) => store.list(subject, from, limit),

@@ -2,10 +2,10 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, type ServiceImpl } from "@connectrpc/connect";
 import { AccountState, type GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
-import { callOf, within } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
 import { maySeeAccount } from "#lib/readmodel/audience.ts";
-import { type StandingReader, viewerIdOf } from "#lib/readmodel/standing.ts";
+import type { StandingReader } from "#lib/readmodel/standing.ts";
 import { parseId } from "#lib/storage/id.ts";
 import type { Passwords } from "./handlers/password.ts";
 import { bioOf, displayNameOf, importedUsernameOf, lookupOf, passwordOf, usernameOf } from "./handlers/rules.ts";
@@ -95,7 +95,7 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
 
   /** Those of some users whom the viewer of a call may know of. The operator's commands find everybody. */
   async function seen(ids: readonly bigint[], ctx: Context): Promise<Map<bigint, StoredUser>> {
-    const viewerId = viewerIdOf(ctx);
+    const viewerId = anyViewerIdOf(ctx);
     const open = [...(await versions.load(ids))].filter(([, { state }]) => state === userState.open);
     if (callOf(ctx).caller === "operator") return new Map(open);
     // One always finds oneself, also while nobody says how accounts stand: a create shows its author.

@@ -4,6 +4,7 @@ import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { GetPostRecordResponse, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import { isAway } from "#lib/mesh/errors.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
 import type { Card } from "#lib/readmodel/card.ts";
 import type { MemberSet } from "#lib/readmodel/member-set.ts";
@@ -129,6 +130,3 @@ async function inBatches<T>(ids: readonly bigint[], ask: (batch: readonly bigint
 }
 
 const isNone = (reason: unknown): boolean => reason instanceof ConnectError && reason.code === Code.NotFound;
-
-const isAway = (reason: unknown): boolean =>
-  reason instanceof ConnectError && (reason.code === Code.Unavailable || reason.code === Code.DeadlineExceeded);

@@ -2,13 +2,14 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
+import { anyViewerIdOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { maySeeAccount } from "#lib/readmodel/audience.ts";
 import { idOf } from "#lib/storage/id.ts";
 import { marksOf } from "../read-model.ts";
 import type { StoredAccount } from "../store/accounts.ts";
 import { stranger } from "../store/relation.ts";
-import { anyViewerOf, askedByOperator, askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
+import { askedByOperator, askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
 import { batchOf, decidedFor, type Known, knownTo, relationshipOf } from "./standing.ts";
 
 const { ACTIVE, DEACTIVATED, SUSPENDED, GONE } = AccountState;
@@ -32,7 +33,7 @@ export function accountHandlers(needs: Needs) {
 
     async batchGetAccounts(req, ctx) {
       const ids = batchOf(req.userIds);
-      const viewerId = anyViewerOf(ctx);
+      const viewerId = anyViewerIdOf(ctx);
       const known = await knownTo(store, viewerId, ids, lateShards(ctx, "graph"));
       return {
         accounts: ids.map((id) => {

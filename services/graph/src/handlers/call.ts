@@ -6,7 +6,6 @@ import type { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import type { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
-import type { ViewerId } from "#lib/readmodel/audience.ts";
 import type { Statements } from "#lib/storage/mysql.ts";
 import type { PageTokens } from "#lib/storage/page.ts";
 import type { GraphReadModel } from "../read-model.ts";
@@ -29,12 +28,6 @@ export type GraphHandlers = ServiceImpl<typeof GraphService> &
   ServiceImpl<typeof AccountService>;
 
 export const viewerIdOf = (ctx: HandlerContext): bigint => BigInt(viewerOf(ctx));
-
-/** The person behind a call, where there is one. */
-export function anyViewerOf(ctx: HandlerContext): ViewerId {
-  const { viewerId } = callOf(ctx);
-  return viewerId === undefined ? undefined : BigInt(viewerId);
-}
 
 /**
  * The one way of every change that readers decide by: refused where they could not be told, committed, told; then it may

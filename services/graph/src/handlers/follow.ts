@@ -2,15 +2,15 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { callOf } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
-import { mayMeet, maySeeAccount, maySeeFollows } from "#lib/readmodel/audience.ts";
+import { mayMeet, maySeeAccount, maySeeFollows, type ViewerId } from "#lib/readmodel/audience.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import type { Asked, Told } from "../store/change.ts";
 import { importFollows } from "../store/import.ts";
-import { anyViewerOf, askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
+import { askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
 import { peoplePage } from "./page.ts";
-import { knownTo, relationshipOf, seenBy } from "./standing.ts";
+import { relationshipOf, seenBy } from "./standing.ts";
 
 /** Followers in one packed page of a scan: 32 KiB. */
 const scanPage = 4_096;
@@ -39,11 +39,15 @@ export const changing =
 export function followHandlers(needs: Needs) {
   const { store, pageTokens: tokens } = needs;
 
+  async function mustSeeFollows(viewerId: ViewerId, userId: bigint): Promise<void> {
+    const seen = await seenBy(store, viewerId, maySeeFollows)([userId]);
+    if (!seen.has(userId)) throw notFound("user");
+  }
+
   async function list(kind: "followers" | "following", req: PageRequest & { userId: string }, ctx: HandlerContext) {
     const userId = idOf(req.userId, "user_id");
-    const viewerId = anyViewerOf(ctx);
-    const { standing } = (await knownTo(store, viewerId, [userId])).get(userId) ?? {};
-    if (!maySeeFollows(viewerId, userId, standing)) throw notFound("user");
+    const viewerId = anyViewerIdOf(ctx);
+    await mustSeeFollows(viewerId, userId);
     const keep = seenBy(store, viewerId, mayMeet);
     return peoplePage({ tokens, scope: `${kind}:${userId}`, request: req, read: store[kind](userId), keep });
   }
@@ -70,8 +74,7 @@ export function followHandlers(needs: Needs) {
     async listFamiliarFollowers(req, ctx) {
       const userId = idOf(req.userId, "user_id");
       const viewerId = viewerIdOf(ctx);
-      const { standing } = (await knownTo(store, viewerId, [userId])).get(userId) ?? {};
-      if (!maySeeFollows(viewerId, userId, standing)) throw notFound("user");
+      await mustSeeFollows(viewerId, userId);
       const seen = seenBy(store, viewerId, mayMeet);
       return peoplePage({
         tokens,
