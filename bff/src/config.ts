@@ -21,7 +21,7 @@ export function readConfig(env: Env = process.env) {
     reflects: word(env, "REFLECTION", ["0", "1"], "0") === "1",
     /** Whether anybody may have a request traced by sending Debug-Trace, so it is for development. */
     tracesForAll: word(env, "DEBUG_TRACE", ["0", "1"], "0") === "1",
-    /** The mesh Envoys, with commas: http://host:port. */
+    /** The mesh Envoys, with commas: http://host:port; without a proxy, each service: graph=http://host:port,user=… */
     meshUrl: need(env, "MESH_URL"),
     /** The server of read models and budgets: redis://:password@host:port. */
     redisUrl: need(env, "REDIS_URL"),
@@ -36,6 +36,8 @@ export function readConfig(env: Env = process.env) {
       /** Tries at one account from one address. */
       password: budget(env, "RATE_PASSWORD", "0.2/10"),
     },
+    /** Bytes of posts kept as content, about 3 kB each; of authors as many. The least used go beyond that. */
+    pieceBytesMax: whole(env, "PIECE_BYTES_MAX", 100_000_000),
     /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url; while it is changed, with
      *  commas: the first signs, all are believed. */
     internalKey: need(env, "INTERNAL_KEY"),

@@ -26,7 +26,7 @@ const transport = grpcTransport({ address: config.meshUrl, caller: "bff", key: c
 const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, scripts: rateScripts, log });
 watchDependencies({ redis: redis.ping });
 const limits = createLimits(redis, config.budgets);
-const rpcs = publicRpcs(createClients(transport, log), limits);
+const rpcs = publicRpcs(createClients(transport, log), limits, config.pieceBytesMax);
 const session = await createSession(config.accessPublicKeys);
 const lateness = watchLateness(log);
 const readiness = { serving: false };

@@ -35,6 +35,8 @@ export type InstanceOptions = {
   demo: boolean;
   serversOnly: boolean;
   extras: readonly Extra[];
+  /** Processes call each other without the mesh Envoy, which runs and is there for commands. */
+  direct: boolean;
   say: (line: string) => void;
 };
 
@@ -81,7 +83,7 @@ export class Run {
   }
 
   async start(): Promise<Instance> {
-    const { dir, ports, env, deployment, serversOnly, say } = this.#options;
+    const { dir, ports, env, deployment, serversOnly, direct, say } = this.#options;
     const extras = serversOnly ? [] : this.#options.extras;
     deferRequests();
     const mark = markOf(process.pid);
@@ -114,7 +116,7 @@ export class Run {
     if (!serversOnly && programs.envoy !== undefined) {
       Object.assign(this.#state, { edge, mesh: meshUrl(ports), ...(edges.length > 1 && { edges }) });
       const urls = serverUrls(given, { keys, ports, account: "app" });
-      const place = { dir, env: tracing?.env ?? env, ports, keys, deployment, urls };
+      const place = { dir, env: tracing?.env ?? env, ports, keys, deployment, urls, direct };
       await this.#startSystem(place, programs.envoy, programs.prometheus);
     }
     this.#unserve = serveRequests(dir, (kinds, tell) => this.#restart(kinds, tell));

@@ -4,10 +4,8 @@ import type { Clients } from "../clients.ts";
 import { type AuthorPiece, authorPiece, type PostPiece, postPiece } from "../view/piece.ts";
 import { pieceCache, type Ref } from "./piece-cache.ts";
 
-/** Posts kept, some 2 kB each: the head of a feed is read by many. */
-const postBytesMax = 96 * 1024 * 1024;
-/** Authors kept, some 2 kB each. */
-const authorBytesMax = 64 * 1024 * 1024;
+/** Of posts so much is kept, and as much of authors: some 30,000 posts, about 3 kB each. The head of a feed is read by many. */
+const bytesUsual = 100_000_000;
 
 /** Content by (id, version), in the order asked: from memory where it is, from its owner where it is not; undefined if gone. */
 export type Pieces = {
@@ -16,9 +14,9 @@ export type Pieces = {
 };
 
 /** Pages are at most 100 items and so is a batch: one call a noun and page. */
-export function createPieces({ post, user }: Pick<Clients, "post" | "user">): Pieces {
-  const posts = pieceCache<PostPiece>("post_piece", postBytesMax);
-  const authors = pieceCache<AuthorPiece>("author_piece", authorBytesMax);
+export function createPieces({ post, user }: Pick<Clients, "post" | "user">, bytesMax = bytesUsual): Pieces {
+  const posts = pieceCache<PostPiece>("post_piece", bytesMax);
+  const authors = pieceCache<AuthorPiece>("author_piece", bytesMax);
   return {
     posts: (refs, ctx) =>
       posts.get(refs, async (postIds) => {
