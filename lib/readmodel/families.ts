@@ -2,6 +2,7 @@ import { memberSetFamily, memberSetScripts } from "./member-set.ts";
 import { tieScripts } from "./tie.ts";
 import { timelineFamily, timelineScripts } from "./timeline.ts";
 import { versionedScripts } from "./versioned.ts";
+import { viewerLookScripts } from "./viewer-look.ts";
 
 /** `tl:<viewer>`: home timelines. Owner: feed. Missing: merged from the authors' at the next visit. */
 export const homeTimelines = timelineFamily("tl");
@@ -34,4 +35,10 @@ export const tieSets = memberSetFamily("ties", tiesMax);
 export const likedSets = memberSetFamily("mine", 4_000);
 
 /** Every script of the read models; each process loads them all. */
-export const readModelScripts = [...versionedScripts, ...memberSetScripts, ...tieScripts, ...timelineScripts];
+export const readModelScripts = [
+  ...versionedScripts,
+  ...memberSetScripts,
+  ...tieScripts,
+  ...viewerLookScripts,
+  ...timelineScripts,
+];

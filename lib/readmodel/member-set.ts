@@ -87,14 +87,16 @@ return 1`,
 };
 
 /** The state and the flags of the members asked for, of one moment: a set built anew in between may reach less far down. */
-const look: Script = {
-  lua: `
-local state = redis.call('GET', KEYS[2])
-if not state or redis.call('EXISTS', KEYS[1]) == 0 then return {} end
-local out = redis.call('SMISMEMBER', KEYS[1], unpack(ARGV))
-table.insert(out, 1, state)
-return out`,
-};
+export const membersLua = `
+local function members(set, stateKey, ids)
+  local state = redis.call('GET', stateKey)
+  if not state or redis.call('EXISTS', set) == 0 then return {} end
+  local out = redis.call('SMISMEMBER', set, unpack(ids))
+  table.insert(out, 1, state)
+  return out
+end`;
+
+const look: Script = { lua: `${membersLua} return members(KEYS[1], KEYS[2], ARGV)` };
 
 export const memberSetScripts = [begin, applyChange, build, catchUp, look];
 

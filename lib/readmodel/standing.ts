@@ -24,9 +24,6 @@ const waitingMax = 256;
 const batchMax = 100;
 const standingCounts = cacheCounts("standing");
 
-/** How many commands `askStandings` adds. */
-export const standingCommands = (viewerId: ViewerId): number => (viewerId === undefined ? 1 : 3);
-
 /**
  * Adds to a read what it takes to know how some accounts, one or more, stand to a viewer: their marks, and where somebody
  * looks, that viewer's follows and ties among them. The same number of commands whatever the viewer follows or blocks.

@@ -28,23 +28,25 @@ export const tieMember = (kind: TieKind, userId: bigint): string => `${userId}${
 export const wordsMember = "w";
 
 /**
- * KEYS: set, state. ARGV: user ids. Answers the state and whether words are muted, then a mask an id, as of one moment; no
- * masks where the set holds nothing but its mark, as most do. Empty: there is no set.
+ * Answers the state and whether words are muted, then a mask an id, as of one moment; no masks where the set holds nothing but
+ * its mark, as most do. Empty: there is no set.
  */
-const look: Script = {
-  lua: `
-local state = redis.call('GET', KEYS[2])
-local size = redis.call('SCARD', KEYS[1])
-if not state or size == 0 then return {} end
-local out = {state, 0}
-if size == 1 then return out end
-out[2] = redis.call('SISMEMBER', KEYS[1], 'w')
-for nth, id in ipairs(ARGV) do
-  local has = redis.call('SMISMEMBER', KEYS[1], id .. 'b', id .. 'B', id .. 'm', id .. 'c')
-  out[nth + 2] = has[1] + 2 * has[2] + 4 * has[3] + 8 * has[4]
-end
-return out`,
-};
+export const tiesLua = `
+local function ties(set, stateKey, ids)
+  local state = redis.call('GET', stateKey)
+  local size = redis.call('SCARD', set)
+  if not state or size == 0 then return {} end
+  local out = {state, 0}
+  if size == 1 then return out end
+  out[2] = redis.call('SISMEMBER', set, 'w')
+  for nth, id in ipairs(ids) do
+    local has = redis.call('SMISMEMBER', set, id .. 'b', id .. 'B', id .. 'm', id .. 'c')
+    out[nth + 2] = has[1] + 2 * has[2] + 4 * has[3] + 8 * has[4]
+  end
+  return out
+end`;
+
+const look: Script = { lua: `${tiesLua} return ties(KEYS[1], KEYS[2], ARGV)` };
 
 export const tieScripts = [look];
 

@@ -98,10 +98,14 @@ while #out <= count do
 end
 return out`;
 
-/** KEYS: timeline. ARGV: count. The seal, then the newest entries: both of one moment, or a flush between them would look like an end. */
+/**
+ * KEYS: timeline. ARGV: count, and seconds where this look lets it live on. The seal, then the newest entries: both of one moment, or
+ * a flush between them would look like an end.
+ */
 export const headLua = `
 local last = redis.call('LINDEX', KEYS[1], -1)
 if not last then return {} end
+if ARGV[2] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 local out = redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)
 table.insert(out, 1, last)
 return out`;

@@ -57,6 +57,11 @@ export function timelineFamily(family: string) {
       redis.callBuffer(pipeline, head, [keyOf(redis, ownerId)], [count]);
     },
 
+    /** The same by its owner: the timeline stays for another fortnight. */
+    visitHead(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint, count: number): void {
+      redis.callBuffer(pipeline, head, [keyOf(redis, ownerId)], [count, lifeSeconds]);
+    },
+
     /** The entries older than an activity. One command: `sliceOf` reads its answer. */
     readBelow(
       redis: Redis,
@@ -67,10 +72,6 @@ export function timelineFamily(family: string) {
     ): void {
       redis.callBuffer(pipeline, slice, [keyOf(redis, ownerId)], [encodeId(before), count]);
     },
-
-    /** Says that somebody looked: the timeline stays for another fortnight. */
-    touch: (redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint) =>
-      pipeline.expire(keyOf(redis, ownerId), lifeSeconds),
 
     /**
      * Begins to build timelines; call it before reading truth. The answer seals one with what was read, under the time

@@ -31,6 +31,8 @@ export type Redis = {
   pipeline(): ChainableCommander;
   /** Runs a pipeline; the first command that failed fails it. UNAVAILABLE where Redis does not answer. */
   run(pipeline: ChainableCommander): Promise<unknown[]>;
+  /** The same for commands of several askers: one that failed is an Error in its place. */
+  runEach(pipeline: ChainableCommander): Promise<unknown[]>;
   call(
     pipeline: ChainableCommander,
     script: Script,
@@ -139,6 +141,12 @@ export function openRedis({
     if (prefix === undefined) throw redisAway();
     return prefix;
   };
+  const traced = (pipeline: ChainableCommander, send: () => Promise<unknown[]>): Promise<unknown[]> => {
+    const sent = () => pulse.within(send).catch((reason) => Promise.reject(redisAway(reason)));
+    if (!isTraced()) return sent();
+    const commands = { "db.system.name": "redis", "db.operation.batch.size": pipeline.length };
+    return step(`redis ×${pipeline.length}`, SpanKind.CLIENT, commands, sent);
+  };
   const isUsable = () => pulse.up() && prefix !== undefined;
 
   return {
@@ -156,12 +164,8 @@ export function openRedis({
       return serverMs + Math.max(0, deniedMs - askedMs);
     },
     pipeline: () => client.pipeline(),
-    run(pipeline) {
-      const sent = () => pulse.within(() => exec(pipeline)).catch((reason) => Promise.reject(redisAway(reason)));
-      if (!isTraced()) return sent();
-      const commands = { "db.system.name": "redis", "db.operation.batch.size": pipeline.length };
-      return step(`redis ×${pipeline.length}`, SpanKind.CLIENT, commands, sent);
-    },
+    run: (pipeline) => traced(pipeline, () => exec(pipeline)),
+    runEach: (pipeline) => traced(pipeline, () => execEach(pipeline)),
     call(pipeline, script, keys, args) {
       if (script.sha === undefined) throw redisAway();
       pipeline.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
@@ -198,4 +202,13 @@ async function exec(pipeline: ChainableCommander): Promise<unknown[]> {
     if (err !== null) throw err;
     return result;
   });
+}
+
+/** Where nothing came back at all, every command failed of it; then the whole fails. */
+async function execEach(pipeline: ChainableCommander): Promise<unknown[]> {
+  const results = (await pipeline.exec()) ?? [];
+  const answers = results.map(([err, result]) => (err === null ? result : redisAway(err)));
+  const [first] = answers;
+  if (first instanceof Error && answers.every((one) => one instanceof Error)) throw first;
+  return answers;
 }

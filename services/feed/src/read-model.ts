@@ -7,7 +7,7 @@ import { authorCandidates } from "./read-model/author.ts";
 import { aboveAll, degradedReads } from "./read-model/degraded.ts";
 import { type Candidates, homeCandidates, olderThan } from "./read-model/home.ts";
 import type { Truth } from "./read-model/truth.ts";
-import { type Looker, type Seen, type Visible, visibleByTruth, visibleOf } from "./read-model/visible.ts";
+import { type Looker, type Seen, type Visible, visibleBy, visibleByTruth } from "./read-model/visible.ts";
 
 /** Part of a feed: what the viewer may see, and the place to go on below; undefined at the end. */
 type Part = Seen & { readonly next: bigint | undefined };
@@ -32,13 +32,14 @@ export type Timelines = ReturnType<typeof feedReadModel>;
 export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) {
   const homeOf = homeCandidates({ redis, truth });
   const authorOf = authorCandidates({ redis, truth });
+  const visibleOf = visibleBy({ redis, truth });
   const { either } = degradedReads({
     trusted: trusting(redis, ["graph", "post", "like", "comment"]),
     applied: (after) => untilApplied(redis, after),
   });
 
   const deciding = (looker: Looker, options: CallOptions) => ({
-    usual: (entries: Candidates["entries"]) => visibleOf({ redis, truth }, entries, looker, options),
+    usual: (entries: Candidates["entries"]) => visibleOf(entries, looker, options),
     byTruth: (entries: Candidates["entries"]) => visibleByTruth(truth, entries, looker, options),
   });
 

@@ -22,12 +22,14 @@ after(() => world?.close());
 /** Home reads in this process, and what each of them costs. */
 function counting({ system }: World) {
   const spent = { trips: 0, commands: 0, calls: 0 };
+  const trips = (way: "run" | "runEach") => (pipeline: Parameters<Redis["run"]>[0]) => {
+    spent.trips++;
+    spent.commands += pipeline.length;
+    return system.redis[way](pipeline);
+  };
   const redis: Redis = Object.assign(Object.create(system.redis), {
-    run(pipeline: Parameters<Redis["run"]>[0]) {
-      spent.trips++;
-      spent.commands += pipeline.length;
-      return system.redis.run(pipeline);
-    },
+    run: trips("run"),
+    runEach: trips("runEach"),
   });
   const counted = <C extends object>(client: C): C =>
     new Proxy(client, {

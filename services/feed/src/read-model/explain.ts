@@ -11,7 +11,7 @@ import type { Redis } from "#lib/storage/redis.ts";
 import type { FanoutRecord, FeedStore } from "../store.ts";
 import { homeCandidates, type Sources } from "./home.ts";
 import type { Truth } from "./truth.ts";
-import { visibleOf } from "./visible.ts";
+import { visibleBy } from "./visible.ts";
 
 /** What the home read does with one post, what truth says of it, and all that was looked at to know. */
 export type Evidence = {
@@ -47,6 +47,7 @@ const againMs = 100;
  */
 export function examiner(needs: Needs) {
   const candidates = homeCandidates({ ...needs, keeps: false });
+  const visibleOf = visibleBy(needs);
 
   return async (viewerId: bigint, postId: bigint, options: CallOptions): Promise<Evidence> => {
     for (let looks = 1; ; looks++) {
@@ -93,7 +94,7 @@ export function examiner(needs: Needs) {
   async function readAs(viewerId: bigint, entry: TimelineEntry, options: CallOptions) {
     const [{ entries, sources }, seen] = await Promise.all([
       candidates(viewerId, entry.activityId + 1n, 1, options),
-      visibleOf(needs, [entry], { viewerId, atHome: true }, options).then(({ items }) => items),
+      visibleOf([entry], { viewerId, atHome: true }, options).then(({ items }) => items),
     ]);
     const proposed = entries.some(({ activityId }) => activityId === entry.activityId);
     return { proposed, visible: seen.length > 0, sources };

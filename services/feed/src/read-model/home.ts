@@ -5,6 +5,7 @@ import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
 import { membersIn, setStateOf } from "#lib/readmodel/member-set.ts";
 import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
+import { perTurn } from "#lib/storage/turn.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
 import type { Truth } from "./truth.ts";
 
@@ -33,6 +34,9 @@ type Needs = {
 
 const timelineCounts = cacheCounts("timeline");
 
+/** Reads of one turn that share a round trip: as many as two batches of the mesh bring. */
+const readsMax = 64;
+
 /** Of more that is not fanned out, only what is of somebody followed goes on: a round trip costs less than so many cards. */
 const lateMax = 32;
 
@@ -44,6 +48,7 @@ const lateMax = 32;
  */
 export function homeCandidates(needs: Needs) {
   const { redis, truth } = needs;
+  const readOnce = perTurn(readsMax, (asks: readonly Asked[]) => readTogether(redis, asks));
   const building = new Map<bigint, Promise<Merged>>();
 
   /** Makes the timeline: the key exists → read truth → seal. One build a viewer and process at a time. */
@@ -63,7 +68,7 @@ export function homeCandidates(needs: Needs) {
     const under = building.get(viewerId);
     // It may have read truth before what this read must see; one that begins from here on may be shared.
     if (under !== undefined) await under.catch(() => {});
-    const { slice, version, late } = await readOnce(redis, viewerId, before, count);
+    const { slice, version, late } = await readOnce({ viewerId, before, count });
     const isOfThese = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
     const fresh = isOfThese && (slice.seal?.timeMs ?? 0) >= completeSince(late);
     timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
@@ -88,19 +93,26 @@ export function homeCandidates(needs: Needs) {
   };
 }
 
-async function readOnce(redis: Redis, viewerId: bigint, before: bigint | undefined, count: number) {
-  const pipeline = redis.pipeline().get(followSets.stateKey(redis, viewerId));
+type Asked = { readonly viewerId: bigint; readonly before: bigint | undefined; readonly count: number };
+type Found = { readonly slice: Slice; readonly version: bigint | undefined; readonly late: readonly TimelineEntry[] };
+
+/** The lag is read before the timelines: what has left it is in them by then. */
+async function readTogether(redis: Redis, asks: readonly Asked[]): Promise<(Found | Error)[]> {
+  const pipeline = redis.pipeline();
   lag.read(redis, pipeline);
-  if (before === undefined) {
-    homeTimelines.readHead(redis, pipeline, viewerId, count);
-    homeTimelines.touch(redis, pipeline, viewerId);
-  } else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
-  const [state, late, answer] = await redis.run(pipeline);
-  return {
-    slice: sliceOf(answer),
-    version: setStateOf(state)?.version,
-    late: lagOf(late),
-  };
+  pipeline.mget(...asks.map(({ viewerId }) => followSets.stateKey(redis, viewerId)));
+  for (const { viewerId, before, count } of asks) {
+    if (before === undefined) homeTimelines.visitHead(redis, pipeline, viewerId, count);
+    else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
+  }
+  const [lagAnswer, states, ...slices] = await redis.runEach(pipeline);
+  const failed = [lagAnswer, states].find((answer) => answer instanceof Error);
+  if (failed !== undefined) throw failed;
+  const late = lagOf(lagAnswer);
+  return slices.map((answer, nth): Found | Error => {
+    if (answer instanceof Error) return answer;
+    return { slice: sliceOf(answer), version: setStateOf((states as unknown[])[nth])?.version, late };
+  });
 }
 
 async function buildOnce(needs: Needs, viewerId: bigint, options: CallOptions): Promise<Merged> {

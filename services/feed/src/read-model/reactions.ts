@@ -1,46 +1,42 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
-import { commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
-import { likedSets } from "#lib/readmodel/families.ts";
+import { decodeCount } from "#lib/readmodel/count.ts";
 import { type MemberSet, membersIn } from "#lib/readmodel/member-set.ts";
-import type { Redis } from "#lib/storage/redis.ts";
 import type { Truth } from "./truth.ts";
 
 /** What stands beside a post: how many like it and comment on it, and whether the viewer likes it. */
 export type Reactions = { readonly likeCount: number; readonly commentCount: number; readonly liked: boolean };
 
-/** Answers of the commands that `askReactions` adds, in their order. */
-export type Asked = readonly [counts: (Buffer | null)[], liked?: unknown];
+/** Counts as they are kept, in the order of the posts. */
+export type ReactionCounts = {
+  readonly likes: readonly (Buffer | null)[];
+  readonly comments: readonly (Buffer | null)[];
+};
+
+/** The posts of a page, those that are shown, and what Redis said of them; `liked` is the answer of the viewer's set. */
+type Asked = {
+  readonly postIds: readonly bigint[];
+  readonly shown: ReadonlySet<bigint>;
+  readonly counts: ReactionCounts;
+  readonly liked: unknown;
+  readonly viewerId: bigint | undefined;
+};
 
 const likeCountCounts = cacheCounts("like_count");
 const commentCountCounts = cacheCounts("comment_count");
 const likedSetCounts = cacheCounts("liked_set");
 
-type Needs = { readonly redis: Redis; readonly truth: Truth };
-type Pipeline = ReturnType<Redis["pipeline"]>;
-
-/** Adds to the second step of a feed read what it takes to know the reactions: two small keys a post, one set a viewer. */
-export function askReactions(redis: Redis, pipeline: Pipeline, postIds: readonly bigint[], viewerId?: bigint): void {
-  pipeline.mgetBuffer(
-    ...postIds.map((id) => likeCounts.keyOf(redis, id)),
-    ...postIds.map((id) => commentCounts.keyOf(redis, id)),
-  );
-  if (viewerId !== undefined) likedSets.ask(redis, pipeline, viewerId, postIds);
-}
-
+type Needs = { readonly truth: Truth };
 /** The reactions to those of the posts that are shown; what Redis lacks is asked from its owners, who leave it there. */
 export async function reactionsOf(
   { truth }: Needs,
-  postIds: readonly bigint[],
-  shown: ReadonlySet<bigint>,
-  [counts, liked]: Asked,
-  viewerId: bigint | undefined,
+  { postIds, shown, counts, liked, viewerId }: Asked,
   options: CallOptions,
 ): Promise<Map<bigint, Reactions>> {
   const likes = new Map<bigint, number>();
   const comments = new Map<bigint, number>();
   for (const [nth, id] of postIds.entries()) {
-    const [like, comment] = [counts[nth], counts[nth + postIds.length]];
+    const [like, comment] = [counts.likes[nth], counts.comments[nth]];
     if (like) likes.set(id, decodeCount(like).value);
     if (comment) comments.set(id, decodeCount(comment).value);
   }
