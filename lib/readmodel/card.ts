@@ -18,6 +18,7 @@ export const forEverybody = { audience: Audience.PUBLIC, mentionedIds: [] } as c
 /** Thirty days; a card not asked for that long is read from truth again. */
 const lifeSeconds = 30 * 86_400;
 const headBytes = 13;
+const nobody: readonly bigint[] = [];
 const deletedBit = 1;
 /** The audience lies in bits 1 to 3: what was written before there were audiences is public. */
 const audienceShift = 1;
@@ -48,6 +49,9 @@ export function decodeCard(bytes: Buffer): Card {
     authorId: bytes.readBigUInt64BE(4),
     deleted: (flags & deletedBit) !== 0,
     audience: (flags >> audienceShift) & audienceMask || Audience.PUBLIC,
-    mentionedIds: Array.from({ length: mentioned }, (_, nth) => bytes.readBigUInt64BE(headBytes + 8 * nth)),
+    mentionedIds:
+      mentioned === 0
+        ? nobody
+        : Array.from({ length: mentioned }, (_, nth) => bytes.readBigUInt64BE(headBytes + 8 * nth)),
   };
 }
