@@ -4,7 +4,7 @@ import { bind } from "./door/binding.ts";
 import { door } from "./door/door.ts";
 import type { Gate } from "./door/policy.ts";
 import type { Rpc } from "./door/rpc.ts";
-import type { State } from "./door/state.ts";
+import type { Middleware, State } from "./door/state.ts";
 import { docs } from "./middleware/docs.ts";
 import { errors } from "./middleware/errors.ts";
 import { headers } from "./middleware/headers.ts";
@@ -21,10 +21,12 @@ type Parts = Gate & {
   readonly readiness: Readiness;
   readonly admission: Admission;
   readonly name: Naming;
+  /** What answers before the door, where it is asked for. */
+  readonly more?: readonly Middleware[];
 };
 
 /** The onion, in order. */
-export function createApp({ log, rpcs, readiness, admission, name, ...gate }: Parts): App {
+export function createApp({ log, rpcs, readiness, admission, name, more = [], ...gate }: Parts): App {
   const app: App = new Koa<State>({ env: "production" });
   app.use(requestId(name));
   app.use(headers);
@@ -33,6 +35,7 @@ export function createApp({ log, rpcs, readiness, admission, name, ...gate }: Pa
   app.use(health(readiness));
   app.use(shed(admission));
   app.use(docs(gate));
+  for (const each of more) app.use(each);
   app.use(door(bind(rpcs), gate));
   // A socket that broke under an answer; everything else ends in `errors`.
   app.on("error", (error: unknown) => log.warn("answer cut short", { error }));
