@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { until } from "#lib/harness/until.ts";
 import { type System, startSystem } from "./support/system.ts";
 
 // The paths of DeathStarBench's socialNetwork, asked as its loader and its wrk2 scripts ask them.
@@ -150,20 +149,4 @@ test("what is missing or malformed is named", async () => {
   assert.equal(await statusOf("home-timeline/read?user_id=1&start=0&stop=5000"), 400);
   assert.equal(await statusOf("home-timeline/read?user_id=1&start=0&stop=10", { method: "POST" }), 405);
   assert.equal(await statusOf("home-timeline/write"), 404);
-});
-
-test("where nobody asked for it, it is not there", async () => {
-  const plain = await startSystem();
-  try {
-    await until("it answers", async () => (await fetch(`${plain.edge}/healthz`)).ok);
-    const answer = await fetch(`${plain.edge}/wrk2-api/home-timeline/read?user_id=1&start=0&stop=10`);
-    assert.equal(answer.status, 404);
-    const composed = await fetch(
-      `${plain.edge}/wrk2-api/post/compose`,
-      form({ username: "username_1", user_id: "1", text: "a", post_type: "0" }),
-    );
-    assert.equal(composed.status, 404);
-  } finally {
-    await plain.stop();
-  }
 });
