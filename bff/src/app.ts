@@ -21,7 +21,7 @@ type Parts = Gate & {
   readonly readiness: Readiness;
   readonly admission: Admission;
   readonly name: Naming;
-  /** What answers before the door, where it is asked for. */
+  /** What answers before the door, where it is asked for; it sheds by itself. */
   readonly more?: readonly Middleware[];
 };
 
@@ -33,9 +33,9 @@ export function createApp({ log, rpcs, readiness, admission, name, more = [], ..
   app.use(errors(log));
   app.use(measure);
   app.use(health(readiness));
+  for (const each of more) app.use(each);
   app.use(shed(admission));
   app.use(docs(gate));
-  for (const each of more) app.use(each);
   app.use(door(bind(rpcs), gate));
   // A socket that broke under an answer; everything else ends in `errors`.
   app.on("error", (error: unknown) => log.warn("answer cut short", { error }));

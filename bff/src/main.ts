@@ -36,7 +36,7 @@ const admission = createAdmission(lateness);
 const name = naming(debugTrace({ key: config.internalKey, isOpen: config.tracesForAll }));
 const consistency = createConsistency(config.internalKey);
 const parts = { name, log, rpcs, session, limits, consistency, readiness, admission };
-const app = createApp({ ...parts, more: config.wrk2Api ? [wrk2Api(clients)] : [] });
+const app = createApp({ ...parts, more: config.wrk2Api ? [wrk2Api(clients, admission)] : [] });
 if (config.wrk2Api) log.warn("/wrk2-api signs nobody in: for load tests alone");
 const rpcDoor = createRpcDoor({ ...parts, reflects: config.reflects });
 const { host, port, grpcPort, drainMs } = config;

@@ -1,10 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { Code } from "@connectrpc/connect";
 import { invalid, problem } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import { readBytes } from "../door/body.ts";
 import type { Context, Middleware } from "../door/state.ts";
+import type { Admission } from "../middleware/shed.ts";
 import { type Asking, askingOf } from "./asking.ts";
+import { patient } from "./patience.ts";
 import { createPeople, named, numbered } from "./people.ts";
 import { createTimelines, itemsAt, sliceOf } from "./timeline.ts";
 
@@ -14,7 +15,7 @@ const json = "application/json; charset=utf-8";
 
 type Form = ReturnType<typeof formOf>;
 type Answer = { readonly type: string; readonly text: string };
-type Route = { readonly method: "GET" | "POST"; readonly answer: (form: Form, asking: Asking) => Promise<Answer> };
+type Route = { readonly method: "GET" | "POST"; readonly answer: (form: Form, context: Context) => Promise<Answer> };
 
 /**
  * `/wrk2-api/*` as DeathStarBench's socialNetwork has it, so that its graph loader and wrk2 scripts run unchanged against
@@ -24,21 +25,34 @@ type Route = { readonly method: "GET" | "POST"; readonly answer: (form: Form, as
  * Where the two differ: user N must be called username_N; a mention is no reason to be in somebody's home timeline; media
  * ids are taken and not answered.
  */
-export function wrk2Api(clients: Clients): Middleware {
-  const routes = routesTo(clients);
+export function wrk2Api(clients: Clients, admission: Admission): Middleware {
+  const routes = routesTo(clients, admission);
   return async (ctx, next) => {
     if (!ctx.path.startsWith(prefix)) return await next();
     const route = routes[ctx.path.slice(prefix.length)];
     if (route === undefined) throw problem(Code.NotFound, "not-found", "no such operation");
     if (ctx.method !== route.method) throw notAllowed(route.method);
-    const { type, text } = await route.answer(formOf(await parametersOf(ctx)), askingOf(ctx.state));
+    const { type, text } = await route.answer(formOf(await parametersOf(ctx)), ctx);
     ctx.status = 200;
     ctx.set("Content-Type", type);
     ctx.body = Buffer.from(text);
   };
 }
 
-function routesTo(clients: Clients): Readonly<Record<string, Route>> {
+function routesTo(clients: Clients, admission: Admission): Readonly<Record<string, Route>> {
+  const patiently = patient();
+  const reading = (answer: (form: Form, asking: Asking) => Promise<Answer>): Route => ({
+    method: "GET",
+    async answer(form, { state }) {
+      const leave = admission.enter();
+      return await answer(form, askingOf(state)).finally(leave);
+    },
+  });
+  const writing = (answer: (form: Form, asking: Asking) => Promise<Answer>): Route => ({
+    method: "POST",
+    answer: (form, { state }) => patiently(() => answer(form, askingOf(state))),
+  });
+
   const people = createPeople(clients);
   const timelineOf = createTimelines(clients);
   const { feed, graph, post } = clients;
@@ -55,70 +69,52 @@ function routesTo(clients: Clients): Readonly<Record<string, Route>> {
   }
 
   return {
-    "user/register": {
-      method: "POST",
-      async answer(form, asking) {
-        const person = named("username", form.need("username"));
-        if (numbered("user_id", form.need("user_id")).number !== person.number) {
-          throw invalid("username", "must be username_<user_id>, as the scripts name people");
-        }
-        const displayName = `${form.need("first_name")} ${form.need("last_name")}`;
-        await people.register(person, { password: form.need("password"), displayName }, asking);
-        return said("Success!");
-      },
-    },
+    "user/register": writing(async (form, asking) => {
+      const person = named("username", form.need("username"));
+      if (numbered("user_id", form.need("user_id")).number !== person.number) {
+        throw invalid("username", "must be username_<user_id>, as the scripts name people");
+      }
+      const displayName = `${form.need("first_name")} ${form.need("last_name")}`;
+      await people.register(person, { password: form.need("password"), displayName }, asking);
+      return said("Success!");
+    }),
 
-    "user/follow": {
-      method: "POST",
-      async answer(form, asking) {
-        const { viewerId, userId } = await pairOf(form, asking);
-        await graph.followUser({ userId }, asking.as(viewerId));
-        return said("Success!");
-      },
-    },
+    "user/follow": writing(async (form, asking) => {
+      const { viewerId, userId } = await pairOf(form, asking);
+      await graph.followUser({ userId }, asking.as(viewerId));
+      return said("Success!");
+    }),
 
-    "user/unfollow": {
-      method: "POST",
-      async answer(form, asking) {
-        const { viewerId, userId } = await pairOf(form, asking);
-        await graph.unfollowUser({ userId }, asking.as(viewerId));
-        return said("Success!");
-      },
-    },
+    "user/unfollow": writing(async (form, asking) => {
+      const { viewerId, userId } = await pairOf(form, asking);
+      await graph.unfollowUser({ userId }, asking.as(viewerId));
+      return said("Success!");
+    }),
 
-    "post/compose": {
-      method: "POST",
-      async answer(form, asking) {
-        const author = numbered("user_id", form.need("user_id"));
-        form.need("username");
-        form.need("post_type");
-        const viewerId = await people.findOrRegister(author, asking);
-        await post.createPost({ text: form.need("text"), idempotencyKey: randomUUID() }, asking.as(viewerId));
-        return said("Successfully upload post");
-      },
-    },
+    "post/compose": writing(async (form, asking) => {
+      const author = numbered("user_id", form.need("user_id"));
+      form.need("username");
+      form.need("post_type");
+      const viewerId = await people.findOrRegister(author, asking);
+      await post.createPost({ text: form.need("text"), idempotencyKey: asking.requestId }, asking.as(viewerId));
+      return said("Successfully upload post");
+    }),
 
-    "home-timeline/read": {
-      method: "GET",
-      async answer(form, asking) {
-        const slice = sliceOf(form.need("start"), form.need("stop"));
-        const viewerId = await people.find(numbered("user_id", form.need("user_id")), asking);
-        if (viewerId === undefined) return { type: json, text: "[]" };
-        const items = await itemsAt(slice, (page) => feed.listHomeFeed(page, asking.as(viewerId)));
-        return { type: json, text: await timelineOf(items, viewerId, asking) };
-      },
-    },
+    "home-timeline/read": reading(async (form, asking) => {
+      const slice = sliceOf(form.need("start"), form.need("stop"));
+      const viewerId = await people.find(numbered("user_id", form.need("user_id")), asking);
+      if (viewerId === undefined) return { type: json, text: "[]" };
+      const items = await itemsAt(slice, (page) => feed.listHomeFeed(page, asking.as(viewerId)));
+      return { type: json, text: await timelineOf(items, viewerId, asking) };
+    }),
 
-    "user-timeline/read": {
-      method: "GET",
-      async answer(form, asking) {
-        const slice = sliceOf(form.need("start"), form.need("stop"));
-        const authorId = await people.find(numbered("user_id", form.need("user_id")), asking);
-        if (authorId === undefined) return { type: json, text: "[]" };
-        const items = await itemsAt(slice, (page) => feed.listAuthorFeed({ authorId, ...page }, asking.as(undefined)));
-        return { type: json, text: await timelineOf(items, undefined, asking) };
-      },
-    },
+    "user-timeline/read": reading(async (form, asking) => {
+      const slice = sliceOf(form.need("start"), form.need("stop"));
+      const authorId = await people.find(numbered("user_id", form.need("user_id")), asking);
+      if (authorId === undefined) return { type: json, text: "[]" };
+      const items = await itemsAt(slice, (page) => feed.listAuthorFeed({ authorId, ...page }, asking.as(undefined)));
+      return { type: json, text: await timelineOf(items, undefined, asking) };
+    }),
   };
 }
 

@@ -2,7 +2,7 @@ import type { CallOptions } from "@connectrpc/connect";
 import { valuesOf } from "#lib/mesh/call.ts";
 import type { State } from "../door/state.ts";
 
-/** All that one request of the benchmark may take; its reads page up to an offset. */
+/** All that one try of a request may take; a read pages down to its offset in it. */
 const timeoutMs = 5_000;
 
 /** A request, as the calls made for it say. The scripts sign nobody in: whoever they name is who asks. */

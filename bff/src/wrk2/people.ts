@@ -6,9 +6,6 @@ import type { Asking } from "./asking.ts";
 
 /** People whose ids are remembered, about 200 bytes each; anybody else is asked for again. */
 const knownMax = 500_000;
-/** Times that a registration which found no room (passwords are hashed a few at a time) is tried, and the pause between. */
-const triesMax = 20;
-const againMs = 250;
 
 const numberForm = /^(0|[1-9][0-9]{0,9})$/;
 const nameForm = /^username_(0|[1-9][0-9]{0,9})$/;
@@ -32,8 +29,6 @@ export function named(field: string, value: string): Numbered {
 /** The number of one of our usernames; the name itself where it is nobody of theirs. */
 export const numberOf = (username: string): string => nameForm.exec(username)?.[1] ?? username;
 
-export type People = ReturnType<typeof createPeople>;
-
 export function createPeople({ user }: Pick<Clients, "user">) {
   const known = new LRUCache<string, string>({ max: knownMax });
 
@@ -51,18 +46,10 @@ export function createPeople({ user }: Pick<Clients, "user">) {
   }
 
   async function register(person: Numbered, profile: { password: string; displayName: string }, asking: Asking) {
-    for (let nth = 1; ; nth++) {
-      try {
-        const answer = await user.register({ username: person.username, ...profile }, asking.as(undefined));
-        if (answer.user === undefined) throw new Error("registered nobody");
-        known.set(person.username, answer.user.id);
-        return answer.user.id;
-      } catch (reason) {
-        const isFull = reason instanceof ConnectError && reason.code === Code.ResourceExhausted;
-        if (!isFull || nth === triesMax) throw reason;
-        await new Promise((done) => setTimeout(done, againMs));
-      }
-    }
+    const answer = await user.register({ username: person.username, ...profile }, asking.as(undefined));
+    if (answer.user === undefined) throw new Error("registered nobody");
+    known.set(person.username, answer.user.id);
+    return answer.user.id;
   }
 
   return {
