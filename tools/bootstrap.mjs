@@ -27,6 +27,7 @@ const commands = {
   logs: ["tools/logs.ts"],
   trace: ["tools/trace.ts"],
   chaos: ["tools/chaos.ts"],
+  bench: ["bench/main.ts"],
   get: ["tools/get.ts"],
   compose: ["tools/compose.ts"],
   gen: ["tools/gen.ts"],

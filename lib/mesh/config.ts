@@ -45,7 +45,7 @@ export function serviceConfig(env: Env) {
     redisUrl: need(env, "REDIS_URL"),
     /** The server of facts: nats://user:password@host:port, 2.12 or newer. */
     natsUrl: need(env, "NATS_URL"),
-    /** The mesh Envoys, with commas: http://host:port. */
+    /** The mesh Envoys, with commas: http://host:port; without a proxy, each service: graph=http://host:port,user=… */
     meshUrl: need(env, "MESH_URL"),
     /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url; while it is changed, with
      *  commas: the first signs, all are believed. */

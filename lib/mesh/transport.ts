@@ -22,7 +22,10 @@ import { meshTokens } from "./token.ts";
 import type { Work } from "./trace.ts";
 
 type Options = {
-  /** Where the mesh listens, e.g. http://127.0.0.1:9000; several, with commas, are taken in turn. */
+  /**
+   * Where the mesh listens, e.g. http://127.0.0.1:9000; several, with commas, are taken in turn. Without a proxy, each
+   * service's own address: graph=http://127.0.0.1:9001,user=http://127.0.0.1:9002.
+   */
   readonly address: string;
   /** The name this process calls under. */
   readonly caller: string;
@@ -38,18 +41,7 @@ type Options = {
  * Such a call is sent once more here, if its contract says it may be.
  */
 export function grpcTransport({ address, caller, key }: Options): Transport & { close(): void } {
-  const client = new grpc.Client(targetOf(address), grpc.credentials.createInsecure(), {
-    ...channelOptions,
-    "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-    "grpc.service_config_disable_resolution": 1,
-    "grpc.initial_reconnect_backoff_ms": 100,
-    // Soon, because until then only the other proxy is left, and it may be the next to go.
-    "grpc.max_reconnect_backoff_ms": 300,
-    // A proxy that hangs says nothing: without pings every call whose turn it is waits for its deadline. It is left soon
-    // enough for a call to be sent again within most deadlines (2 s), and later than a busy process takes to read an answer.
-    "grpc.keepalive_time_ms": 400,
-    "grpc.keepalive_timeout_ms": 800,
-  });
+  const clients = openClients(address);
   const tokens = meshTokens(key);
   const outgoing: Outgoing = (values) => {
     if (values === undefined) throw new Error("an RPC outside any call: pass within(ctx)");
@@ -63,7 +55,45 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     if (call.after !== undefined) metadata.set(afterKey, encodeFacts(call.after));
     return { metadata, options: { deadline: call.deadline }, work: call.work, told: call.told };
   };
-  return { unary: unaryOver(client, outgoing), stream: streamOver(client, outgoing), close: () => client.close() };
+  const { of, close } = clients;
+  return { unary: unaryOver(of, outgoing), stream: streamOver(of, outgoing), close };
+}
+
+type ClientOf = (method: DescMethod) => grpc.Client;
+
+/** One client for all services, or one each where each has its own address. */
+function openClients(address: string): { of: ClientOf; close(): void } {
+  const pairs = address.split(",").map((each) => /^(\w+)=(.+)$/.exec(each));
+  if (pairs.every((pair) => pair === null)) {
+    const client = openClient(address);
+    return { of: () => client, close: () => client.close() };
+  }
+  const byNoun = new Map(pairs.map((pair) => [pair?.[1] ?? "", openClient(pair?.[2] ?? "")]));
+  return {
+    of({ parent }) {
+      const client = byNoun.get(parent.typeName.split(".")[1] ?? "");
+      if (client === undefined) throw new Error(`nobody said where ${parent.typeName} is`);
+      return client;
+    },
+    close() {
+      for (const client of byNoun.values()) client.close();
+    },
+  };
+}
+
+function openClient(address: string): grpc.Client {
+  return new grpc.Client(targetOf(address), grpc.credentials.createInsecure(), {
+    ...channelOptions,
+    "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+    "grpc.service_config_disable_resolution": 1,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    // Soon, because until then only the other proxy is left, and it may be the next to go.
+    "grpc.max_reconnect_backoff_ms": 300,
+    // A proxy that hangs says nothing: without pings every call whose turn it is waits for its deadline. It is left soon
+    // enough for a call to be sent again within most deadlines (2 s), and later than a busy process takes to read an answer.
+    "grpc.keepalive_time_ms": 400,
+    "grpc.keepalive_timeout_ms": 800,
+  });
 }
 
 /** grpc-js' name for one host, or for several that are numbers: it resolves one name to many, but not many names. */
@@ -89,7 +119,7 @@ type Sent = {
 type Outgoing = (values: ContextValues | undefined) => Sent;
 
 const unaryOver =
-  (client: grpc.Client, outgoing: Outgoing): Transport["unary"] =>
+  (clientOf: ClientOf, outgoing: Outgoing): Transport["unary"] =>
   <I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
@@ -100,6 +130,7 @@ const unaryOver =
   ) =>
     new Promise<UnaryResponse<I, O>>((resolve, reject) => {
       const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
+      const client = clientOf(method);
       const sent = create(method.input, input);
       const send = (isLast: boolean) => {
         const { metadata, options, ...own } = outgoing(values);
@@ -133,7 +164,7 @@ const unaryOver =
     });
 
 const streamOver =
-  (client: grpc.Client, outgoing: Outgoing): Transport["stream"] =>
+  (clientOf: ClientOf, outgoing: Outgoing): Transport["stream"] =>
   async <I extends DescMessage, O extends DescMessage>(
     method: DescMethodStreaming<I, O>,
     signal: AbortSignal | undefined,
@@ -146,7 +177,14 @@ const streamOver =
     const { path, requestSerialize, responseDeserialize, called } = definitionOf(method);
     const { metadata, options, ...own } = outgoing(values);
     const sent = create(method.input, await first(input));
-    const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, sent, metadata, options);
+    const call = clientOf(method).makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      sent,
+      metadata,
+      options,
+    );
     heed(call, own);
     signal?.addEventListener("abort", () => call.cancel(), { once: true });
     return {

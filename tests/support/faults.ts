@@ -45,7 +45,7 @@ const lookAgainMs = 50;
  * Waits until everything said was heard: every fact numbered and published, every consumer's place at its end, no
  * fan-out open. Answers the milliseconds it took.
  */
-export async function caughtUp({ mysqlUrl }: { mysqlUrl: string }): Promise<number> {
+export async function caughtUp({ mysqlUrl }: { mysqlUrl: string }, limitMs = caughtUpMs): Promise<number> {
   const post = openMysql({ url: mysqlUrl, database: "skein_post" });
   const feed = openMysql({ url: mysqlUrl, database: "skein_feed" });
   const began = Date.now();
@@ -53,7 +53,7 @@ export async function caughtUp({ mysqlUrl }: { mysqlUrl: string }): Promise<numb
     for (;;) {
       const behind = await behindOf(post, feed).catch((reason) => String(reason));
       if (behind === undefined) return Date.now() - began;
-      if (Date.now() - began > caughtUpMs) throw new Error(`not caught up: ${behind}`);
+      if (Date.now() - began > limitMs) throw new Error(`not caught up: ${behind}`);
       await new Promise((done) => setTimeout(done, lookAgainMs));
     }
   } finally {

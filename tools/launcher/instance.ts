@@ -18,6 +18,8 @@ export async function startInstance(options: {
   replicas?: Partial<Replicas>;
   /** What runs beside it; nothing by default. */
   extras?: readonly Extra[];
+  /** Processes call each other without the mesh Envoy; through it by default. */
+  direct?: boolean;
   say?: (line: string) => void;
 }): Promise<Instance> {
   const replicas = { ...onceEach, ...options.replicas };
@@ -29,6 +31,7 @@ export async function startInstance(options: {
     demo: options.demo ?? false,
     serversOnly: options.serversOnly ?? false,
     extras: options.extras ?? [],
+    direct: options.direct ?? false,
     say: options.say ?? (() => undefined),
   });
   // A test that is interrupted leaves nothing running.

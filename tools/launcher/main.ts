@@ -55,6 +55,7 @@ async function start(options: Options): Promise<number> {
   const launcher = makeLauncher({
     ...options,
     ports: portsFrom(options.portBase, options.replicas),
+    direct: false,
     env: process.env,
     say,
   });

@@ -35,6 +35,8 @@ export type InstanceOptions = {
   demo: boolean;
   serversOnly: boolean;
   extras: readonly Extra[];
+  /** Processes call each other without the mesh Envoy, which runs and is there for commands. */
+  direct: boolean;
   say: (line: string) => void;
 };
 
@@ -84,7 +86,7 @@ export class Run {
   }
 
   async start(): Promise<Instance> {
-    const { dir, ports, deployment, serversOnly, say } = this.#options;
+    const { dir, ports, deployment, serversOnly, direct, say } = this.#options;
     const extras = serversOnly ? [] : this.#options.extras;
     const env = extras.includes("wrk2-api") ? { ...forLoadTests, ...this.#options.env } : this.#options.env;
     deferRequests();
@@ -118,7 +120,7 @@ export class Run {
     if (!serversOnly && programs.envoy !== undefined) {
       Object.assign(this.#state, { edge, mesh: meshUrl(ports), ...(edges.length > 1 && { edges }) });
       const urls = serverUrls(given, { keys, ports, account: "app" });
-      const place = { dir, env: tracing?.env ?? env, ports, keys, deployment, urls };
+      const place = { dir, env: tracing?.env ?? env, ports, keys, deployment, urls, direct };
       await this.#startSystem(place, programs.envoy, programs.prometheus);
     }
     this.#unserve = serveRequests(dir, (kinds, tell) => this.#restart(kinds, tell));

@@ -36,17 +36,19 @@ export type SystemPlace = {
   keys: Keys;
   deployment: string;
   urls: ServerUrls;
+  /** Processes call each other without the mesh Envoy. */
+  direct: boolean;
 };
 
 /** What every process of Skein is told. Anything else in the launcher's environment is passed on. */
-export function serviceEnv({ env, ports, keys, deployment, urls }: SystemPlace): Env {
+export function serviceEnv({ env, ports, keys, deployment, urls, direct }: SystemPlace): Env {
   return {
     ...env,
     DEPLOYMENT: deployment,
     MYSQL_URL: urls.mysqlUrl,
     REDIS_URL: urls.redisUrl,
     NATS_URL: urls.natsUrl,
-    MESH_URL: meshUrl(ports),
+    MESH_URL: direct ? directUrl(ports) : meshUrl(ports),
     EDGE_URL: `http://127.0.0.1:${ports.edge[0]}`,
     INTERNAL_KEY: keys.internal,
     CURSOR_KEY: keys.cursor,
@@ -56,6 +58,10 @@ export function serviceEnv({ env, ports, keys, deployment, urls }: SystemPlace):
 
 /** Every mesh Envoy, with commas: a caller takes them in turn. */
 export const meshUrl = ({ mesh }: Ports): string => mesh.map((port) => `http://127.0.0.1:${port}`).join(",");
+
+/** The first replica of each service by its noun. */
+const directUrl = (ports: Ports): string =>
+  services.map((service) => `${service}=http://127.0.0.1:${ports[service][0]}`).join(",");
 
 export async function migrate(place: SystemPlace): Promise<boolean> {
   const file = join(projectDir, "tools", "migrate.ts");

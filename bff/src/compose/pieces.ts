@@ -5,10 +5,8 @@ import { within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
 import { pieceCache, type Ref } from "./piece-cache.ts";
 
-/** Posts kept, about 1 kB each: the head of a feed is read by many. */
-const postsMax = 50_000;
-/** Authors kept, about 300 bytes each. */
-const authorsMax = 50_000;
+/** Posts, and as many authors, that are kept, about 1 kB and 300 bytes each: the head of a feed is read by many. */
+const piecesUsual = 50_000;
 
 /** Content by (id, version): from memory where it is, from its owner where it is not. */
 export type Pieces = {
@@ -17,9 +15,9 @@ export type Pieces = {
 };
 
 /** Pages are at most 100 items and so is a batch: one call a noun and page. */
-export function createPieces({ post, user }: Pick<Clients, "post" | "user">): Pieces {
-  const posts = pieceCache<Post>("post_piece", postsMax);
-  const authors = pieceCache<User>("author_piece", authorsMax);
+export function createPieces({ post, user }: Pick<Clients, "post" | "user">, max = piecesUsual): Pieces {
+  const posts = pieceCache<Post>("post_piece", max);
+  const authors = pieceCache<User>("author_piece", max);
   return {
     posts: (refs, ctx) =>
       posts.get(refs, async (postIds) => {
