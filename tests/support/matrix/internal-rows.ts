@@ -197,6 +197,7 @@ function operators(): Row[] {
   const state = (at: Place) => ({ ...one("asker")(at), state: "ACCOUNT_STATE_ACTIVE" });
   return [
     row(FeedService.method.explainPost, rules.operator, explained),
+    row(FeedService.method.configureFanout, rules.operator, none),
     row(GraphService.method.importFollows, rules.operator, none),
     row(GraphService.method.setAccountState, rules.operator, state),
     row(UserService.method.importUsers, rules.operator, none),
