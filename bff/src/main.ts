@@ -28,7 +28,7 @@ const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, s
 watchDependencies({ redis: redis.ping });
 const limits = createLimits(redis, config.budgets);
 const clients = createClients(transport, log);
-const rpcs = publicRpcs(clients, limits, config.piecesMax);
+const rpcs = publicRpcs(clients, limits, config.pieceBytesMax);
 const session = await createSession(config.accessPublicKeys);
 const lateness = watchLateness(log);
 const readiness = { serving: false };

@@ -2,7 +2,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
 import { invalid } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { pieceCache } from "../compose/piece-cache.ts";
+import { type Piece, pieceCache } from "../compose/piece-cache.ts";
 import type { Asking } from "./asking.ts";
 import { numberOf } from "./people.ts";
 
@@ -11,8 +11,8 @@ const stopMax = 1_000;
 const sliceMax = 100;
 /** Items of one page of ours. */
 const pageSizeMax = 100;
-/** Posts kept as the text they are answered with, about 1 kB each. */
-const postsMax = 50_000;
+/** Posts kept as the text they are answered with, about 2 kB each. */
+const keptBytesMax = 64 * 1024 * 1024;
 
 /** From offset `start` up to, and without, `stop`, newest first. */
 export type Slice = { readonly start: number; readonly stop: number };
@@ -53,11 +53,11 @@ export async function itemsAt({ start, stop }: Slice, read: Read): Promise<FeedI
 }
 
 /** A post as it is answered, by (id, version): its text and its author's name never change in one. */
-type Told = { readonly id: string; readonly version: bigint; readonly json: string };
+type Told = Piece & { readonly json: string };
 
 /** Brings content to items, as the benchmark spells it. */
 export function createTimelines({ post, user }: Pick<Clients, "post" | "user">) {
-  const kept = pieceCache<Told>("wrk2_post", postsMax);
+  const kept = pieceCache<Told>("wrk2_post", keptBytesMax);
 
   const load = (viewerId: string | undefined, asking: Asking) => async (postIds: readonly string[]) => {
     const { posts } = await post.batchGetPosts({ postIds: [...postIds] }, asking.as(viewerId));
@@ -74,7 +74,7 @@ export function createTimelines({ post, user }: Pick<Clients, "post" | "user">) 
   return async (items: readonly FeedItem[], viewerId: string | undefined, asking: Asking): Promise<string> => {
     const refs = items.map(({ postId, postVersion }) => ({ id: postId, version: postVersion }));
     const posts = await kept.get(refs, load(viewerId, asking));
-    return `[${items.flatMap(({ postId }) => posts.get(postId)?.json ?? []).join(",")}]`;
+    return `[${posts.flatMap((post) => post?.json ?? []).join(",")}]`;
   };
 }
 
@@ -98,5 +98,5 @@ function told({ id, version, text, createTime }: Content, username: string, requ
     timestamp: String(createTime === undefined ? 0 : timestampMs(createTime)),
     post_type: 0,
   });
-  return { id, version, json };
+  return { id, version, json, sizeBytes: 2 * json.length };
 }

@@ -18,13 +18,9 @@ type Needs = {
   pageTokens: PageTokens;
 };
 
-export function feedHandlers({
-  store,
-  timelines,
-  auditor,
-  examine,
-  pageTokens,
-}: Needs): ServiceImpl<typeof FeedService> {
+type Handlers = Omit<ServiceImpl<typeof FeedService>, "batchListHomeFeed">;
+
+export function feedHandlers({ store, timelines, auditor, examine, pageTokens }: Needs): Handlers {
   return {
     async listHomeFeed(req, ctx) {
       const viewer = viewerOf(ctx);
