@@ -40,13 +40,15 @@ const listHomeFeed = async ({ pageToken }: ListHomeFeedRequest, ctx: HandlerCont
   return { nextPageToken: pageToken === "huge" ? "x".repeat(3 * 2 ** 20) : `for ${viewerOf(ctx)}` };
 };
 
+const none = () => ({});
+
 before(async () => {
   running = await run({
     log,
     tokens: meshTokens(key),
     host: "127.0.0.1",
     port: 0,
-    services: [host(FeedService, { listHomeFeed, listAuthorFeed: () => ({}), explainPost: () => ({}) })],
+    services: [host(FeedService, { listHomeFeed, listAuthorFeed: none, explainPost: none, configureFanout: none })],
     loops: [],
     ready: async () => {},
     drainMs: 0,
