@@ -13,7 +13,7 @@ import {
 } from "#gen/skein/feed/v1/feed_pb.ts";
 import { until } from "#lib/harness/until.ts";
 import { type Call, callOf, newTraceparent, onBehalfOfNobody, valuesOf, viewerOf } from "../call.ts";
-import { explain, invalid } from "../errors.ts";
+import { explain, invalid, unavailable } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { type Running, run } from "../run.ts";
 import { host } from "../serve.ts";
@@ -200,6 +200,17 @@ test("a batch whose answer cannot be sent is asked call by call", async () => {
     answers.map((answer) => answer.length),
     [3 * 2 ** 20, 3 * 2 ** 20, "for 3".length],
   );
+});
+
+test("what one replica cannot do now is asked alone, so that the proxy hears of it and asks another one", async () => {
+  let tries = 0;
+  acts.away = () => {
+    if (++tries === 1) throw unavailable("a store");
+  };
+  const { batches, items } = await counting(async () => {
+    assert.deepEqual(await Promise.all([ask("1", "away"), ask("2")]), ["for 1", "for 2"]);
+  });
+  assert.deepEqual({ batches, items }, { batches: 1, items: 3 });
 });
 
 test("a batch of more calls than it may hold is refused", async () => {
