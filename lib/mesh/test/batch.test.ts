@@ -236,7 +236,8 @@ test("whoever is away is not asked again for each call", async () => {
 async function counting(work: () => Promise<void>) {
   const counts = async () => {
     const { values = [] } = (await register.getSingleMetric("skein_rpc_server_total")?.get()) ?? {};
-    const of = (name: string) => values.find(({ labels }) => labels.method === `feed.${name}`)?.value ?? 0;
+    const of = (name: string) =>
+      values.filter(({ labels }) => labels.method === `feed.${name}`).reduce((sum, { value }) => sum + value, 0);
     return { items: of("ListHomeFeed"), batches: of("BatchListHomeFeed") };
   };
   const [start, metBefore] = [await counts(), met.length];
