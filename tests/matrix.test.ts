@@ -4,8 +4,12 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type DescMethodUnary, getOption } from "@bufbuild/protobuf";
+import { type DescMethodUnary, fromBinary, fromJson, getOption, type JsonObject, toJson } from "@bufbuild/protobuf";
+import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
+import type { BatchedAnswer } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { Auth, callers, policy } from "#gen/skein/options/v1/options_pb.ts";
+import { explain } from "#lib/mesh/errors.ts";
+import { fromStatusMessage } from "#lib/mesh/status.ts";
 import { meshTokens } from "#lib/mesh/token.ts";
 import { publicNoun, services } from "../infra/envoy/rpcs.ts";
 import type { Keys } from "../tools/launcher/keys.ts";
@@ -140,6 +144,40 @@ test("a service answers nobody without a token, with a forged one, nor a caller 
   }
   assert.deepEqual(wrong, []);
 });
+
+test("a call in a batch sees what its own viewer sees alone, whoever sends the batch, and a forged one nothing", async () => {
+  const world = await makeWorld(makers);
+  const { mint } = meshTokens(keys.internal);
+  const forge = meshTokens(Buffer.alloc(32, 1).toString("base64url")).mint;
+  const door = ports.get("feed") as ServiceDoor;
+  const { listHomeFeed, batchListHomeFeed } = FeedService.method;
+  const ids = [...world.people.values()];
+  const tokens = ids.flatMap((viewerId) => [mint, forge].map((by) => by({ caller: "bff", viewerId })));
+  const alone = await Promise.all(tokens.map((token) => door.call(listHomeFeed, {}, token)));
+  const together: { case: string | undefined; page: JsonObject | string }[] = [];
+  for (let at = 0; at < tokens.length; at += 32) {
+    const calls = tokens.slice(at, at + 32).map((token) => ({ token, timeoutMs: 2_000 }));
+    const outcome = await door.call(batchListHomeFeed, { calls }, mint({ caller: "bff", viewerId: ids[0] }));
+    assert.ok(outcome.ok);
+    const { answers } = fromJson(batchListHomeFeed.output, outcome.message);
+    for (const { result } of answers) together.push({ case: result.case, page: pageIn(result) });
+  }
+  for (const [nth, outcome] of alone.entries()) {
+    const is = together[nth];
+    if (!outcome.ok) assert.deepEqual([is?.case, is?.page], ["error", outcome.reason]);
+    else if (is?.case === "response") assert.deepEqual(is.page, outcome.message);
+  }
+  assert.ok(together.filter(({ case: came }) => came === "response").length > 0, "none came in time");
+  assert.equal(together.filter(({ case: came }) => came === "error").length, ids.length);
+});
+
+/** A page, or the reason why there is none. */
+function pageIn(result: BatchedAnswer["result"]): JsonObject | string {
+  if (result.case === "error") return explain(fromStatusMessage(result.value)).reason ?? "";
+  if (result.case !== "response") return "late";
+  const { output } = FeedService.method.listHomeFeed;
+  return toJson(output, fromBinary(output, result.value), { alwaysEmitImplicit: true }) as JsonObject;
+}
 
 test(`${tries} tries with real ids, names and page tokens tell nobody what is hidden (SEED=${seed})`, {
   timeout: 1_800_000,

@@ -88,4 +88,6 @@ function startsOf({ envoys, profiles: names }: Options): Start[] {
 }
 
 const asUsual = () => ({});
-const halfKept = (dir: string) => ({ PIECES_MAX: String(Math.max(1, Math.round(shownOf(dir) / 2))) });
+/** A post of this town as the BFF counts it. */
+const pieceBytes = 3_500;
+const halfKept = (dir: string) => ({ PIECE_BYTES_MAX: String(Math.max(1, Math.round(shownOf(dir) / 2)) * pieceBytes) });

@@ -21,6 +21,8 @@ export function readConfig(env: Env = process.env) {
     reflects: word(env, "REFLECTION", ["0", "1"], "0") === "1",
     /** Whether anybody may have a request traced by sending Debug-Trace, so it is for development. */
     tracesForAll: word(env, "DEBUG_TRACE", ["0", "1"], "0") === "1",
+    /** Whether /wrk2-api/* is there, which trusts whoever a request names: for load tests alone. */
+    wrk2Api: word(env, "WRK2_API", ["0", "1"], "0") === "1",
     /** The mesh Envoys, with commas: http://host:port; without a proxy, each service: graph=http://host:port,user=… */
     meshUrl: need(env, "MESH_URL"),
     /** The server of read models and budgets: redis://:password@host:port. */
@@ -36,8 +38,8 @@ export function readConfig(env: Env = process.env) {
       /** Tries at one account from one address. */
       password: budget(env, "RATE_PASSWORD", "0.2/10"),
     },
-    /** Posts, and as many authors, kept as content: about 1 kB and 300 bytes each. */
-    piecesMax: whole(env, "PIECES_MAX", 50_000),
+    /** Bytes of posts kept as content, about 3 kB each; of authors as many. The least used go beyond that. */
+    pieceBytesMax: whole(env, "PIECE_BYTES_MAX", 100_000_000),
     /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url; while it is changed, with
      *  commas: the first signs, all are believed. */
     internalKey: need(env, "INTERNAL_KEY"),

@@ -64,12 +64,12 @@ export function createRelay(options: Options) {
     rest.found();
     const numbered = await numberNew(db, leases, folding);
     const left = await projectNew(numbered);
-    const more = await publish();
+    const more = await publish(numbered);
     return numbered.length >= batchMax || left || more;
   }
 
   /** Publishes what is numbered and not yet in this incarnation of the stream; true where there is more. */
-  async function publish(): Promise<boolean> {
+  async function publish(numbered: readonly Event[]): Promise<boolean> {
     if (!bus.up()) return false;
     const incarnation = await life.incarnation();
     const behind = await db.query(
@@ -78,8 +78,8 @@ export function createRelay(options: Options) {
     );
     if (behind.length === 0) return false;
     const share = Math.ceil(batchMax / behind.length);
-    const ranges = behind.map((row) => [Number(row.shard), bigintOf(row.published)] as const);
-    const due = (await Promise.all(ranges.map(([shard, after]) => numberedAfter(db, shard, after, share)))).flat();
+    const ranges = behind.map((row) => ({ shard: Number(row.shard), after: bigintOf(row.published) }));
+    const due = await numberedSince(db, ranges, numbered, share);
     const events = due.filter(isProjected);
     if (events.length === 0) return due.length > 0;
     const told = await Promise.allSettled(events.map((event) => bus.publish(noun, event, incarnation)));
@@ -100,11 +100,7 @@ export function createRelay(options: Options) {
     const behind = await unprojected(db, leases.held(), projected);
     if (behind.length === 0) return false;
     const share = Math.ceil(batchMax / behind.length);
-    const due = behind.map(({ shard, after }) => {
-      const fresh = numbered.filter((event) => event.shard === shard);
-      return fresh[0]?.position === after + 1n ? fresh : numberedAfter(db, shard, after, share);
-    });
-    const events = (await Promise.all(due)).flat();
+    const events = await numberedSince(db, behind, numbered, share);
     await together("project", events, (going) => parkingUndecodable({ noun, sql: db }, going, project));
     for (const { shard, position } of events) projected.set(shard, position);
     return events.length >= share;
@@ -211,6 +207,21 @@ async function unprojected(db: Statements, held: ReadonlySet<number>, projected:
 }
 
 const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
+/** What comes after some positions, shard by shard: what was numbered just now is at hand, and anything else is read. */
+async function numberedSince(
+  db: Statements,
+  ranges: readonly { readonly shard: number; readonly after: bigint }[],
+  numbered: readonly Event[],
+  share: number,
+): Promise<Event[]> {
+  const atHand = Map.groupBy(numbered, ({ shard }) => shard);
+  const due = ranges.map(({ shard, after }) => {
+    const fresh = atHand.get(shard);
+    return fresh?.[0]?.position === after + 1n ? fresh : numberedAfter(db, shard, after, share);
+  });
+  return (await Promise.all(due)).flat();
+}
 
 async function numberedAfter(db: Statements, shard: number, after: bigint, limit: number): Promise<Event[]> {
   const rows = await db.query(

@@ -1,41 +1,47 @@
-import { type DescMethod, type DescService, getOption, type Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import { Code, type ServiceImpl } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
-import { SpanKind } from "@opentelemetry/api";
-import { Auth, callers, Idempotency, policy } from "#gen/skein/options/v1/options_pb.ts";
-import { type Call, namesOf, traceparentFrom, valuesOf } from "./call.ts";
+import {
+  type Arrived,
+  answering,
+  contextOf,
+  type Handler,
+  judged,
+  type Meet,
+  meetAnyone,
+  meetCaller,
+  workOf,
+} from "./answer.ts";
+import { answeringTogether, batchedBy } from "./batch.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
-import { problem, unauthenticated } from "./errors.ts";
-import { afterKey, decodeFacts, encodeFacts, newTold, type Told, toldKey } from "./facts.ts";
+import { afterKey, encodeFacts, type Told, toldKey } from "./facts.ts";
 import type { Log } from "./log.ts";
 import { servedRpc } from "./rpc-metrics.ts";
 import { keptKey, toStatus } from "./status.ts";
 import type { MeshTokens } from "./token.ts";
-import { begin, type Work } from "./trace.ts";
+import type { Work } from "./trace.ts";
 
 /** A service and what answers it. */
 export type Hosted = { readonly desc: DescService; readonly impl: object; readonly open?: boolean };
 
-/** Pairs a service with its handlers, typed as Connect types them. `open`: no token asked (health). */
-export const host = <S extends DescService>(desc: S, impl: ServiceImpl<S>, open = false): Hosted => ({
+/**
+ * Pairs a service with its handlers, typed as Connect types them. A batch has none: it is answered by the handler of the RPC
+ * it batches. `open`: no token asked (health).
+ */
+export const host = <S extends DescService>(desc: S, impl: Partial<ServiceImpl<S>>, open = false): Hosted => ({
   desc,
   impl,
   open,
 });
 
-/** Time a hop keeps for itself, so that the caller still hears which callee was late. */
-const returnMs = 20;
-
 type Options = { readonly log: Log; readonly tokens: MeshTokens };
 type ServerCall = grpc.ServerUnaryCall<Message, Message> | grpc.ServerWritableStream<Message, Message>;
-type Handler = (request: Message, ctx: HandlerContext) => unknown;
 
 /**
- * A grpc-js server over Connect handlers: the one bridge between the two. Each call is met in this order: who calls and
- * may they (deny by default), until when, under which trace; then the handler; then the error as a status, logged once
- * where it is ours.
+ * A grpc-js server over Connect handlers: the one bridge between the two. What is done with a call is in answer.ts; here it is
+ * read from what grpc-js brings, and its answer or its error is handed back.
  */
-export function createServer(hosted: readonly Hosted[], options: Options): grpc.Server {
+export function createServer(hosted: readonly Hosted[], { log, tokens }: Options): grpc.Server {
   const server = new grpc.Server({
     ...channelOptions,
     "grpc.max_concurrent_streams": 1000,
@@ -44,89 +50,30 @@ export function createServer(hosted: readonly Hosted[], options: Options): grpc.
   for (const { desc, impl, open = false } of hosted) {
     const definitions: Record<string, grpc.MethodDefinition<Message, Message>> = {};
     const handlers: grpc.UntypedServiceImplementation = {};
-    for (const method of desc.methods) {
+    const meetOf = (method: DescMethod) => (open ? meetAnyone : meetCaller(method, tokens));
+    const handlerOf = (method: DescMethod): Handler => {
       const handler = (impl as Record<string, Handler>)[method.localName];
-      if (handler === undefined) throw new Error(`${desc.typeName}.${method.name} has no handler`);
+      if (handler !== undefined) return handler;
+      const batched = batchedBy(method);
+      if (batched === undefined) throw new Error(`${desc.typeName}.${method.name} has no handler`);
+      return answeringTogether(batched, answering(batched, handlerOf(batched), meetOf(batched), log));
+    };
+    for (const method of desc.methods) {
       definitions[method.localName] = methodDefinition(method);
-      const meet = open ? meetAnyone(method) : meetCaller(method, options);
-      handlers[method.localName] =
-        method.methodKind === "server_streaming"
-          ? streaming(method, handler, meet, options)
-          : unary(method, handler, meet, options);
+      const answer = method.methodKind === "server_streaming" ? streaming : unary;
+      handlers[method.localName] = answer(method, handlerOf(method), meetOf(method), log);
     }
     server.addService(definitions, handlers);
   }
   return server;
 }
 
-type Meet = (call: ServerCall) => Call;
-
-/** The call behind a request: identity checked, allowed by the RPC's policy, its deadline bounded. */
-function meetCaller(method: DescMethod, { tokens }: Options): Meet {
-  const { auth, timeoutMs, idempotency } = getOption(method, policy);
-  const isWrite = idempotency !== Idempotency.SAFE;
-  const noun = method.parent.typeName.split(".")[1] ?? "";
-  const known = new Set(getOption(method.parent, callers));
-  if (known.size === 0) throw new Error(`${method.parent.typeName} names nobody who may call it`);
-  return (call) => {
-    const identity = tokens.check(text(call.metadata, "skein-token"));
-    if (!known.has(identity.caller)) {
-      throw problem(Code.PermissionDenied, "forbidden", `${identity.caller} does not call ${method.parent.typeName}`);
-    }
-    if (auth === Auth.USER && identity.viewerId === undefined) throw unauthenticated();
-    if (auth === Auth.OPERATOR && identity.caller !== "operator") {
-      throw problem(Code.PermissionDenied, "forbidden", "only the operator's commands may call this");
-    }
-    if (auth === Auth.UNSPECIFIED) throw problem(Code.PermissionDenied, "forbidden", "this RPC has no policy");
-    const deadline = Math.min(Number(call.getDeadline()) - returnMs, Date.now() + timeoutMs);
-    if (deadline <= Date.now()) throw problem(Code.DeadlineExceeded, "deadline-exceeded", "no time left to work");
-    const traceparent = traceparentFrom(text(call.metadata, "traceparent"));
-    const after = text(call.metadata, afterKey);
-    return {
-      ...identity,
-      deadline,
-      traceparent,
-      requestId: requestIdOf(call),
-      after: after === undefined ? undefined : decodeFacts(after),
-      told: isWrite ? newTold(noun) : undefined,
-    };
-  };
-}
-
-const meetAnyone =
-  (_method: DescMethod): Meet =>
-  (call) => ({
-    viewerId: undefined,
-    caller: "",
-    deadline: Number(call.getDeadline()),
-    traceparent: traceparentFrom(undefined),
-    requestId: "",
-  });
-
-function unary(
-  method: DescMethod,
-  handler: Handler,
-  meet: Meet,
-  { log }: Options,
-): grpc.handleUnaryCall<Message, Message> {
-  const served = servedRpc(method);
+function unary(method: DescMethod, handler: Handler, meet: Meet, log: Log): grpc.handleUnaryCall<Message, Message> {
+  const answered = answering(method, handler, meet, log);
   return async (call, answer) => {
-    const sinceMs = performance.now();
-    const work = workOf(method, call);
-    let caller = "";
-    try {
-      const behind = meet(call);
-      caller = behind.caller;
-      const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent, work });
-      const reply = await work.run(() => handler(call.request, ctx));
-      work.end();
-      answer(null, reply as Message, trailerOf(work, behind.told));
-      served(caller, undefined, sinceMs);
-    } catch (reason) {
-      const err = judged(reason, method, { work, log, caller, requestId: requestIdOf(call) });
-      answer(statusOf(err, work));
-      served(caller, err.code, sinceMs);
-    }
+    const { work, told, ...outcome } = await answered(arrived(call), call.request);
+    if (outcome.err === undefined) answer(null, outcome.reply as Message, trailerOf(work, told));
+    else answer(statusOf(outcome.err, work));
   };
 }
 
@@ -134,17 +81,18 @@ function streaming(
   method: DescMethod,
   handler: Handler,
   meet: Meet,
-  { log }: Options,
+  log: Log,
 ): grpc.handleServerStreamingCall<Message, Message> {
   const served = servedRpc(method);
   return async (call) => {
     const sinceMs = performance.now();
-    const work = workOf(method, call);
+    const came = arrived(call);
+    const work = workOf(method, came);
     let caller = "";
     try {
-      const behind = meet(call);
+      const behind = meet(came);
       caller = behind.caller;
-      const ctx = contextOf(method, call, { ...behind, traceparent: work.traceparent, work });
+      const ctx = contextOf(method, came, { ...behind, traceparent: work.traceparent, work });
       const replies = work.run(() => handler(call.request, ctx)) as AsyncIterable<Message>;
       for await (const reply of inside(work, replies)) {
         if (call.cancelled) break;
@@ -154,20 +102,12 @@ function streaming(
       call.end(trailerOf(work, behind.told));
       served(caller, call.cancelled ? Code.Canceled : undefined, sinceMs);
     } catch (reason) {
-      const err = judged(reason, method, { work, log, caller, requestId: requestIdOf(call) });
+      const err = judged(reason, method, { work, log, caller, requestId: came.requestId });
       call.emit("error", statusOf(err, work));
       served(caller, err.code, sinceMs);
     }
   };
 }
-
-const workOf = (method: DescMethod, { metadata }: ServerCall): Work =>
-  begin(
-    method.name,
-    SpanKind.SERVER,
-    { traceparent: traceparentFrom(text(metadata, "traceparent")), tracestate: text(metadata, "tracestate") },
-    { "rpc.system.name": "grpc", "rpc.service": method.parent.typeName },
-  );
 
 /** A generator runs where it is asked for the next value, so asking happens inside, each time. */
 async function* inside<T>(work: Work, values: AsyncIterable<T>): AsyncGenerator<T> {
@@ -194,52 +134,22 @@ function trailerOf({ isKept }: Work, told: Told | undefined): grpc.Metadata | un
 }
 
 /** The error as its caller gets it, with the word that its span is kept. */
-function statusOf(err: ConnectError, work: Work): Partial<grpc.StatusObject> {
+function statusOf(err: Parameters<typeof toStatus>[0], work: Work): Partial<grpc.StatusObject> {
   const status = toStatus(err);
   if (work.isKept) status.metadata?.set(keptKey, "1");
   return status;
 }
 
-/** Whatever was thrown as the error to send; it ends its span, and what is our fault is logged here, once. */
-function judged(
-  reason: unknown,
-  method: DescMethod,
-  { work, log, ...who }: { work: Work; log: Log; caller: string; requestId: string },
-): ConnectError {
-  const err = ConnectError.from(reason, Code.Internal);
-  work.fail(err.code);
-  work.end();
-  if (err.code === Code.Internal || err.code === Code.Unknown || err.code === Code.Unavailable) {
-    log.error("rpc failed", {
-      method: method.name,
-      code: Code[err.code],
-      ...namesOf({ traceparent: work.traceparent, ...who }),
-      error: reason,
-    });
-  }
-  return err;
-}
-
-/** The context a handler sees. Its signal is made when first asked for: most handlers never do. */
-function contextOf(method: DescMethod, call: ServerCall, behind: Call): HandlerContext {
-  let signal: AbortSignal | undefined;
-  return {
-    method,
-    service: method.parent,
-    protocolName: "grpc",
-    requestMethod: "POST",
-    url: call.getPath(),
-    values: valuesOf(behind),
-    timeoutMs: () => behind.deadline - Date.now(),
-    requestHeader: new Headers(),
-    responseHeader: new Headers(),
-    responseTrailer: new Headers(),
-    get signal() {
-      signal ??= abortedWith(call);
-      return signal;
-    },
-  };
-}
+const arrived = (call: ServerCall): Arrived => ({
+  token: text(call.metadata, "skein-token"),
+  traceparent: text(call.metadata, "traceparent"),
+  tracestate: text(call.metadata, "tracestate"),
+  requestId: text(call.metadata, "x-request-id") ?? "",
+  after: text(call.metadata, afterKey),
+  deadline: Number(call.getDeadline()),
+  path: call.getPath(),
+  signal: () => abortedWith(call),
+});
 
 function abortedWith(call: ServerCall): AbortSignal {
   const controller = new AbortController();
@@ -247,8 +157,6 @@ function abortedWith(call: ServerCall): AbortSignal {
   call.once("cancelled", () => controller.abort());
   return controller.signal;
 }
-
-const requestIdOf = ({ metadata }: ServerCall): string => text(metadata, "x-request-id") ?? "";
 
 function text(metadata: grpc.Metadata, key: string): string | undefined {
   const [value] = metadata.get(key);

@@ -13,9 +13,11 @@ import {
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import { policy, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
-import { callOf, timeLeftMs } from "./call.ts";
+import { batchOf } from "./batch.ts";
+import { type Call, callOf, timeLeftMs } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { afterKey, encodeFacts, hear, type Told, toldKey } from "./facts.ts";
+import { gathering } from "./gather.ts";
 import { calledRpc } from "./rpc-metrics.ts";
 import { fromStatus, isBrokenOff, keptKey } from "./status.ts";
 import { meshTokens } from "./token.ts";
@@ -43,12 +45,13 @@ type Options = {
 export function grpcTransport({ address, caller, key }: Options): Transport & { close(): void } {
   const clients = openClients(address);
   const tokens = meshTokens(key);
+  const mint = ({ viewerId }: Pick<Call, "viewerId">) => tokens.mint({ caller, viewerId });
   const outgoing: Outgoing = (values) => {
     if (values === undefined) throw new Error("an RPC outside any call: pass within(ctx)");
     const call = callOf({ values });
     timeLeftMs(call);
     const metadata = new grpc.Metadata();
-    metadata.set("skein-token", tokens.mint({ caller, viewerId: call.viewerId }));
+    metadata.set("skein-token", mint(call));
     metadata.set("traceparent", call.traceparent);
     metadata.set("x-request-id", call.requestId);
     if (call.work?.tracestate !== undefined) metadata.set("tracestate", call.work.tracestate);
@@ -56,7 +59,7 @@ export function grpcTransport({ address, caller, key }: Options): Transport & { 
     return { metadata, options: { deadline: call.deadline }, work: call.work, told: call.told };
   };
   const { of, close } = clients;
-  return { unary: unaryOver(of, outgoing), stream: streamOver(of, outgoing), close };
+  return { unary: togetherOver(unaryOver(of, outgoing), mint), stream: streamOver(of, outgoing), close };
 }
 
 type ClientOf = (method: DescMethod) => grpc.Client;
@@ -162,6 +165,24 @@ const unaryOver =
       };
       send(getOption(method, policy).retry !== RetryClass.UNAVAILABLE);
     });
+
+/** The same, and calls of an RPC that has a batch go together where they wait together. */
+function togetherOver(unary: Transport["unary"], mint: (call: Call) => string): Transport["unary"] {
+  const batches = new Map<DescMethod, ReturnType<typeof gathering> | undefined>();
+  const batchFor = (method: DescMethodUnary) => {
+    if (batches.has(method)) return batches.get(method);
+    const together = batchOf(method);
+    const envelope = (message: Message) => ({ ...envelopeOf(method), stream: false, method, message }) as UnaryResponse;
+    const batch = together && gathering({ method, together, unary, envelope, mint });
+    batches.set(method, batch);
+    return batch;
+  };
+  return (method, signal, timeoutMs, header, input, values) => {
+    const alone = () => unary(method, signal, timeoutMs, header, input, values);
+    const batch = signal === undefined && values !== undefined ? batchFor(method) : undefined;
+    return batch === undefined ? alone() : (batch(input, values as ContextValues, alone as never) as never);
+  };
+}
 
 const streamOver =
   (clientOf: ClientOf, outgoing: Outgoing): Transport["stream"] =>

@@ -1,4 +1,5 @@
 import { memberSetFamily, memberSetScripts } from "./member-set.ts";
+import { pulledScripts } from "./pulled.ts";
 import { tieScripts } from "./tie.ts";
 import { timelineFamily, timelineScripts } from "./timeline.ts";
 import { versionedScripts } from "./versioned.ts";
@@ -34,4 +35,10 @@ export const tieSets = memberSetFamily("ties", tiesMax);
 export const likedSets = memberSetFamily("mine", 4_000);
 
 /** Every script of the read models; each process loads them all. */
-export const readModelScripts = [...versionedScripts, ...memberSetScripts, ...tieScripts, ...timelineScripts];
+export const readModelScripts = [
+  ...versionedScripts,
+  ...memberSetScripts,
+  ...tieScripts,
+  ...timelineScripts,
+  ...pulledScripts,
+];

@@ -34,17 +34,28 @@ local function insert(key)
     from = from + 64
   end
 end
-for _, key in ipairs(KEYS) do
-  local head = redis.call('LINDEX', key, 0)
+local call, unpack = redis.call, struct.unpack
+local high, low = unpack('>I4I4', id)
+for nth = 1, #KEYS do
+  local key = KEYS[nth]
+  local head = call('LINDEX', key, 0)
   if head then
-    if #head == 16 and older(head, id) then redis.call('LPUSH', key, entry) else insert(key) end
-    if redis.call('LLEN', key) > keep + slack then
-      local last = redis.call('RPOP', key)
+    local length = nil
+    if #head == 16 then
+      local h, l = unpack('>I4I4', head)
+      if h < high or (h == high and l < low) then length = call('LPUSH', key, entry) end
+    end
+    if not length then
+      insert(key)
+      length = call('LLEN', key)
+    end
+    if length > keep + slack then
+      local last = call('RPOP', key)
       if isSeal(last) then
-        redis.call('LTRIM', key, 0, keep - 1)
-        last = 'S' .. string.sub(redis.call('LINDEX', key, -1), 1, 8) .. string.sub(last, 10)
+        call('LTRIM', key, 0, keep - 1)
+        last = 'S' .. string.sub(call('LINDEX', key, -1), 1, 8) .. string.sub(last, 10)
       end
-      redis.call('RPUSH', key, last)
+      call('RPUSH', key, last)
     end
   end
 end

@@ -1,27 +1,30 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import type { Post as ShownPost } from "#gen/skein/api/v1/resources_pb.ts";
 import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
-import { callOf, within } from "#lib/mesh/call.ts";
+import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { postView, type Reactions } from "../view/post.ts";
+import { type AuthorPiece, authorPiece, type PostPiece, postPiece } from "../view/piece.ts";
+import type { Reactions, ShownPost } from "../view/post.ts";
 import type { Pieces } from "./pieces.ts";
 
-/** A thin item with the post it stands for, as this viewer sees it. */
-type ShownItem = { readonly item: FeedItem; readonly post: ShownPost };
+/** A thin item with its content. */
+type FilledItem = { readonly item: FeedItem; readonly post: PostPiece; readonly author: AuthorPiece };
 
 /**
  * Fills thin items with content. An item whose post or author is gone since the skeleton was made is left out: the
  * page is short, and the feed goes on.
  */
-export async function fillItems(items: readonly FeedItem[], pieces: Pieces, ctx: HandlerContext): Promise<ShownItem[]> {
-  const postRefs = items.map(({ postId, postVersion }) => ({ id: postId, version: postVersion }));
+export async function fillItems(
+  items: readonly FeedItem[],
+  pieces: Pieces,
+  ctx: HandlerContext,
+): Promise<FilledItem[]> {
   const authorRefs = items.map(({ authorId, authorVersion }) => ({ id: authorId, version: authorVersion }));
-  const [posts, authors] = await Promise.all([pieces.posts(postRefs, ctx), pieces.authors(authorRefs, ctx)]);
-  return shownItems(items, posts, authors, ctx);
+  const [posts, authors] = await Promise.all([postsOf(items, pieces, ctx), pieces.authors(authorRefs, ctx)]);
+  return filledItems(items, posts, (nth) => authors[nth]);
 }
 
 /** The same for one author's page, whose author is known already. */
@@ -30,30 +33,32 @@ export async function fillAuthorItems(
   author: User,
   pieces: Pieces,
   ctx: HandlerContext,
-): Promise<ShownItem[]> {
-  const posts = await pieces.posts(
+): Promise<FilledItem[]> {
+  const own = authorPiece(author);
+  return filledItems(items, await postsOf(items, pieces, ctx), () => own);
+}
+
+const postsOf = (items: readonly FeedItem[], pieces: Pieces, ctx: HandlerContext) =>
+  pieces.posts(
     items.map(({ postId, postVersion }) => ({ id: postId, version: postVersion })),
     ctx,
   );
-  return shownItems(items, posts, new Map([[author.id, author]]), ctx);
-}
 
-function shownItems(
+function filledItems(
   items: readonly FeedItem[],
-  posts: ReadonlyMap<string, Post>,
-  authors: ReadonlyMap<string, User>,
-  ctx: HandlerContext,
-): ShownItem[] {
-  const { viewerId } = callOf(ctx);
-  return items.flatMap((item) => {
-    const post = posts.get(item.postId);
-    const author = authors.get(item.authorId);
-    return post && author ? [{ item, post: postView(post, author, item, viewerId) }] : [];
-  });
+  posts: readonly (PostPiece | undefined)[],
+  authorOf: (nth: number) => AuthorPiece | undefined,
+): FilledItem[] {
+  const filled: FilledItem[] = [];
+  for (const [nth, item] of items.entries()) {
+    const [post, author] = [posts[nth], authorOf(nth)];
+    if (post !== undefined && author !== undefined) filled.push({ item, post, author });
+  }
+  return filled;
 }
 
 /** One post, asked from the owners of all that is shown: what was deleted a moment ago is not found. */
-export async function onePost(id: string, clients: Clients, ctx: HandlerContext): Promise<ShownPost> {
+export async function postNow(id: string, clients: Clients, ctx: HandlerContext): Promise<ShownPost> {
   const [{ posts }, reactions] = await Promise.all([
     clients.post.batchGetPosts({ postIds: [id] }, within(ctx)),
     reactionsTo(id, clients, ctx),
@@ -89,5 +94,5 @@ export async function withAuthor(
   const { users } = await user.batchGetUsers({ userIds: [post.authorId] }, within(ctx));
   const author = users[0]?.user;
   if (author === undefined) throw notFound("post");
-  return postView(post, author, reactions, callOf(ctx).viewerId);
+  return { post: postPiece(post), author: authorPiece(author), reactions };
 }

@@ -17,7 +17,9 @@ import { bodyBytesMax, readBytes } from "./body.ts";
 import { answered, doorOf } from "./door-metrics.ts";
 import { fieldNamed, report, retryAfterOf, tell } from "./failure.ts";
 import { checkMessage, compressions } from "./message.ts";
+import { answerPlainly, isPlain } from "./plain-connect.ts";
 import { admit, type Gate, perform, requirePolicy } from "./policy.ts";
+import { isRendered, messageOf } from "./rendered.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Exchange, RpcHandler } from "./rpc-door.ts";
 import { writeResponse } from "./write.ts";
@@ -41,7 +43,7 @@ export const routerOptions: ConnectRouterOptions = {
 type Parts = Gate & { readonly log: Log; readonly admission: Admission };
 
 /** One request on its way through connect-node. */
-type Asked = Exchange & {
+export type Asked = Exchange & {
   readonly rpc: Rpc;
   viewerId: string | undefined;
   /** The handler answered; an error after that is that its answer could not be written. */
@@ -95,6 +97,14 @@ async function serve(rpc: Rpc, handler: UniversalHandlerFn, exchange: Exchange, 
 
 async function exchanged(handler: UniversalHandlerFn, asked: Asked, parts: Parts): Promise<void> {
   const { req, res } = asked;
+  if (isPlain(req)) {
+    try {
+      asked.res.once("close", parts.admission.enter());
+      return await answerPlainly(asked, parts);
+    } catch (reason) {
+      asked.failure = refusal(reason, asked, parts);
+    }
+  }
   const values = createContextValues().set(askedKey, asked);
   const request = universalRequestFromNodeRequest(req, res, undefined, values);
   // The length is ours to judge, in our own words.
@@ -151,7 +161,8 @@ async function answer(request: unknown, ctx: HandlerContext, parts: Parts): Prom
     );
     asked.trailer = ctx.responseTrailer;
     asked.answered = true;
-    return reply as Record<string, unknown>;
+    const isJson = /json/i.test(head.headers["content-type"] ?? "");
+    return (isRendered(reply) ? messageOf(rpc.method.output, reply, isJson) : reply) as Record<string, unknown>;
   } catch (reason) {
     throw refusal(reason, asked, parts);
   }

@@ -4,6 +4,7 @@ import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { type Call, valuesOf } from "#lib/mesh/call.ts";
 
 type Origin = {
+  readonly protocolName: "json" | "connect";
   readonly method: DescMethod;
   readonly call: Call;
   readonly req: IncomingMessage;
@@ -19,7 +20,7 @@ export class DoorContext implements HandlerContext {
   readonly service: DescService;
   readonly requestMethod: string;
   readonly url: string;
-  readonly protocolName = "json";
+  readonly protocolName: string;
   readonly values: ContextValues;
   readonly #origin: Origin;
   #requestHeader: Headers | undefined;
@@ -30,6 +31,7 @@ export class DoorContext implements HandlerContext {
   constructor(origin: Origin) {
     this.#origin = origin;
     this.method = origin.method;
+    this.protocolName = origin.protocolName;
     this.service = origin.method.parent;
     this.requestMethod = origin.req.method ?? "";
     this.url = origin.req.url ?? "";
@@ -53,7 +55,7 @@ export class DoorContext implements HandlerContext {
     return this.#responseHeader ?? [];
   }
 
-  /** JSON answers have no trailers: what is put here goes nowhere. */
+  /** Neither door that this is made for has trailers: what is put here goes nowhere. */
   get responseTrailer(): Headers {
     this.#responseTrailer ??= new Headers();
     return this.#responseTrailer;

@@ -6,6 +6,7 @@ import { messageFromJson } from "./json.ts";
 import { createMatcher, type Match } from "./match.ts";
 import { admit, type Gate, perform } from "./policy.ts";
 import { messageFromUrl, refuseParameters } from "./query.ts";
+import { isRendered, type Rendered } from "./rendered.ts";
 import type { Context, Middleware } from "./state.ts";
 
 /** The JSON door: answers every annotated RPC of the public tree. Who is asking is settled before the body is read. */
@@ -20,7 +21,7 @@ export function door(bindings: readonly Binding[], gate: Gate): Middleware {
     const viewerId = await admit(binding, req, gate);
     const request = await requestOf(ctx, match);
     const reply = await perform(binding, { ...ctx.state, head: req, res, viewerId }, gate, async (call) => {
-      const handling = new DoorContext({ method: binding.method, call, req, res });
+      const handling = new DoorContext({ protocolName: "json", method: binding.method, call, req, res });
       const answer = await binding.handler(request as never, handling);
       for (const [name, value] of handling.written) ctx.set(name, value);
       return answer as Reply;
@@ -31,7 +32,7 @@ export function door(bindings: readonly Binding[], gate: Gate): Middleware {
   };
 }
 
-type Reply = MessageInitShape<Binding["method"]["output"]>;
+type Reply = MessageInitShape<Binding["method"]["output"]> | Rendered;
 
 async function requestOf(ctx: Context, { binding, path }: Match): Promise<Message> {
   if (!binding.hasBody) return messageFromUrl(binding, path, ctx.querystring);
@@ -49,6 +50,7 @@ function localNames({ method }: Binding, path: Match["path"]): Record<string, st
 
 /** A Buffer costs Koa a third of what a string does. */
 function bytesOf({ name, method, shown }: Binding, reply: Reply): Buffer {
+  if (isRendered(reply)) return reply.json();
   const message: Message = create(method.output, reply);
   const desc = shown?.message ?? method.output;
   const value =

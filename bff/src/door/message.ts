@@ -60,7 +60,8 @@ async function unpack(packed: Uint8Array, encoding: string): Promise<Uint8Array 
   });
 }
 
-function parse({ method }: Rpc, bytes: Uint8Array, isJson: boolean): Message {
+/** The message of a request, in protobuf or as JSON. */
+export function parse({ method }: Pick<Rpc, "method">, bytes: Uint8Array, isJson: boolean): Message {
   if (bytes.length > bodyBytesMax) throw tooLarge();
   if (isJson) return messageFromJson(method.input, jsonText(bytes));
   try {

@@ -1,14 +1,15 @@
-import type { ServiceImpl } from "@connectrpc/connect";
 import { FeedReason, type FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { Reason } from "#gen/skein/feed/v1/feed_pb.ts";
-import { within } from "#lib/mesh/call.ts";
+import { callOf, within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
 import { mutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillItems } from "../compose/posts.ts";
+import type { Routes } from "../door/rpc.ts";
+import { homePage } from "../view/post.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
-export function feedRoutes(clients: Pick<Clients, "feed" | "graph">, pieces: Pieces): ServiceImpl<typeof FeedService> {
+export function feedRoutes(clients: Pick<Clients, "feed" | "graph">, pieces: Pieces): Routes<typeof FeedService> {
   const { feed } = clients;
   const muted = mutedWords(clients);
   return {
@@ -17,11 +18,16 @@ export function feedRoutes(clients: Pick<Clients, "feed" | "graph">, pieces: Pie
       const { items, nextPageToken, fromTruth, mutedWordsVersion } = page;
       tellDegraded(fromTruth, ctx);
       const [filled, isMuted] = await Promise.all([fillItems(items, pieces, ctx), muted(mutedWordsVersion, ctx)]);
-      const shown = filled.filter(({ item, post }) => item.reason === Reason.OWN || !isMuted(post.text));
-      return {
-        items: shown.map(({ item, post }) => ({ activityId: item.activityId, reason: shownReason(item.reason), post })),
-        nextPageToken,
-      };
+      const shown = filled
+        .filter(({ item, post }) => item.reason === Reason.OWN || !isMuted(post.content.text))
+        .map(({ item, post, author }) => ({
+          activityId: item.activityId,
+          reason: shownReason(item.reason),
+          post,
+          author,
+          reactions: item,
+        }));
+      return homePage(shown, nextPageToken, callOf(ctx).viewerId);
     },
   };
 }

@@ -1,16 +1,17 @@
-import type { ServiceImpl } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import type { Audience } from "#gen/skein/post/v1/post_pb.ts";
-import { within } from "#lib/mesh/call.ts";
+import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import type { Pieces } from "../compose/pieces.ts";
-import { fillAuthorItems, noReactions, onePost, reactionsTo, withAuthor } from "../compose/posts.ts";
+import { fillAuthorItems, noReactions, postNow, reactionsTo, withAuthor } from "../compose/posts.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
+import type { Routes } from "../door/rpc.ts";
+import { onePost, postsPage } from "../view/post.ts";
 import { isId, postIdOf, userNamed } from "./ids.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
-export function postRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof PostService> {
+export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof PostService> {
   return {
     async createPost({ text, audience, mentionedUserIds }, ctx) {
       const idempotencyKey = idempotencyKeyOf(ctx);
@@ -19,13 +20,13 @@ export function postRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof
         within(ctx),
       );
       if (post === undefined) throw new Error("created no post");
-      if (!replayed) return { post: await withAuthor(post, noReactions, clients, ctx) };
-      ctx.responseHeader.set("Idempotency-Replayed", "true");
-      return { post: await withAuthor(post, await reactionsTo(post.id, clients, ctx), clients, ctx) };
+      if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
+      const reactions = replayed ? await reactionsTo(post.id, clients, ctx) : noReactions;
+      return onePost(await withAuthor(post, reactions, clients, ctx), callOf(ctx).viewerId);
     },
 
     async getPost({ post }, ctx) {
-      return { post: await onePost(postIdOf(post), clients, ctx) };
+      return onePost(await postNow(postIdOf(post), clients, ctx), callOf(ctx).viewerId);
     },
 
     async deletePost({ post }, ctx) {
@@ -42,8 +43,9 @@ export function postRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof
       if (author === undefined) throw notFound("user");
       const { items, nextPageToken, fromTruth } = early || (await list(author.id));
       tellDegraded(fromTruth, ctx);
-      const shown = await fillAuthorItems(items, author, pieces, ctx);
-      return { posts: shown.map(({ post }) => post), nextPageToken };
+      const filled = await fillAuthorItems(items, author, pieces, ctx);
+      const shown = filled.map(({ item, ...of }) => ({ ...of, reactions: item }));
+      return postsPage(shown, nextPageToken, callOf(ctx).viewerId);
     },
   };
 }

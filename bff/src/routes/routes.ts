@@ -24,8 +24,8 @@ import { relationRoutes } from "./relation.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every RPC of the public tree with what answers it, the same at every door. */
-export function publicRpcs(clients: Clients, limits: Limits, piecesMax?: number): Rpc[] {
-  const pieces = createPieces(clients, piecesMax);
+export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: number): Rpc[] {
+  const pieces = createPieces(clients, pieceBytesMax);
   return [
     ...rpcsOf(AuthService, authRoutes(clients, limits)),
     ...rpcsOf(AccountService, accountRoutes(clients)),

@@ -1,29 +1,184 @@
-import { create } from "@bufbuild/protobuf";
-import { type Audience, PostSchema, type Post as ShownPost } from "#gen/skein/api/v1/resources_pb.ts";
-import type { Post } from "#gen/skein/post/v1/post_pb.ts";
-import type { User } from "#gen/skein/user/v1/user_pb.ts";
-import { authorView } from "./user.ts";
+import {
+  FeedItemSchema,
+  type FeedReason,
+  FeedReasonSchema,
+  ListHomeFeedResponseSchema,
+} from "#gen/skein/api/v1/feed_pb.ts";
+import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
+import { AudienceSchema, PostSchema, PostViewerStateSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import { type Rendered, rendered } from "../door/rendered.ts";
+import { type Bytes, bytesUpTo, tagOf, varintBytes } from "./bytes.ts";
+import { type AuthorPiece, binaryOfAuthor, binaryOfPost, jsonOfAuthor, jsonOfPost, type PostPiece } from "./piece.ts";
 
 /** What stands beside a post's content: as thin items carry it. */
 export type Reactions = { readonly likeCount: bigint; readonly commentCount: bigint; readonly liked: boolean };
 
-/** A post as shown. */
-export function postView(
-  post: Post,
-  author: User,
-  { likeCount, commentCount, liked }: Reactions,
-  viewerId: string | undefined,
-): ShownPost {
-  const { id, version, text, audience, createTime } = post;
-  return create(PostSchema, {
-    id,
-    version: Number(version),
-    text,
-    audience: audience as number as Audience,
-    author: authorView(author),
-    likeCount: Number(likeCount),
-    commentCount: Number(commentCount),
-    ...(createTime && { createTime }),
-    ...(viewerId !== undefined && { viewer: { own: post.authorId === viewerId, liked } }),
+/** A post as one viewer sees it: pieces that others see too, and what is of this moment. */
+export type ShownPost = { readonly post: PostPiece; readonly author: AuthorPiece; readonly reactions: Reactions };
+/** A post of a home feed, and why it is there. */
+export type ShownItem = ShownPost & { readonly activityId: string; readonly reason: FeedReason };
+
+type Viewer = string | undefined;
+
+/** Beside its pieces an item has ids, counts and words of ours: less than this, in either form. */
+const itemBytesMax = 320;
+/** Beside its items a page has the names of its fields. */
+const pageBytesMax = 64;
+
+/** A page of a home feed. */
+export function homePage(items: readonly ShownItem[], nextPageToken: string, viewer: Viewer): Rendered {
+  const { items: list, nextPageToken: token } = ListHomeFeedResponseSchema.field;
+  return rendered({
+    json: () =>
+      jsonList(list.jsonName, items, nextPageToken, (to, item) => {
+        const { activityId, reason } = item;
+        to.ascii(`{"activityId":"${activityId}","reason":${nameOf(FeedReasonSchema, reason)},"post":`);
+        jsonPost(to, item, viewer);
+        to.ascii("}");
+      }),
+    binary: () =>
+      binaryList(items, nextPageToken, token.number, (to, item) => {
+        const { activityId, reason } = item;
+        const postBytes = postSize(item, viewer);
+        const head = 2 + activityId.length + (reason === 0 ? 0 : 1 + varintBytes(reason));
+        lengthOf(to, list, head + 1 + varintBytes(postBytes) + postBytes);
+        lengthOf(to, itemFields.activityId, activityId.length);
+        to.ascii(activityId);
+        number(to, itemFields.reason, reason);
+        lengthOf(to, itemFields.post, postBytes);
+        binaryPost(to, item, viewer);
+      }),
   });
+}
+
+/** A page of posts. */
+export function postsPage(posts: readonly ShownPost[], nextPageToken: string, viewer: Viewer): Rendered {
+  const { posts: list, nextPageToken: token } = ListUserPostsResponseSchema.field;
+  return rendered({
+    json: () => jsonList(list.jsonName, posts, nextPageToken, (to, post) => jsonPost(to, post, viewer)),
+    binary: () =>
+      binaryList(posts, nextPageToken, token.number, (to, post) => {
+        lengthOf(to, list, postSize(post, viewer));
+        binaryPost(to, post, viewer);
+      }),
+  });
+}
+
+/** One post; CreatePost answers it in the same place as GetPost. */
+export function onePost(post: ShownPost, viewer: Viewer): Rendered {
+  return rendered({
+    json() {
+      const to = bytesUpTo(itemBytesMax + jsonOfAuthor(post.author).length + jsonOfPost(post.post).length);
+      jsonPost(to, post, viewer);
+      return to.done();
+    },
+    binary: () =>
+      binaryList([post], "", 0, (to) => {
+        lengthOf(to, GetPostResponseSchema.field.post, postSize(post, viewer));
+        binaryPost(to, post, viewer);
+      }),
+  });
+}
+
+function jsonList<P extends ShownPost>(
+  name: string,
+  items: readonly P[],
+  nextPageToken: string,
+  write: (to: Bytes, item: P) => void,
+): Buffer {
+  const token = JSON.stringify(nextPageToken);
+  let bytesMax = pageBytesMax + token.length;
+  for (const { post, author } of items) {
+    bytesMax += itemBytesMax + jsonOfAuthor(author).length + jsonOfPost(post).length;
+  }
+  const to = bytesUpTo(bytesMax);
+  to.ascii(`{"${name}":[`);
+  for (let nth = 0; nth < items.length; nth++) {
+    if (nth > 0) to.ascii(",");
+    write(to, items[nth] as P);
+  }
+  to.ascii(`],"nextPageToken":${token}}`);
+  return to.done();
+}
+
+function jsonPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Viewer): void {
+  const { id, version, content } = post;
+  to.ascii(`{"id":"${id}","version":${version},"author":`);
+  to.raw(jsonOfAuthor(author));
+  to.raw(jsonOfPost(post));
+  const state =
+    viewer === undefined ? "" : `"viewer":{"own":${content.authorId === viewer},"liked":${reactions.liked}},`;
+  const { likeCount, commentCount } = reactions;
+  to.ascii(
+    `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}}`,
+  );
+}
+
+/** A value of an enum as JSON: its name, or the number that this release has none for. */
+const nameOf = (
+  { value }: { readonly value: Readonly<Record<number, { readonly name: string }>> },
+  of: number,
+): string => (value[of] === undefined ? String(of) : `"${value[of].name}"`);
+
+function binaryList<P extends ShownPost>(
+  items: readonly P[],
+  nextPageToken: string,
+  tokenNumber: number,
+  write: (to: Bytes, item: P) => void,
+): Buffer {
+  let bytesMax = pageBytesMax + nextPageToken.length;
+  for (const { post, author } of items) {
+    bytesMax += itemBytesMax + binaryOfAuthor(author).length + binaryOfPost(post).length;
+  }
+  const to = bytesUpTo(bytesMax);
+  for (const item of items) write(to, item);
+  if (nextPageToken !== "") {
+    lengthOf(to, { number: tokenNumber }, nextPageToken.length);
+    to.ascii(nextPageToken);
+  }
+  return to.done();
+}
+
+const itemFields = FeedItemSchema.field;
+const postFields = PostSchema.field;
+const stateFields = PostViewerStateSchema.field;
+
+/** How long `binaryPost` will be: a message says its length before its fields. */
+function postSize({ post, author, reactions }: ShownPost, viewer: Viewer): number {
+  return (
+    binaryOfPost(post).length +
+    binaryOfAuthor(author).length +
+    numberSize(Number(reactions.likeCount)) +
+    numberSize(Number(reactions.commentCount)) +
+    (viewer === undefined ? 0 : 2 + stateSize(post, reactions, viewer))
+  );
+}
+
+/** Fields may come in any order; what belongs to the moment comes last. */
+function binaryPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Viewer): void {
+  to.raw(binaryOfPost(post));
+  to.raw(binaryOfAuthor(author));
+  number(to, postFields.likeCount, Number(reactions.likeCount));
+  number(to, postFields.commentCount, Number(reactions.commentCount));
+  if (viewer === undefined) return;
+  lengthOf(to, postFields.viewer, stateSize(post, reactions, viewer));
+  number(to, stateFields.own, Number(post.content.authorId === viewer));
+  number(to, stateFields.liked, Number(reactions.liked));
+}
+
+const stateSize = ({ content }: PostPiece, { liked }: Reactions, viewer: string): number =>
+  numberSize(Number(content.authorId === viewer)) + numberSize(Number(liked));
+
+/** What is zero is not written. */
+const numberSize = (value: number): number => (value === 0 ? 0 : 1 + varintBytes(value));
+
+function number(to: Bytes, field: { readonly number: number }, value: number): void {
+  if (value === 0) return;
+  to.varint(tagOf(field, 0));
+  to.varint(value);
+}
+
+function lengthOf(to: Bytes, field: { readonly number: number }, bytes: number): void {
+  to.varint(tagOf(field, 2));
+  to.varint(bytes);
 }

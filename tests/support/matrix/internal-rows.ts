@@ -121,6 +121,8 @@ function postReads(): Row[] {
       trusted,
     }),
     row(FeedService.method.listHomeFeed, rules.homeFeed, none),
+    // Who may see what in it is each call's own token's: matrix.test.ts asks.
+    row(FeedService.method.batchListHomeFeed, rules.service, none),
     row(FeedService.method.listAuthorFeed, rules.postsVisible, (at) => ({ authorId: userOf(at) })),
   ];
 }
@@ -197,6 +199,7 @@ function operators(): Row[] {
   const state = (at: Place) => ({ ...one("asker")(at), state: "ACCOUNT_STATE_ACTIVE" });
   return [
     row(FeedService.method.explainPost, rules.operator, explained),
+    row(FeedService.method.configureFanout, rules.operator, none),
     row(GraphService.method.importFollows, rules.operator, none),
     row(GraphService.method.setAccountState, rules.operator, state),
     row(UserService.method.importUsers, rules.operator, none),

@@ -8,6 +8,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { AccountState } from "../../graph/v1/graph_pb.ts";
 import { file_skein_graph_v1_graph } from "../../graph/v1/graph_pb.ts";
+import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
+import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -15,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/feed/v1/feed.proto.
  */
 export const file_skein_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEi0gEKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgiPAoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSKlAQoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJRChVMaXN0QXV0aG9yRmVlZFJlcXVlc3QSEQoJYXV0aG9yX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIm0KFkxpc3RBdXRob3JGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIIjgKEkV4cGxhaW5Qb3N0UmVxdWVzdBIRCgl2aWV3ZXJfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCSJ/ChNFeHBsYWluUG9zdFJlc3BvbnNlEg0KBXNob3duGAEgASgIEisKB3JlYXNvbnMYAiADKAsyGi5za2Vpbi5mZWVkLnYxLkV4cGxhbmF0aW9uEiwKBWZhY3RzGAMgASgLMh0uc2tlaW4uZmVlZC52MS5FeHBsYWluZWRGYWN0cyLAAQoLRXhwbGFuYXRpb24SLAoEa2luZBgBIAEoDjIeLnNrZWluLmZlZWQudjEuRXhwbGFuYXRpb25LaW5kEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBmZhbm91dBgDIAEoCzIVLnNrZWluLmZlZWQudjEuRmFub3V0EjIKDGF1dGhvcl9zdGF0ZRgEIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSLBAQoGRmFub3V0Ei8KC3B1YmxpY190aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpiZWdpbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBCABKA0SEAoIdHJhY2VfaWQYBSABKAkinwQKDkV4cGxhaW5lZEZhY3RzEhEKCWF1dGhvcl9pZBgBIAEoCRIUCgxwb3N0X3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgx2aWV3ZXJfc3RhdGUYBSABKA4yHC5za2Vpbi5ncmFwaC52MS5BY2NvdW50U3RhdGUSMgoMYXV0aG9yX3N0YXRlGAYgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlEhEKCWZvbGxvd2luZxgHIAEoCBI2ChJmb2xsb3dfY2hhbmdlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgJIAEoBBIuCgh0aW1lbGluZRgKIAEoCzIcLnNrZWluLmZlZWQudjEuVGltZWxpbmVGYWN0cxIsCghsYWdfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGZmFub3V0GAwgASgLMhUuc2tlaW4uZmVlZC52MS5GYW5vdXQSEAoIcHJvcG9zZWQYDSABKAgSDwoHdmlzaWJsZRgOIAEoCBILCgNkdWUYDyABKAgisgEKDVRpbWVsaW5lRmFjdHMSKwoFc3RhdGUYASABKA4yHC5za2Vpbi5mZWVkLnYxLlRpbWVsaW5lU3RhdGUSLQoJbWFrZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJmb2xsb3dfc2V0X3ZlcnNpb24YAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBhISCgpob2xkc19wb3N0GAUgASgIKlkKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fRk9MTE9XSU5HEAESDgoKUkVBU09OX09XThACEhEKDVJFQVNPTl9BVVRIT1IQAyr6BAoPRXhwbGFuYXRpb25LaW5kEiAKHEVYUExBTkFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIjCh9FWFBMQU5BVElPTl9LSU5EX05PX1NVQ0hfVklFV0VSEAESIQodRVhQTEFOQVRJT05fS0lORF9OT19TVUNIX1BPU1QQAhIcChhFWFBMQU5BVElPTl9LSU5EX0RFTEVURUQQAxIiCh5FWFBMQU5BVElPTl9LSU5EX05PVF9GT0xMT1dJTkcQBBIiCh5FWFBMQU5BVElPTl9LSU5EX0FDQ09VTlRfU1RBVEUQBRIfChtFWFBMQU5BVElPTl9LSU5EX05PX1BST0ZJTEUQBhIYChRFWFBMQU5BVElPTl9LSU5EX09XThAHEh4KGkVYUExBTkFUSU9OX0tJTkRfRk9MTE9XSU5HEAgSGwoXRVhQTEFOQVRJT05fS0lORF9QVVNIRUQQCRIkCiBFWFBMQU5BVElPTl9LSU5EX1BVTExFRF9GUk9NX0xBRxAKEiUKIUVYUExBTkFUSU9OX0tJTkRfUFVMTEVEX1dIRU5fTUFERRALEh8KG0VYUExBTkFUSU9OX0tJTkRfRlJPTV9UUlVUSBAMEigKJEVYUExBTkFUSU9OX0tJTkRfSU5DT05TSVNURU5UX0hJRERFThANEicKI0VYUExBTkFUSU9OX0tJTkRfSU5DT05TSVNURU5UX1NIT1dOEA4SHAoYRVhQTEFOQVRJT05fS0lORF9CTE9DS0VEEA8SGgoWRVhQTEFOQVRJT05fS0lORF9NVVRFRBAQEiQKIEVYUExBTkFUSU9OX0tJTkRfTk9UX0lOX0FVRElFTkNFEBEqfwoNVGltZWxpbmVTdGF0ZRIeChpUSU1FTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRJTUVMSU5FX1NUQVRFX01JU1NJTkcQARIYChRUSU1FTElORV9TVEFURV9TVEFMRRACEhgKFFRJTUVMSU5FX1NUQVRFX0ZSRVNIEAMy6QIKC0ZlZWRTZXJ2aWNlEmoKDExpc3RIb21lRmVlZBIiLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVxdWVzdBojLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiEaq7GA0IAhABGAEgAigDMNAPEnAKDkxpc3RBdXRob3JGZWVkEiQuc2tlaW4uZmVlZC52MS5MaXN0QXV0aG9yRmVlZFJlcXVlc3QaJS5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEmcKC0V4cGxhaW5Qb3N0EiEuc2tlaW4uZmVlZC52MS5FeHBsYWluUG9zdFJlcXVlc3QaIi5za2Vpbi5mZWVkLnYxLkV4cGxhaW5Qb3N0UmVzcG9uc2UiEaq7GA0IBBAEGAEgAigEMIgnGhOyuxgDYmZmsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_graph_v1_graph, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEi0gEKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgiPAoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSKlAQoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJFChhCYXRjaExpc3RIb21lRmVlZFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkoKGUJhdGNoTGlzdEhvbWVGZWVkUmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciJRChVMaXN0QXV0aG9yRmVlZFJlcXVlc3QSEQoJYXV0aG9yX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIm0KFkxpc3RBdXRob3JGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIIkAKFkNvbmZpZ3VyZUZhbm91dFJlcXVlc3QSFwoKcHVsbF9hYm92ZRgBIAEoDUgAiAEBQg0KC19wdWxsX2Fib3ZlIi0KF0NvbmZpZ3VyZUZhbm91dFJlc3BvbnNlEhIKCnB1bGxfYWJvdmUYASABKA0iOAoSRXhwbGFpblBvc3RSZXF1ZXN0EhEKCXZpZXdlcl9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJIn8KE0V4cGxhaW5Qb3N0UmVzcG9uc2USDQoFc2hvd24YASABKAgSKwoHcmVhc29ucxgCIAMoCzIaLnNrZWluLmZlZWQudjEuRXhwbGFuYXRpb24SLAoFZmFjdHMYAyABKAsyHS5za2Vpbi5mZWVkLnYxLkV4cGxhaW5lZEZhY3RzIsABCgtFeHBsYW5hdGlvbhIsCgRraW5kGAEgASgOMh4uc2tlaW4uZmVlZC52MS5FeHBsYW5hdGlvbktpbmQSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGZmFub3V0GAMgASgLMhUuc2tlaW4uZmVlZC52MS5GYW5vdXQSMgoMYXV0aG9yX3N0YXRlGAQgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlIsEBCgZGYW5vdXQSLwoLcHVibGljX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmJlZ2luX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5mb2xsb3dlcl9jb3VudBgEIAEoDRIQCgh0cmFjZV9pZBgFIAEoCSKfBAoORXhwbGFpbmVkRmFjdHMSEQoJYXV0aG9yX2lkGAEgASgJEhQKDHBvc3RfdmVyc2lvbhgCIAEoBBIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDHZpZXdlcl9zdGF0ZRgFIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZRIyCgxhdXRob3Jfc3RhdGUYBiABKA4yHC5za2Vpbi5ncmFwaC52MS5BY2NvdW50U3RhdGUSEQoJZm9sbG93aW5nGAcgASgIEjYKEmZvbGxvd19jaGFuZ2VfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSZm9sbG93X3NldF92ZXJzaW9uGAkgASgEEi4KCHRpbWVsaW5lGAogASgLMhwuc2tlaW4uZmVlZC52MS5UaW1lbGluZUZhY3RzEiwKCGxhZ190aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgZmYW5vdXQYDCABKAsyFS5za2Vpbi5mZWVkLnYxLkZhbm91dBIQCghwcm9wb3NlZBgNIAEoCBIPCgd2aXNpYmxlGA4gASgIEgsKA2R1ZRgPIAEoCCKyAQoNVGltZWxpbmVGYWN0cxIrCgVzdGF0ZRgBIAEoDjIcLnNrZWluLmZlZWQudjEuVGltZWxpbmVTdGF0ZRItCgltYWtlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgDIAEoBBIVCg1sb3dfd2F0ZXJtYXJrGAQgASgGEhIKCmhvbGRzX3Bvc3QYBSABKAgqWQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhQKEFJFQVNPTl9GT0xMT1dJTkcQARIOCgpSRUFTT05fT1dOEAISEQoNUkVBU09OX0FVVEhPUhADKqMFCg9FeHBsYW5hdGlvbktpbmQSIAocRVhQTEFOQVRJT05fS0lORF9VTlNQRUNJRklFRBAAEiMKH0VYUExBTkFUSU9OX0tJTkRfTk9fU1VDSF9WSUVXRVIQARIhCh1FWFBMQU5BVElPTl9LSU5EX05PX1NVQ0hfUE9TVBACEhwKGEVYUExBTkFUSU9OX0tJTkRfREVMRVRFRBADEiIKHkVYUExBTkFUSU9OX0tJTkRfTk9UX0ZPTExPV0lORxAEEiIKHkVYUExBTkFUSU9OX0tJTkRfQUNDT1VOVF9TVEFURRAFEh8KG0VYUExBTkFUSU9OX0tJTkRfTk9fUFJPRklMRRAGEhgKFEVYUExBTkFUSU9OX0tJTkRfT1dOEAcSHgoaRVhQTEFOQVRJT05fS0lORF9GT0xMT1dJTkcQCBIbChdFWFBMQU5BVElPTl9LSU5EX1BVU0hFRBAJEiQKIEVYUExBTkFUSU9OX0tJTkRfUFVMTEVEX0ZST01fTEFHEAoSJQohRVhQTEFOQVRJT05fS0lORF9QVUxMRURfV0hFTl9NQURFEAsSHwobRVhQTEFOQVRJT05fS0lORF9GUk9NX1RSVVRIEAwSKAokRVhQTEFOQVRJT05fS0lORF9JTkNPTlNJU1RFTlRfSElEREVOEA0SJwojRVhQTEFOQVRJT05fS0lORF9JTkNPTlNJU1RFTlRfU0hPV04QDhIcChhFWFBMQU5BVElPTl9LSU5EX0JMT0NLRUQQDxIaChZFWFBMQU5BVElPTl9LSU5EX01VVEVEEBASJAogRVhQTEFOQVRJT05fS0lORF9OT1RfSU5fQVVESUVOQ0UQERInCiNFWFBMQU5BVElPTl9LSU5EX1BVTExFRF9GUk9NX0FVVEhPUhASKn8KDVRpbWVsaW5lU3RhdGUSHgoaVElNRUxJTkVfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZUSU1FTElORV9TVEFURV9NSVNTSU5HEAESGAoUVElNRUxJTkVfU1RBVEVfU1RBTEUQAhIYChRUSU1FTElORV9TVEFURV9GUkVTSBADMuoECgtGZWVkU2VydmljZRJqCgxMaXN0SG9tZUZlZWQSIi5za2Vpbi5mZWVkLnYxLkxpc3RIb21lRmVlZFJlcXVlc3QaIy5za2Vpbi5mZWVkLnYxLkxpc3RIb21lRmVlZFJlc3BvbnNlIhGquxgNCAIQARgBIAIoAzDQDxKJAQoRQmF0Y2hMaXN0SG9tZUZlZWQSJy5za2Vpbi5mZWVkLnYxLkJhdGNoTGlzdEhvbWVGZWVkUmVxdWVzdBooLnNrZWluLmZlZWQudjEuQmF0Y2hMaXN0SG9tZUZlZWRSZXNwb25zZSIhqrsYDQgDEAQYASACKAMw0A+6uxgMTGlzdEhvbWVGZWVkEnAKDkxpc3RBdXRob3JGZWVkEiQuc2tlaW4uZmVlZC52MS5MaXN0QXV0aG9yRmVlZFJlcXVlc3QaJS5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEmcKC0V4cGxhaW5Qb3N0EiEuc2tlaW4uZmVlZC52MS5FeHBsYWluUG9zdFJlcXVlc3QaIi5za2Vpbi5mZWVkLnYxLkV4cGxhaW5Qb3N0UmVzcG9uc2UiEaq7GA0IBBAEGAEgAigEMIgnEnMKD0NvbmZpZ3VyZUZhbm91dBIlLnNrZWluLmZlZWQudjEuQ29uZmlndXJlRmFub3V0UmVxdWVzdBomLnNrZWluLmZlZWQudjEuQ29uZmlndXJlRmFub3V0UmVzcG9uc2UiEaq7GA0IBBAEGAIgAigEMNAPGhOyuxgDYmZmsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_graph_v1_graph, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * One thin item.
@@ -138,6 +140,42 @@ export const ListHomeFeedResponseSchema: GenMessage<ListHomeFeedResponse> = /*@_
   messageDesc(file_skein_feed_v1_feed, 2);
 
 /**
+ * @generated from message skein.feed.v1.BatchListHomeFeedRequest
+ */
+export type BatchListHomeFeedRequest = Message<"skein.feed.v1.BatchListHomeFeedRequest"> & {
+  /**
+   * @generated from field: repeated skein.mesh.v1.BatchedCall calls = 1;
+   */
+  calls: BatchedCall[];
+};
+
+/**
+ * Describes the message skein.feed.v1.BatchListHomeFeedRequest.
+ * Use `create(BatchListHomeFeedRequestSchema)` to create a new message.
+ */
+export const BatchListHomeFeedRequestSchema: GenMessage<BatchListHomeFeedRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 3);
+
+/**
+ * @generated from message skein.feed.v1.BatchListHomeFeedResponse
+ */
+export type BatchListHomeFeedResponse = Message<"skein.feed.v1.BatchListHomeFeedResponse"> & {
+  /**
+   * In the order of the calls, as many.
+   *
+   * @generated from field: repeated skein.mesh.v1.BatchedAnswer answers = 1;
+   */
+  answers: BatchedAnswer[];
+};
+
+/**
+ * Describes the message skein.feed.v1.BatchListHomeFeedResponse.
+ * Use `create(BatchListHomeFeedResponseSchema)` to create a new message.
+ */
+export const BatchListHomeFeedResponseSchema: GenMessage<BatchListHomeFeedResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 4);
+
+/**
  * @generated from message skein.feed.v1.ListAuthorFeedRequest
  */
 export type ListAuthorFeedRequest = Message<"skein.feed.v1.ListAuthorFeedRequest"> & {
@@ -162,7 +200,7 @@ export type ListAuthorFeedRequest = Message<"skein.feed.v1.ListAuthorFeedRequest
  * Use `create(ListAuthorFeedRequestSchema)` to create a new message.
  */
 export const ListAuthorFeedRequestSchema: GenMessage<ListAuthorFeedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 3);
+  messageDesc(file_skein_feed_v1_feed, 5);
 
 /**
  * @generated from message skein.feed.v1.ListAuthorFeedResponse
@@ -191,7 +229,41 @@ export type ListAuthorFeedResponse = Message<"skein.feed.v1.ListAuthorFeedRespon
  * Use `create(ListAuthorFeedResponseSchema)` to create a new message.
  */
 export const ListAuthorFeedResponseSchema: GenMessage<ListAuthorFeedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 4);
+  messageDesc(file_skein_feed_v1_feed, 6);
+
+/**
+ * @generated from message skein.feed.v1.ConfigureFanoutRequest
+ */
+export type ConfigureFanoutRequest = Message<"skein.feed.v1.ConfigureFanoutRequest"> & {
+  /**
+   * @generated from field: optional uint32 pull_above = 1;
+   */
+  pullAbove?: number | undefined;
+};
+
+/**
+ * Describes the message skein.feed.v1.ConfigureFanoutRequest.
+ * Use `create(ConfigureFanoutRequestSchema)` to create a new message.
+ */
+export const ConfigureFanoutRequestSchema: GenMessage<ConfigureFanoutRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 7);
+
+/**
+ * @generated from message skein.feed.v1.ConfigureFanoutResponse
+ */
+export type ConfigureFanoutResponse = Message<"skein.feed.v1.ConfigureFanoutResponse"> & {
+  /**
+   * @generated from field: uint32 pull_above = 1;
+   */
+  pullAbove: number;
+};
+
+/**
+ * Describes the message skein.feed.v1.ConfigureFanoutResponse.
+ * Use `create(ConfigureFanoutResponseSchema)` to create a new message.
+ */
+export const ConfigureFanoutResponseSchema: GenMessage<ConfigureFanoutResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 8);
 
 /**
  * @generated from message skein.feed.v1.ExplainPostRequest
@@ -213,7 +285,7 @@ export type ExplainPostRequest = Message<"skein.feed.v1.ExplainPostRequest"> & {
  * Use `create(ExplainPostRequestSchema)` to create a new message.
  */
 export const ExplainPostRequestSchema: GenMessage<ExplainPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 5);
+  messageDesc(file_skein_feed_v1_feed, 9);
 
 /**
  * @generated from message skein.feed.v1.ExplainPostResponse
@@ -244,7 +316,7 @@ export type ExplainPostResponse = Message<"skein.feed.v1.ExplainPostResponse"> &
  * Use `create(ExplainPostResponseSchema)` to create a new message.
  */
 export const ExplainPostResponseSchema: GenMessage<ExplainPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 6);
+  messageDesc(file_skein_feed_v1_feed, 10);
 
 /**
  * One reason for a post to be in a home feed, or not to be.
@@ -284,7 +356,7 @@ export type Explanation = Message<"skein.feed.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 7);
+  messageDesc(file_skein_feed_v1_feed, 11);
 
 /**
  * A fan-out, which is remembered for seven days after its end.
@@ -333,7 +405,7 @@ export type Fanout = Message<"skein.feed.v1.Fanout"> & {
  * Use `create(FanoutSchema)` to create a new message.
  */
 export const FanoutSchema: GenMessage<Fanout> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 8);
+  messageDesc(file_skein_feed_v1_feed, 12);
 
 /**
  * What was looked at.
@@ -430,7 +502,7 @@ export type ExplainedFacts = Message<"skein.feed.v1.ExplainedFacts"> & {
  * Use `create(ExplainedFactsSchema)` to create a new message.
  */
 export const ExplainedFactsSchema: GenMessage<ExplainedFacts> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 9);
+  messageDesc(file_skein_feed_v1_feed, 13);
 
 /**
  * A viewer's timeline as it stands in Redis.
@@ -475,7 +547,7 @@ export type TimelineFacts = Message<"skein.feed.v1.TimelineFacts"> & {
  * Use `create(TimelineFactsSchema)` to create a new message.
  */
 export const TimelineFactsSchema: GenMessage<TimelineFacts> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 10);
+  messageDesc(file_skein_feed_v1_feed, 14);
 
 /**
  * Why an item is in a feed.
@@ -654,6 +726,13 @@ export const ExplanationKind = {
    * @generated from enum value: EXPLANATION_KIND_NOT_IN_AUDIENCE = 17;
    */
   NOT_IN_AUDIENCE: 17,
+
+  /**
+   * The way: its author has so many followers that nothing of theirs is pushed, and reads merge the author's timeline.
+   *
+   * @generated from enum value: EXPLANATION_KIND_PULLED_FROM_AUTHOR = 18;
+   */
+  PULLED_FROM_AUTHOR: 18,
 } as const;
 
 /**
@@ -732,6 +811,18 @@ export const FeedService: GenService<{
     output: typeof ListHomeFeedResponseSchema;
   },
   /**
+   * BatchListHomeFeed answers several calls of ListHomeFeed, each for its own viewer, by its own token, in its own time, with
+   * its own error: what is wrong with one is nothing to the others. What is not ready soon is to be asked alone. At most 32
+   * calls: INVALID_ARGUMENT beyond.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.BatchListHomeFeed
+   */
+  batchListHomeFeed: {
+    methodKind: "unary";
+    input: typeof BatchListHomeFeedRequestSchema;
+    output: typeof BatchListHomeFeedResponseSchema;
+  },
+  /**
    * ListAuthorFeed answers what one author made public, newest first, as this viewer may see it.
    *
    * @generated from rpc skein.feed.v1.FeedService.ListAuthorFeed
@@ -752,6 +843,19 @@ export const FeedService: GenService<{
     methodKind: "unary";
     input: typeof ExplainPostRequestSchema;
     output: typeof ExplainPostResponseSchema;
+  },
+  /**
+   * ConfigureFanout sets from how many followers on an author's posts are not pushed to their followers' timelines but pulled
+   * at read time, and answers what is set; without a number it only answers. Each process obeys within five seconds: an
+   * author above is pulled from their next post on, one below four fifths of it is pushed again. No feed misses a post or has
+   * one twice meanwhile. INVALID_ARGUMENT: 0.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.ConfigureFanout
+   */
+  configureFanout: {
+    methodKind: "unary";
+    input: typeof ConfigureFanoutRequestSchema;
+    output: typeof ConfigureFanoutResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_feed_v1_feed, 0);

@@ -11,6 +11,7 @@ import { lag } from "#lib/readmodel/lag.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type FanoutTask, type FeedStore, newTask, shardOf } from "../store.ts";
 import { fanoutMetrics } from "./fanout-metrics.ts";
+import type { PullAbove } from "./pull.ts";
 
 /** Fan-outs at once that are one page of followers long: nearly all. */
 const shortLaneMax = 8;
@@ -35,6 +36,7 @@ type Needs = {
   readonly store: FeedStore;
   readonly graph: Client<typeof GraphService>;
   readonly leases: Leases;
+  readonly pull: PullAbove;
   readonly log: Log;
   readonly sql: Parameters<FeedStore["addTasks"]>[0];
 };
@@ -49,7 +51,8 @@ export type Fanout = ReturnType<typeof createFanout>;
  * time, in two lanes by size. Progress is kept a page, pushes are idempotent, so a crash repeats a page at most. A task
  * ends with its lag entry: from there on timelines alone show the activity.
  */
-export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
+export function createFanout(needs: Needs) {
+  const { redis, store, leases, pull, log, sql } = needs;
   const measured = fanoutMetrics({ redis, store, leases });
   const known = new Set<bigint>();
   const lanes = { short: lane(shortLaneMax), long: lane(longLaneMax) };
@@ -66,7 +69,7 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   function step(task: FanoutTask, on: Lane): void {
     on.add(async () => {
       try {
-        const { afterId, ...reached } = await traced(task, pushPage);
+        const { afterId, ...reached } = await traced(task, (page) => pushPage(needs, page));
         if (afterId === undefined) done.push({ ...task, ...reached, endMs: Date.now() });
         else step({ ...task, ...reached, afterId, pages: (task.pages ?? 0) + 1 }, lanes.long);
       } catch (reason) {
@@ -75,21 +78,6 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
       }
       if (done.length > 0) flush();
     });
-  }
-
-  /** One page of followers; answers after whom the task goes on, if it does. The author is their own first follower. */
-  async function pushPage(task: FanoutTask): Promise<Pushed> {
-    const { activityId, authorId, afterId, beginMs = Date.now() } = task;
-    const page = await nextFollowers(graph, task);
-    const pipeline = redis.pipeline();
-    const owners = afterId === 0n ? [authorId, ...page.ids] : page.ids;
-    homeTimelines.push(redis, pipeline, { activityId, authorId }, owners);
-    await redis.run(pipeline);
-    const last = page.ids.at(-1);
-    const reached = { beginMs, followerCount: task.followerCount + page.ids.length };
-    if (!page.more || last === undefined) return { ...reached, afterId: undefined };
-    await store.keepProgress({ ...task, ...reached, afterId: last });
-    return { ...reached, afterId: last };
   }
 
   let flushing = false;
@@ -134,6 +122,7 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
     while (!signal.aborted) {
       changed = new AbortController();
       await sweep().catch((reason) => log.warn("fan-out sweep", { error: reason }));
+      await pull.look().catch((reason) => log.warn("who is pulled", { error: reason }));
       await pause(sweepMs, AbortSignal.any([signal, changed.signal]));
     }
     await Promise.race([idle(), pause(2_000, AbortSignal.timeout(2_000))]);
@@ -144,6 +133,26 @@ export function createFanout({ redis, store, graph, leases, log, sql }: Needs) {
   }
 
   return { begin, loop };
+}
+
+/**
+ * One page of followers; answers after whom the task goes on, if it does. The author is their own first follower, and the only one
+ * where all others pull.
+ */
+async function pushPage({ redis, store, graph, pull }: Needs, task: FanoutTask): Promise<Pushed> {
+  const { activityId, authorId, afterId, beginMs = Date.now() } = task;
+  const isPulled = afterId === 0n && (await pull.isPulled(authorId));
+  const page = isPulled ? nobody : await nextFollowers(graph, task);
+  const pipeline = redis.pipeline();
+  const owners = afterId === 0n ? [authorId, ...page.ids] : page.ids;
+  homeTimelines.push(redis, pipeline, { activityId, authorId }, owners);
+  await redis.run(pipeline);
+  const last = page.ids.at(-1);
+  const reached = { beginMs, followerCount: task.followerCount + page.ids.length };
+  await pull.reached(authorId, reached.followerCount);
+  if (!page.more || last === undefined) return { ...reached, afterId: undefined };
+  await store.keepProgress({ ...task, ...reached, afterId: last });
+  return { ...reached, afterId: last };
 }
 
 /** Runs a page of a traced task in a span of its own, which its steps and its call to graph are below. */
@@ -174,6 +183,9 @@ async function nextFollowers(graph: Client<typeof GraphService>, { authorId, aft
   for await (const { followerIds } of graph.scanFollowers(request, options)) ids = followerIds;
   return { ids, more: ids.length === scanPage };
 }
+
+/** Whose followers pull. */
+const nobody = { ids: [], more: false } as const;
 
 /** graph.ScanFollowers packs as many. */
 const scanPage = 4_096;

@@ -3,8 +3,10 @@ import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
 import { membersIn, setStateOf } from "#lib/readmodel/member-set.ts";
+import { type Pulled, type PulledView, pulledView } from "#lib/readmodel/pulled.ts";
 import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
+import { authorsCandidates } from "./author.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
 import type { Truth } from "./truth.ts";
 
@@ -22,6 +24,8 @@ export type Sources = {
   readonly low: bigint;
   /** From the database, below. */
   readonly older: readonly TimelineEntry[];
+  /** From the timelines of authors who are not pushed. */
+  readonly pulled: readonly TimelineEntry[];
 };
 
 type Needs = {
@@ -35,6 +39,8 @@ const timelineCounts = cacheCounts("timeline");
 
 /** Of more that is not fanned out, only what is of somebody followed goes on: a round trip costs less than so many cards. */
 const lateMax = 32;
+/** How far the clocks of two machines may be apart. */
+const clocksMs = 3_000;
 
 /**
  * The first step of a home read, one round trip: the timeline below a place, the version of the viewer's follow set,
@@ -45,6 +51,7 @@ const lateMax = 32;
 export function homeCandidates(needs: Needs) {
   const { redis, truth } = needs;
   const building = new Map<bigint, Promise<Merged>>();
+  const view = pulledView(redis);
 
   /** Makes the timeline: the key exists → read truth → seal. One build a viewer and process at a time. */
   function build(viewerId: bigint, options: CallOptions): Promise<Merged> {
@@ -63,13 +70,17 @@ export function homeCandidates(needs: Needs) {
     const under = building.get(viewerId);
     // It may have read truth before what this read must see; one that begins from here on may be shared.
     if (under !== undefined) await under.catch(() => {});
-    const { slice, version, late } = await readOnce(redis, viewerId, before, count);
+    const { slice, version, late, pulled } = await readOnce(redis, view, viewerId, before, count);
     const isOfThese = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
-    const fresh = isOfThese && (slice.seal?.timeMs ?? 0) >= completeSince(late);
+    const madeMs = slice.seal?.timeMs ?? 0;
+    const fresh = isOfThese && madeMs >= completeSince(late) && madeMs >= wholeSince(pulled);
     timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
     const merged = fresh ? undefined : await build(viewerId, options);
     const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
-    const kept = (merged?.entries ?? slice.entries).filter(below).slice(0, count);
+    const drawn = fresh
+      ? await drawnFrom(needs, pulled, { before, count, low: slice.seal?.lowWatermark ?? 0n }, options)
+      : [];
+    const kept = withOthers((merged?.entries ?? slice.entries).filter(below), drawn).slice(0, count);
     const low = merged?.lowWatermark ?? slice.seal?.lowWatermark ?? 0n;
     const reached = kept.length < count;
     const older =
@@ -81,27 +92,53 @@ export function homeCandidates(needs: Needs) {
     const last = ended ? 0n : (all.at(-1)?.activityId ?? 0n);
     const between = late.filter((entry) => below(entry) && entry.activityId > last);
     return {
-      entries: withLate(all, between.length > lateMax ? await followedAmong(redis, viewerId, between) : between),
+      entries: withOthers(all, between.length > lateMax ? await followedAmong(redis, viewerId, between) : between),
       ended,
-      sources: { slice, merged, kept, low, older },
+      sources: { slice, merged, kept, low, older, pulled: drawn },
     };
   };
 }
 
-async function readOnce(redis: Redis, viewerId: bigint, before: bigint | undefined, count: number) {
+async function readOnce(redis: Redis, view: PulledView, viewerId: bigint, before: bigint | undefined, count: number) {
+  const asked = view.known();
+  const askedIds = asked.map(({ authorId }) => authorId);
   const pipeline = redis.pipeline().get(followSets.stateKey(redis, viewerId));
   lag.read(redis, pipeline);
   if (before === undefined) {
     homeTimelines.readHead(redis, pipeline, viewerId, count);
     homeTimelines.touch(redis, pipeline, viewerId);
   } else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
-  const [state, late, answer] = await redis.run(pipeline);
+  if (asked.length > 0) followSets.ask(redis, pipeline, viewerId, askedIds);
+  const looked = view.isDue() ? view.look(pipeline) : undefined;
+  const answers = await redis.run(pipeline);
+  looked?.(answers.at(-1));
+  // Others are pulled by now, so this viewer is asked about those.
+  if (view.known() !== asked || !view.isBelieved()) return readOnce(redis, view, viewerId, before, count);
+  const [state, late, answer] = answers;
+  const followed = asked.length > 0 ? membersIn(answers[before === undefined ? 4 : 3], askedIds)?.ids : undefined;
   return {
     slice: sliceOf(answer),
     version: setStateOf(state)?.version,
     late: lagOf(late),
+    pulled: asked.filter(({ authorId }) => followed?.has(authorId)),
   };
 }
+
+/** What a timeline lacks because its authors are pulled. Below its low watermark it is none, and the database has theirs, too. */
+async function drawnFrom(
+  needs: Needs,
+  pulled: readonly Pulled[],
+  { before, count, low }: { before: bigint | undefined; count: number; low: bigint },
+  options: CallOptions,
+): Promise<TimelineEntry[]> {
+  const authorIds = pulled.filter(({ isPulled }) => isPulled).map(({ authorId }) => authorId);
+  const lists = await authorsCandidates(needs, authorIds, before, count, options);
+  return lists.flatMap(({ entries }) => entries.filter(({ activityId }) => activityId >= low));
+}
+
+/** Since when a timeline has what its authors made public while they were not pushed (ms): those who are pushed again. */
+const wholeSince = (pulled: readonly Pulled[]): number =>
+  Math.max(0, ...pulled.map(({ isPulled, sinceMs }) => (isPulled ? 0 : sinceMs + clocksMs)));
 
 async function buildOnce(needs: Needs, viewerId: bigint, options: CallOptions): Promise<Merged> {
   const { redis, truth, keeps = true } = needs;
@@ -143,9 +180,9 @@ async function followedAmong(
   return late.filter(({ authorId }) => authorId === viewerId || members.ids.has(authorId));
 }
 
-/** Puts what is not fanned out yet in its place. Whose it is, is decided with everything else's visibility. */
-function withLate(entries: readonly TimelineEntry[], late: readonly TimelineEntry[]): TimelineEntry[] {
-  if (late.length === 0) return [...entries];
-  const byId = new Map([...entries, ...late].map((entry) => [entry.activityId, entry]));
+/** Puts what is not in the timeline in its place. Whose it is, is decided with everything else's visibility. */
+function withOthers(entries: readonly TimelineEntry[], others: readonly TimelineEntry[]): TimelineEntry[] {
+  if (others.length === 0) return [...entries];
+  const byId = new Map([...entries, ...others].map((entry) => [entry.activityId, entry]));
   return [...byId.values()].sort(newestFirst);
 }

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  create,
+  type DescMessage,
+  equals,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
+import { type FeedReason, ListHomeFeedResponseSchema } from "#gen/skein/api/v1/feed_pb.ts";
+import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
+import { type Audience, PostSchema as ShownPostSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import { PostSchema, type Audience as SentAudience } from "#gen/skein/post/v1/post_pb.ts";
+import { UserSchema } from "#gen/skein/user/v1/user_pb.ts";
+import { messageOf, type Rendered } from "../src/door/rendered.ts";
+import { authorPiece, postPiece } from "../src/view/piece.ts";
+import { homePage, onePost, postsPage, type ShownItem } from "../src/view/post.ts";
+
+const viewerId = "7";
+/** Quotes, escapes, controls, separators, surrogate pairs: all that a text may hold, and what a text is mostly made of. */
+const texts = fc.oneof(
+  fc.string({ unit: "grapheme", maxLength: 300 }),
+  fc.string({ unit: "binary", maxLength: 300 }),
+  fc.constantFrom("", '"\\/\b\f\n\r\t\u0000\u001f', "\u2028\u2029", "🧶👩‍👩‍👧", "ñ猫", "a".repeat(20_000)),
+);
+const ids = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String);
+const versions = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
+const counts = fc.oneof(fc.constant(0n), fc.constantFrom(1n, 127n, 128n, 16_384n), versions);
+
+const items: fc.Arbitrary<ShownItem> = fc
+  .record({
+    post: fc.record({
+      id: ids,
+      version: versions,
+      authorId: fc.oneof(fc.constant(viewerId), ids),
+      text: texts,
+      audience: fc.integer({ min: 0, max: 7 }) as fc.Arbitrary<SentAudience>,
+      timeMs: fc.option(fc.integer({ min: -1, max: 4e12 })),
+    }),
+    author: fc.record({ id: ids, version: versions, username: texts, displayName: texts }),
+    reactions: fc.record({ likeCount: counts, commentCount: counts, liked: fc.boolean() }),
+    activityId: ids,
+    reason: fc.integer({ min: 0, max: 3 }) as fc.Arbitrary<FeedReason>,
+  })
+  .filter(({ author }) => author.username.length + author.displayName.length < 5_000)
+  .map(({ post: { timeMs, ...post }, author, ...rest }) => ({
+    ...rest,
+    post: postPiece(create(PostSchema, { ...post, ...(timeMs !== null && { createTime: timestampFromMs(timeMs) }) })),
+    author: authorPiece(create(UserSchema, author)),
+  }));
+const viewers = fc.constantFrom(undefined, viewerId);
+
+/** A post as the contract has it, field by field. */
+function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefined) {
+  const { id, version, text, audience, authorId, createTime } = post.content;
+  return {
+    id,
+    version: Number(version),
+    author: { id: author.content.id, username: author.content.username, displayName: author.content.displayName },
+    text,
+    audience: audience as number as Audience,
+    likeCount: Number(reactions.likeCount),
+    commentCount: Number(reactions.commentCount),
+    ...(createTime && { createTime }),
+    ...(viewer !== undefined && { viewer: { own: authorId === viewer, liked: reactions.liked } }),
+  };
+}
+
+/** Holds every form to what protobuf-es writes of the same message. */
+function same<D extends DescMessage>(desc: D, shown: Rendered, init: MessageInitShape<D>, json?: unknown): void {
+  const message = create(desc, init);
+  const due = json ?? toJson(desc, message, { alwaysEmitImplicit: true });
+  assert.equal(shown.json().toString(), JSON.stringify(due));
+  assert.ok(equals(desc, fromBinary(desc, shown.binary()), message));
+  const passedOn = toBinary(desc, messageOf(desc, shown, false));
+  assert.deepEqual(Buffer.from(passedOn), shown.binary());
+  assert.ok(equals(desc, messageOf(desc, shown, true), message));
+}
+
+test("a page put together from bytes says what the message says, byte for byte as JSON, field for field as protobuf", () => {
+  const tokens = fc.constantFrom("", "next_page-token");
+  fc.assert(
+    fc.property(fc.array(items, { maxLength: 5 }), tokens, viewers, (shown, nextPageToken, viewer) => {
+      const list = shown.map((item) => ({
+        activityId: item.activityId,
+        reason: item.reason,
+        post: viewOf(item, viewer),
+      }));
+      // Twice: the first time makes the pieces' bytes, the second takes them.
+      for (let again = 0; again < 2; again++) {
+        same(ListHomeFeedResponseSchema, homePage(shown, nextPageToken, viewer), { items: list, nextPageToken });
+        const posts = list.map(({ post }) => post);
+        same(ListUserPostsResponseSchema, postsPage(shown, nextPageToken, viewer), { posts, nextPageToken });
+      }
+    }),
+  );
+});
+
+test("one post is answered by the same bytes", () => {
+  fc.assert(
+    fc.property(items, viewers, (item, viewer) => {
+      const post = viewOf(item, viewer);
+      const json = toJson(ShownPostSchema, create(ShownPostSchema, post), { alwaysEmitImplicit: true });
+      same(GetPostResponseSchema, onePost(item, viewer), { post }, json);
+    }),
+  );
+});
+
+test("what a piece says it takes of memory is more than its bytes", () => {
+  fc.assert(
+    fc.property(items, (item) => {
+      onePost(item, undefined).json();
+      onePost(item, undefined).binary();
+      for (const { sizeBytes, json, binary } of [item.post, item.author]) {
+        assert.ok(sizeBytes > (json?.length ?? 0) + (binary?.length ?? 0));
+      }
+    }),
+  );
+});

@@ -1,0 +1,88 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodUnary,
+  fromBinary,
+  getOption,
+  type Message,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { BatchedAnswer, BatchedCall } from "#gen/skein/mesh/v1/batch_pb.ts";
+import { batches, Idempotency, policy } from "#gen/skein/options/v1/options_pb.ts";
+import type { Answered, Arrived } from "./answer.ts";
+import { invalid } from "./errors.ts";
+import { inTime } from "./metrics.ts";
+import { toStatusMessage } from "./status.ts";
+
+/** Calls in one batch; a caller begins another one beyond that, and a callee refuses more. */
+export const callsMax = 32;
+/**
+ * A batch is answered after so long with what is ready: a page that has to be made first must not hold back the others. It goes
+ * on being made meanwhile, so whoever asks again alone finds it sooner.
+ */
+const soonMs = 50;
+
+/** What the request and the response of every batch look like. */
+type BatchRequest = Message & { readonly calls: BatchedCall[] };
+export type BatchResponse = Message & { readonly answers: BatchedAnswer[] };
+
+/** The RPC of which this one takes several calls; undefined for most. Fails where that is none that may be batched. */
+export function batchedBy(method: DescMethod): DescMethodUnary | undefined {
+  const name = getOption(method, batches);
+  if (name === "") return undefined;
+  const batched = method.parent.methods.filter(isUnary).find((one) => one.name === name);
+  if (batched === undefined) throw new Error(`${method.name} batches ${name}, which is no unary RPC beside it`);
+  if (getOption(batched, policy).idempotency !== Idempotency.SAFE) throw new Error(`${name} is no read`);
+  return batched;
+}
+
+/** The batch of an RPC, where its service has one. */
+export const batchOf = (method: DescMethod): DescMethodUnary | undefined =>
+  method.parent.methods.filter(isUnary).find((one) => getOption(one, batches) === method.name);
+
+const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === "unary";
+
+type Answer = { readonly result: BatchedAnswer["result"]; readonly kept?: boolean };
+const late: Answer = { result: { case: "late", value: true } };
+
+/** A handler of a batch: each call is answered as if it had come alone. */
+export function answeringTogether(
+  method: DescMethodUnary,
+  answered: (arrived: Arrived, request: Message) => Promise<Answered>,
+) {
+  const path = `/${method.parent.typeName}/${method.name}`;
+
+  async function one(call: BatchedCall, signal: () => AbortSignal): Promise<Answer> {
+    const { token, requestId, traceparent, tracestate, timeoutMs } = call;
+    const deadline = Date.now() + timeoutMs;
+    const state = tracestate === "" ? undefined : tracestate;
+    const arrived = { token, requestId, traceparent, tracestate: state, after: undefined, deadline, path, signal };
+    const { work, ...outcome } = await answered(arrived, fromBinary(method.input, call.request));
+    if (outcome.err !== undefined) return { ...refused(outcome.err), kept: work.isKept };
+    return {
+      result: { case: "response", value: bytesOf(method.output, outcome.reply as Message) },
+      kept: work.isKept,
+    };
+  }
+
+  return async (request: Message, ctx: { readonly signal: AbortSignal }): Promise<{ answers: Answer[] }> => {
+    const { calls } = request as BatchRequest;
+    if (calls.length > callsMax) throw invalid("calls", `must be at most ${callsMax}`);
+    const answers = calls.map(() => late);
+    const each = calls.map(async (call, nth) => {
+      answers[nth] = await one(call, () => ctx.signal).catch(refused);
+    });
+    await inTime(soonMs, () => Promise.all(each)).catch(() => {}); // What is not there by now stays late.
+    return { answers: [...answers] };
+  };
+}
+
+const refused = (reason: unknown): Answer => ({
+  result: { case: "error", value: toStatusMessage(ConnectError.from(reason, Code.Internal)) },
+});
+
+export const bytesOf = (desc: DescMessage, init: MessageInitShape<DescMessage>): Uint8Array =>
+  toBinary(desc, create(desc, init));
