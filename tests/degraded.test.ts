@@ -153,6 +153,17 @@ for (const [word, away] of ways) {
   });
 }
 
+test("graph ended, and Redis lost what it said of accounts: a post is accepted all the same, and shown when graph is back", {
+  timeout: 90_000,
+}, async () => {
+  const [, author] = people;
+  await system.instance.without("graph", async () => {
+    await redisCommand(system.instance.servers.redisUrl, "FLUSHALL");
+    await author.post("nobody could say whether my account is open");
+  });
+  await assertFeeds(system.oracle, people, 20);
+});
+
 /** Runs that keep Redis busy: so many at once, each for tens of milliseconds, that whoever asks waits for a second or two. */
 const heavyRuns = 60;
 const heavyLua = "local sum = 0 for step = 1, 3e6 do sum = sum + step end return sum";

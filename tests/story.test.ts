@@ -375,3 +375,10 @@ test("the audit finds what is shown wrong, of everyone, and has it made anew", a
   await audit("--repair");
   assert.equal((await audit()).code, 0);
 });
+
+test("the paths of load tests, which sign nobody in, are not there where nobody asked for them", async () => {
+  const read = await fetch(`${system.edge}/wrk2-api/home-timeline/read?user_id=1&start=0&stop=10`);
+  const body = new URLSearchParams({ username: "username_1", user_id: "1", text: "a", post_type: "0" });
+  const composed = await fetch(`${system.edge}/wrk2-api/post/compose`, { method: "POST", body });
+  assert.deepEqual([read.status, composed.status], [404, 404]);
+});

@@ -21,6 +21,7 @@ const commands = {
   import: ["tools/import.ts"],
   explain: ["tools/explain.ts"],
   account: ["tools/account.ts"],
+  fanout: ["tools/fanout.ts"],
   audit: ["tools/audit.ts"],
   parked: ["tools/parked.ts"],
   rebuild: ["tools/rebuild.ts"],

@@ -21,6 +21,8 @@ export function readConfig(env: Env = process.env) {
     reflects: word(env, "REFLECTION", ["0", "1"], "0") === "1",
     /** Whether anybody may have a request traced by sending Debug-Trace, so it is for development. */
     tracesForAll: word(env, "DEBUG_TRACE", ["0", "1"], "0") === "1",
+    /** Whether /wrk2-api/* is there, which trusts whoever a request names: for load tests alone. */
+    wrk2Api: word(env, "WRK2_API", ["0", "1"], "0") === "1",
     /** The mesh Envoys, with commas: http://host:port; without a proxy, each service: graph=http://host:port,user=… */
     meshUrl: need(env, "MESH_URL"),
     /** The server of read models and budgets: redis://:password@host:port. */

@@ -17,6 +17,7 @@ import { createAdmission, watchLateness } from "./middleware/shed.ts";
 import { publicRpcs } from "./routes/routes.ts";
 import { listen, type Server } from "./server.ts";
 import { createSession } from "./session.ts";
+import { wrk2Api } from "./wrk2/api.ts";
 
 const config = readConfig();
 const log = createLog({ name: config.instance, level: config.logLevel });
@@ -26,7 +27,8 @@ const transport = grpcTransport({ address: config.meshUrl, caller: "bff", key: c
 const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, scripts: rateScripts, log });
 watchDependencies({ redis: redis.ping });
 const limits = createLimits(redis, config.budgets);
-const rpcs = publicRpcs(createClients(transport, log), limits, config.pieceBytesMax);
+const clients = createClients(transport, log);
+const rpcs = publicRpcs(clients, limits, config.pieceBytesMax);
 const session = await createSession(config.accessPublicKeys);
 const lateness = watchLateness(log);
 const readiness = { serving: false };
@@ -34,7 +36,8 @@ const admission = createAdmission(lateness);
 const name = naming(debugTrace({ key: config.internalKey, isOpen: config.tracesForAll }));
 const consistency = createConsistency(config.internalKey);
 const parts = { name, log, rpcs, session, limits, consistency, readiness, admission };
-const app = createApp(parts);
+const app = createApp({ ...parts, more: config.wrk2Api ? [wrk2Api(clients, admission)] : [] });
+if (config.wrk2Api) log.warn("/wrk2-api signs nobody in: for load tests alone");
 const rpcDoor = createRpcDoor({ ...parts, reflects: config.reflects });
 const { host, port, grpcPort, drainMs } = config;
 const server = await listen({ app, rpcDoor, log, readiness, host, port, grpcPort, drainMs });

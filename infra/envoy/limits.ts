@@ -57,7 +57,7 @@ export const meshBackOff = { base_interval: "0.2s", max_interval: "1s" };
 export const edgeRetriesAlways = 100;
 /** Attempts a call that an outage of every replica may cost, at 200 calls a second; the test of the replicas measures it. */
 export const outageAttemptsMax = 1.5;
-export const meshRetriesMax = 2;
+export const meshRetriesMax = 1;
 export const edgeRetriesMax = 1;
 export const edgeBackOff = { base_interval: "0.025s", max_interval: "0.25s" };
 /** Under one half, so that a second try fits where the first one hung. */

@@ -40,15 +40,23 @@ export async function withPending(
  * Names what a write found done already: an earlier run of it, whose answer was lost or sent again by a proxy, may have told it
  * a moment ago. What is folded needs no name.
  */
-export async function tellPending(sql: Sql, aggregate: string, partition: bigint, { told }: Origin): Promise<void> {
-  if (told === undefined) return;
-  const shard = shareOf(partition, shards);
+export const tellPending = (sql: Sql, aggregate: string, partition: bigint, origin: Origin): Promise<void> =>
+  tellAllPending(sql, [{ aggregate, partition, origin }]);
+
+type Written = { readonly aggregate: string; readonly partition: bigint; readonly origin: Origin };
+
+/** The same for several writes, by one statement. */
+export async function tellAllPending(sql: Sql, written: readonly Written[]): Promise<void> {
+  const asked = written.filter(({ origin }) => origin.told !== undefined);
+  if (asked.length === 0) return;
   const rows = await sql.query(
-    "SELECT id FROM outbox FORCE INDEX (by_position) WHERE shard = ? AND position IS NULL AND aggregate = ?",
-    [shard, aggregate],
+    "SELECT id, shard, aggregate FROM outbox FORCE INDEX (by_position) WHERE shard IN (?) AND position IS NULL AND aggregate IN (?)",
+    [[...new Set(asked.map(({ partition }) => shareOf(partition, shards)))], asked.map(({ aggregate }) => aggregate)],
   );
-  for (const row of rows) {
-    told.facts.set(`${aggregate} ${row.id}`, { noun: told.noun, shard, id: bigintOf(row.id) });
+  for (const { id, shard, aggregate } of rows) {
+    for (const { origin } of asked.filter((one) => one.aggregate === aggregate)) {
+      origin.told?.facts.set(`${aggregate} ${id}`, { noun: origin.told.noun, shard: Number(shard), id: bigintOf(id) });
+    }
   }
 }
 

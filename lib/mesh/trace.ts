@@ -55,8 +55,11 @@ const faults: ReadonlySet<Code> = new Set([
 ]);
 
 const tracer = () => trace.getTracer("skein");
+/** Sampled work: of several requests, where something is done for all of them at once. */
+export type Going = readonly Context[];
+
 /** The sampled work that is going on here; nothing is entered for the others, so they pay one look. */
-const active = new AsyncLocalStorage<Context>();
+const active = new AsyncLocalStorage<Going>();
 
 /**
  * Begins a piece of work below `came`. Spans are made by hand: automatic instrumentation costs 1.7 times the CPU even where
@@ -75,21 +78,27 @@ export async function step<T>(
   attributes: Attributes,
   work: () => Promise<T>,
 ): Promise<T> {
-  const above = active.getStore();
-  if (above === undefined) return await work();
-  const span = tracer().startSpan(name, { kind, attributes }, above);
+  const spans = going().map((above) => tracer().startSpan(name, { kind, attributes }, above));
   try {
     return await work();
   } catch (reason) {
-    span.setStatus({ code: SpanStatusCode.ERROR });
+    for (const span of spans) span.setStatus({ code: SpanStatusCode.ERROR });
     throw reason;
   } finally {
-    span.end();
+    for (const span of spans) span.end();
   }
 }
 
 /** Whether a step would be seen: what is only said in its attributes need not be put together otherwise. */
-export const isTraced = (): boolean => active.getStore() !== undefined;
+export const isTraced = (): boolean => going().length > 0;
+
+/** The sampled work that is going on here, for whoever goes on with it elsewhere. */
+export const going = (): Going => active.getStore() ?? none;
+
+const none: Going = [];
+
+/** Does something for several requests at once: each one's trace has all of its steps. */
+export const inTraces = <T>(all: readonly Going[], work: () => T): T => active.run(all.flat(), work);
 
 function sampled(name: string, kind: SpanKind, { traceparent, isForced }: Came, attributes: Attributes): Work {
   const above = contextOf(traceparent);
@@ -107,7 +116,7 @@ function sampled(name: string, kind: SpanKind, { traceparent, isForced }: Came, 
     rename: (to) => span.updateName(to),
     note: (more) => span.setAttributes(more),
     link: (other) => span.addLink({ context: contextOf(other.traceparent) }),
-    run: (work) => active.run(trace.setSpan(ROOT_CONTEXT, span), work),
+    run: (work) => active.run([trace.setSpan(ROOT_CONTEXT, span)], work),
     keep: () => {},
     fail: (code) => blame(span, code),
     end: () => span.end(),

@@ -1,4 +1,5 @@
 import { memberSetFamily, memberSetScripts } from "./member-set.ts";
+import { pulledScripts } from "./pulled.ts";
 import { tieScripts } from "./tie.ts";
 import { timelineFamily, timelineScripts } from "./timeline.ts";
 import { versionedScripts } from "./versioned.ts";
@@ -41,4 +42,5 @@ export const readModelScripts = [
   ...tieScripts,
   ...viewerLookScripts,
   ...timelineScripts,
+  ...pulledScripts,
 ];

@@ -59,6 +59,8 @@ function wayOf({ kind, time, fanout }: Explanation, { viewer }: Names, postTime:
       ? `the timeline of ${viewer} is not there, or made from other followings: the next read makes it, with this post`
       : `it was there already when the timeline of ${viewer} was made at ${at}`;
   }
+  if (kind === Kind.PULLED_FROM_AUTHOR)
+    return "its author has so many followers that it is pushed to nobody: it is pulled from the author's timeline";
   if (kind === Kind.FROM_TRUTH)
     return `it is older than what the timeline of ${viewer} keeps (${at}), and read from the database`;
   return "";

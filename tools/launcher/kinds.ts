@@ -12,11 +12,11 @@ const kinds = ["mesh", ...services, "bff", "edge"] as const;
 export type Kind = (typeof kinds)[number];
 export type Replicas = Record<Kind, number>;
 
-/** What runs beside the system where it is asked for: an engineer's tools, which cost memory. */
-const extras = ["prometheus"] as const;
+/** What there is where it is asked for: an engineer's tools, which cost memory, and a door that is for load tests alone. */
+const extras = ["prometheus", "wrk2-api"] as const;
 export type Extra = (typeof extras)[number];
 
-/** `prometheus`: the extras to start. */
+/** `prometheus,wrk2-api`: the extras to start. */
 export function readExtras(text: string): readonly Extra[] {
   return text.split(",").map((name) => {
     const found = extras.find((extra) => extra === name);

@@ -36,7 +36,8 @@ const help: Record<Command, string> = {
   --port-base N    take the ports N, N+1, … instead of 8080, 9000 and 21000 …, for a second instance
   --replicas LIST  how many of each process, 1 to 8, such as feed=2,bff=2, or all=2 (default 1); processes are mesh, edge
                    (the Envoys), bff and the services
-  --with LIST      tools beside it: prometheus (metrics, and the alerts of infra/grafana)
+  --with LIST      tools beside it: prometheus (metrics, and the alerts of infra/grafana); wrk2-api (the paths of
+                   DeathStarBench's socialNetwork, which sign nobody in: for load tests alone)
   --servers-only   only MariaDB, Redis and NATS
   --no-demo        leave a new instance empty
   --json           say where everything is as JSON, on the last line of stdout

@@ -62,7 +62,7 @@ export async function findPrograms({
     ...(given.redisUrl === undefined ? (["redis"] as const) : []),
     ...(given.natsUrl === undefined ? (["nats"] as const) : []),
     ...(envoy ? (["envoy"] as const) : []),
-    ...extras,
+    ...extras.filter((extra) => extra !== "wrk2-api"),
   ];
   // All are waited for, so that nothing still writes to the cache when the first failure is told.
   const found = await Promise.allSettled(wanted.map((name) => findProgram(programKinds[name], sources)));

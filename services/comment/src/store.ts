@@ -2,6 +2,7 @@ import { append, type Event, type Origin } from "#lib/events/outbox.ts";
 import { tellPending, withPending } from "#lib/events/pending.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Count } from "#lib/readmodel/count.ts";
+import { batched } from "#lib/storage/batch.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, isDuplicate, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
@@ -20,12 +21,17 @@ export type StoredComment = {
 /** A comment to be. */
 export type NewComment = Keyed & { readonly postId: bigint };
 
+/** A comment about to be there. */
+type Saying = NewComment & { readonly id: bigint; readonly createTime: Date; readonly origin: Origin };
+
 const columns = "id, post_id, author_id, version, deleted, text, create_time";
 
 /** The truth about comments. */
 export type CommentStore = ReturnType<typeof commentStore>;
 
 export function commentStore(db: Statements) {
+  const say = batched({ what: "comments", db, work: sayAll });
+
   const byId = async (id: bigint): Promise<StoredComment | undefined> => {
     const [row] = await db.query(`SELECT ${columns} FROM comment WHERE id = ?`, [id]); // by_id
     return row && commentOf(row);
@@ -41,17 +47,7 @@ export function commentStore(db: Statements) {
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
-        await db.tx(async (tx) => {
-          await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, comment_id) VALUES ?", [
-            [keyRow(asked(wanted), id)],
-          ]);
-          await tx.exec(
-            "INSERT INTO comment (post_id, id, author_id, version, text, create_time) VALUES (?, ?, ?, 1, ?, ?)",
-            [postId, id, authorId, text, createTime],
-          );
-          const created = { commentId: id, postId, authorId, version: 1n, deleted: false };
-          await append(tx, [commentChanged(created, origin)]);
-        });
+        await say({ ...wanted, id, createTime, origin });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
         const comment = await madeBefore(wanted);
@@ -102,6 +98,20 @@ export function commentStore(db: Statements) {
     if (comment === undefined) throw notFound("comment");
     return comment;
   }
+}
+
+/** Says some things in one transaction of a few statements. A key that was used before is a duplicate key, and undoes them all. */
+async function sayAll(tx: Sql, all: readonly Saying[]): Promise<undefined[]> {
+  await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, comment_id) VALUES ?", [
+    all.map((one) => keyRow(asked(one), one.id)),
+  ]);
+  await tx.exec("INSERT INTO comment (post_id, id, author_id, version, text, create_time) VALUES ?", [
+    all.map(({ postId, id, authorId, text, createTime }) => [postId, id, authorId, 1, text, createTime]),
+  ]);
+  const created = ({ id: commentId, postId, authorId, origin }: Saying) =>
+    commentChanged({ commentId, postId, authorId, version: 1n, deleted: false }, origin);
+  await append(tx, all.map(created));
+  return all.map(() => undefined);
 }
 
 /** Adds a batch's comments to the counts and says what they are now. Runs once for each fact: numbering happens once. */

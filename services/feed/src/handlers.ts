@@ -1,14 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
+import { invalid } from "#lib/mesh/errors.ts";
 import { idOf } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { Auditor } from "./consumer/audit.ts";
 import type { examiner } from "./read-model/explain.ts";
 import { factsOf, reasonsOf } from "./read-model/reasons.ts";
 import type { Page, Timelines } from "./read-model.ts";
+import type { FeedStore } from "./store.ts";
 
 type Needs = {
+  store: Pick<FeedStore, "pullAbove" | "setPullAbove">;
   timelines: Timelines;
   auditor: Pick<Auditor, "saw">;
   examine: ReturnType<typeof examiner>;
@@ -17,7 +20,7 @@ type Needs = {
 
 type Handlers = Omit<ServiceImpl<typeof FeedService>, "batchListHomeFeed">;
 
-export function feedHandlers({ timelines, auditor, examine, pageTokens }: Needs): Handlers {
+export function feedHandlers({ store, timelines, auditor, examine, pageTokens }: Needs): Handlers {
   return {
     async listHomeFeed(req, ctx) {
       const viewer = viewerOf(ctx);
@@ -52,6 +55,12 @@ export function feedHandlers({ timelines, auditor, examine, pageTokens }: Needs)
     async explainPost(req, ctx) {
       const evidence = await examine(idOf(req.viewerId, "viewer_id"), idOf(req.postId, "post_id"), within(ctx));
       return { shown: evidence.shown, reasons: reasonsOf(evidence), facts: factsOf(evidence) };
+    },
+
+    async configureFanout({ pullAbove }) {
+      if (pullAbove === 0) throw invalid("pull_above", "must be at least 1");
+      if (pullAbove !== undefined) await store.setPullAbove(pullAbove);
+      return { pullAbove: pullAbove ?? (await store.pullAbove()) };
     },
   };
 }

@@ -10,6 +10,7 @@ import { pageTokens } from "#lib/storage/page.ts";
 import { config } from "./config.ts";
 import { createAuditor } from "./consumer/audit.ts";
 import { createFanout } from "./consumer/fanout.ts";
+import { pullAbove } from "./consumer/pull.ts";
 import { hearPosts } from "./consumer.ts";
 import { feedHandlers } from "./handlers.ts";
 import { examiner } from "./read-model/explain.ts";
@@ -31,12 +32,14 @@ const truth = truthOf({
 });
 const timelines = feedReadModel({ redis, truth });
 const leases = service.leases("post");
-const fanout = createFanout({ redis, store, graph, leases, log, sql: db });
+const pull = pullAbove({ redis, store, graph, leases, log });
+const fanout = createFanout({ redis, store, graph, leases, pull, log, sql: db });
 service.consume({ noun: "post", leases, ...hearPosts({ store, fanout }) });
 
 const examine = examiner({ redis, truth, store });
 const auditor = createAuditor({ timelines, truth, redis, log, everyMs: config.auditMs });
 const handlers = feedHandlers({
+  store,
   auditor,
   timelines,
   examine,

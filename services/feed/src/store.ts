@@ -40,6 +40,10 @@ export const shardOf = (authorId: bigint): number => shareOf(authorId, shards);
 /** Beyond, "this many" is all there is to know. */
 const tasksCountMax = 10_000;
 
+const pullAboveName = "pull_above";
+/** Pushes of one post to so many cost Redis about a second; the same posts are a few reads more for those who look. */
+const pullAboveDefault = 100_000;
+
 export type FeedStore = ReturnType<typeof feedStore>;
 
 export function feedStore(db: Statements) {
@@ -108,6 +112,19 @@ export function feedStore(db: Statements) {
         db.exec("DELETE FROM fanout_task WHERE (shard, activity_id) IN (?)", [
           tasks.map(({ activityId, authorId }) => [shardOf(authorId), activityId]),
         ]),
+      ]);
+    },
+
+    /** From how many followers on an author is pulled at read time instead of pushed. */
+    async pullAbove(): Promise<number> {
+      const [row] = await db.query("SELECT value FROM setting WHERE name = ?", [pullAboveName]); // PRIMARY
+      return row === undefined ? pullAboveDefault : Number(row.value);
+    },
+
+    async setPullAbove(followers: number): Promise<void> {
+      await db.exec("INSERT INTO setting (name, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = VALUES(value)", [
+        pullAboveName,
+        followers,
       ]);
     },
 

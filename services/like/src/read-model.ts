@@ -6,7 +6,8 @@ import type { SetState } from "#lib/readmodel/member-set.ts";
 import { inPassing } from "#lib/readmodel/passing.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { LikeChange, Subject } from "./events.ts";
-import type { Liked, LikeStore } from "./store.ts";
+import type { Liked } from "./store/react.ts";
+import type { LikeStore } from "./store.ts";
 
 /** Half of what a set may grow to: feeds show posts far newer than the two thousandth that somebody liked. */
 const builtMax = 2_000;

@@ -1,51 +1,35 @@
-import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import type { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { append, type Event, type Origin } from "#lib/events/outbox.ts";
-import { tellPending, withPending } from "#lib/events/pending.ts";
+import { withPending } from "#lib/events/pending.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import type { SetState } from "#lib/readmodel/member-set.ts";
-import { newId } from "#lib/storage/id.ts";
+import { batched } from "#lib/storage/batch.ts";
 import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
-import { changesIn, deltasOf, likeChanged, likeCountsChanged, likeName, type Subject } from "./events.ts";
+import { changesIn, deltasOf, likeCountsChanged, type Subject } from "./events.ts";
+import { type Liked, reactAll, type Wish } from "./store/react.ts";
 
 /** One like of a list: its id is the sort key, latest first. */
 export type Like = { readonly place: bigint; readonly userId: bigint };
-/** The viewer's set after a change; `changed` is false where it was so already. */
-export type Liked = { readonly version: bigint; readonly changed: boolean };
-
 /** The truth about likes. */
 export type LikeStore = ReturnType<typeof likeStore>;
 
 export function likeStore(db: Statements) {
+  const react = batched<Wish & { readonly mustBeWanted: () => void }, Liked>({
+    what: "likes",
+    db,
+    work: reactAll,
+    mustBeWanted: (wish) => wish.mustBeWanted(),
+  });
+
   return {
-    /**
-     * Sets how somebody reacts. The person's row is locked, so versions of their set have no gaps. `mustBeWanted` is asked
-     * last: a run that was given up must not set back what was set since.
-     */
+    /** Sets how somebody reacts. A run that was given up (`mustBeWanted`) must not set back what was set since. */
     react: (
       userId: bigint,
       subject: Subject,
       reaction: Reaction,
       origin: Origin,
       mustBeWanted = () => {},
-    ): Promise<Liked> =>
-      db.tx(async (tx) => {
-        const likeVersion = await lockLiker(tx, userId);
-        const [pair] = await tx.query(
-          "SELECT reaction, version FROM reaction WHERE user_id = ? AND subject_kind = ? AND subject_id = ?",
-          [userId, subject.kind, subject.id],
-        );
-        const previous = Number(pair?.reaction ?? Reaction.UNSPECIFIED) as Reaction;
-        if (previous === reaction) {
-          await tellPending(tx, likeName(subject, userId), subject.id, origin);
-          return { version: likeVersion, changed: false };
-        }
-        const version = bigintOf(pair?.version) + 1n;
-        await writePair(tx, userId, subject, reaction, version);
-        await tx.exec("UPDATE liker SET like_version = like_version + 1 WHERE user_id = ?", [userId]);
-        await append(tx, [likeChanged({ subject, userId, reaction, previous, version }, origin)]);
-        mustBeWanted();
-        return { version: likeVersion + 1n, changed: true };
-      }),
+    ): Promise<Liked> => react({ userId, subject, reaction, origin, mustBeWanted }),
 
     /** Whether a person ever reacted to a subject, also where that was taken back. */
     async hasReacted(userId: bigint, { kind, id }: Subject): Promise<boolean> {
@@ -134,25 +118,5 @@ export async function foldLikeCounts(tx: Sql, events: readonly Event[]): Promise
       const subject = { kind: Number(row.subject_kind) as SubjectKind, id: bigintOf(row.subject_id) };
       return likeCountsChanged(subject, bigintOf(row.like_count), bigintOf(row.version));
     }),
-  );
-}
-
-async function lockLiker(tx: Sql, userId: bigint): Promise<bigint> {
-  const lock = () => tx.query("SELECT like_version FROM liker WHERE user_id = ? FOR UPDATE", [userId]);
-  const [known] = await lock();
-  if (known !== undefined) return bigintOf(known.like_version);
-  await tx.exec("INSERT INTO liker (user_id) VALUES (?) ON DUPLICATE KEY UPDATE like_version = like_version", [userId]);
-  const [created] = await lock();
-  return bigintOf(created?.like_version);
-}
-
-async function writePair(tx: Sql, userId: bigint, { kind, id }: Subject, reaction: Reaction, version: bigint) {
-  await tx.exec(
-    "INSERT INTO reaction (user_id, subject_kind, subject_id, reaction, version) VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE reaction = VALUES(reaction), version = VALUES(version)",
-    [userId, kind, id, reaction, version],
-  );
-  await tx.exec(
-    "INSERT INTO reaction_of (subject_id, subject_kind, user_id, reaction, like_id) VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE reaction = VALUES(reaction), like_id = VALUES(like_id)",
-    [id, kind, userId, reaction, newId()],
   );
 }

@@ -1,10 +1,12 @@
 import { Audience } from "#gen/skein/post/v1/post_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
+import { batched } from "#lib/storage/batch.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
-import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
+import { madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/mysql.ts";
-import { type PostChange, postCreated, postDeleted, toNobody } from "./events.ts";
+import { type PostChange, postDeleted, toNobody } from "./events.ts";
+import { asked, type NewPost, publishAll } from "./store/publish.ts";
 
 export type StoredPost = {
   readonly id: bigint;
@@ -23,46 +25,24 @@ export type PostRecord = Omit<StoredPost, "text" | "audience" | "mentionedIds"> 
   readonly deleteTime: Date | undefined;
 };
 
-/** A post to be. `timeMs` is given by imports only. */
-export type NewPost = Keyed & {
-  readonly audience: number;
-  /** Whom it names, whoever it is for. */
-  readonly mentionedIds: readonly bigint[];
-  readonly timeMs?: number;
-};
-
 const columns = "id, author_id, version, deleted, audience, text, create_time";
 
 /** The truth about posts. */
 export type PostStore = ReturnType<typeof postStore>;
 
 export function postStore(db: Statements) {
+  const publish = batched({ what: "posts", db, work: publishAll });
+
   return {
     byIds: (ids: readonly bigint[]) => postsById(db, ids),
 
     /** Publishes a post once for its key. Answers what stands, and whether it stood before. */
     async create(post: NewPost, origin: Origin): Promise<{ post: StoredPost; replayed: boolean }> {
-      const { authorId, text, audience, mentionedIds } = post;
+      const { authorId, audience, mentionedIds, text } = post;
       const id = newId();
       const createTime = new Date(timeOf(id));
-      const created = { postId: id, authorId, version: 1, activityId: id, deleted: false, audience, mentionedIds };
       try {
-        await db.tx(async (tx) => {
-          await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES ?", [
-            [keyRow(asked(post), id)],
-          ]);
-          await tx.exec(
-            "INSERT INTO post (id, author_id, version, audience, text, create_time) VALUES (?, ?, 1, ?, ?, ?)",
-            [id, authorId, audience, text, createTime],
-          );
-          if (mentionedIds.length > 0) {
-            await tx.exec("INSERT INTO post_mention (post_id, user_id) VALUES ?", [
-              mentionedIds.map((userId) => [id, userId]),
-            ]);
-          }
-          await tx.exec("INSERT INTO activity (author_id, activity_id, post_id) VALUES (?, ?, ?)", [authorId, id, id]);
-          await append(tx, [postCreated(created, origin)]);
-        });
+        await publish({ ...post, id, createTime, origin });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
         return { post: await madeBefore(db, post), replayed: true };
@@ -141,12 +121,6 @@ async function mentionsOf(db: Statements, posts: readonly { readonly id: bigint 
   const rows = await db.query("SELECT post_id, user_id FROM post_mention WHERE post_id IN (?)", [[...named.keys()]]); // PRIMARY
   for (const row of rows) named.get(bigintOf(row.post_id))?.push(bigintOf(row.user_id));
   return named;
-}
-
-/** What a key stands for: a plain public post is its text, as it was before there were audiences. */
-export function asked({ authorId, key, text, audience, mentionedIds }: NewPost): Keyed {
-  const isPlain = audience === Audience.PUBLIC && mentionedIds.length === 0;
-  return { authorId, key, text: isPlain ? text : `${audience} ${mentionedIds.join(" ")}\n${text}` };
 }
 
 const postOf = (row: Row) => ({

@@ -58,6 +58,7 @@ function graphReads(): Row[] {
     row(GraphService.method.getFollowSet, rules.service, user),
     row(GraphService.method.getFollow, rules.service, pair),
     row(GraphService.method.scanFollowers, rules.service, user),
+    row(GraphService.method.batchScanFollowers, rules.service, (at) => ({ userIds: [userOf(at)], limit: 10 })),
     row(GraphService.method.batchGetStandings, rules.service, some),
     row(relation.listFollowRequests, rules.own("people", asked), none),
     row(relation.listSentFollowRequests, rules.own("people", sent), none),
@@ -199,6 +200,7 @@ function operators(): Row[] {
   const state = (at: Place) => ({ ...one("asker")(at), state: "ACCOUNT_STATE_ACTIVE" });
   return [
     row(FeedService.method.explainPost, rules.operator, explained),
+    row(FeedService.method.configureFanout, rules.operator, none),
     row(GraphService.method.importFollows, rules.operator, none),
     row(GraphService.method.setAccountState, rules.operator, state),
     row(UserService.method.importUsers, rules.operator, none),

@@ -8,26 +8,51 @@ import type { Truth } from "./truth.ts";
 
 const timelineCounts = cacheCounts("author_timeline");
 
+type Needs = { readonly redis: Redis; readonly truth: Truth };
+
 /** What one author made public below a place: from the author's timeline, and from the database where that ends. */
-export function authorCandidates({ redis, truth }: { redis: Redis; truth: Truth }) {
+export function authorCandidates(needs: Needs) {
   return async (
     authorId: bigint,
     before: bigint | undefined,
     count: number,
     options: CallOptions,
   ): Promise<Candidates> => {
-    const pipeline = redis.pipeline();
+    const [found] = await authorsCandidates(needs, [authorId], before, count, options);
+    return found as Candidates;
+  };
+}
+
+/** The same of several authors, in their order: one round trip, and one batch of calls for those whose timeline ends. */
+export async function authorsCandidates(
+  { redis, truth }: Needs,
+  authorIds: readonly bigint[],
+  before: bigint | undefined,
+  count: number,
+  options: CallOptions,
+): Promise<Candidates[]> {
+  if (authorIds.length === 0) return [];
+  const pipeline = redis.pipeline();
+  for (const authorId of authorIds) {
     if (before === undefined) authorTimelines.readHead(redis, pipeline, authorId, count);
     else authorTimelines.readBelow(redis, pipeline, authorId, before, count);
-    const answers = await redis.run(pipeline);
-    const { entries, seal } = sliceOf(answers[0]);
-    const reached = entries.length < count;
-    timelineCounts(seal === undefined ? 0 : 1, seal === undefined ? 1 : 0);
-    if (seal !== undefined && (!reached || seal.lowWatermark === 0n)) return { entries, ended: reached };
-    const [list] = await truth.activities([authorId], before ?? 0n, count, options);
+  }
+  const slices = (await redis.run(pipeline)).map(sliceOf);
+  const missingCount = slices.filter(({ seal }) => seal === undefined).length;
+  timelineCounts(slices.length - missingCount, missingCount);
+  const isWhole = (nth: number) => {
+    const { entries, seal } = slices[nth] as (typeof slices)[number];
+    return seal !== undefined && (entries.length >= count || seal.lowWatermark === 0n);
+  };
+  const asked = authorIds.filter((_, nth) => !isWhole(nth));
+  const lists = await truth.activities(asked, before ?? 0n, count, options);
+  return authorIds.map((authorId, nth) => {
+    const entries = slices[nth]?.entries ?? [];
+    if (isWhole(nth)) return { entries, ended: entries.length < count };
+    const list = lists[asked.indexOf(authorId)];
     return {
       entries: (list?.ids ?? []).map((activityId) => ({ activityId, authorId })),
       ended: list?.complete ?? true,
     };
-  };
+  });
 }

@@ -3,9 +3,11 @@ import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
 import { membersIn, setStateOf } from "#lib/readmodel/member-set.ts";
+import { type Pulled, type PulledView, pulledView } from "#lib/readmodel/pulled.ts";
 import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { perTurn } from "#lib/storage/turn.ts";
+import { authorsCandidates } from "./author.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
 import type { Truth } from "./truth.ts";
 
@@ -23,6 +25,8 @@ export type Sources = {
   readonly low: bigint;
   /** From the database, below. */
   readonly older: readonly TimelineEntry[];
+  /** From the timelines of authors who are not pushed. */
+  readonly pulled: readonly TimelineEntry[];
 };
 
 type Needs = {
@@ -39,6 +43,8 @@ const readsMax = 64;
 
 /** Of more that is not fanned out, only what is of somebody followed goes on: a round trip costs less than so many cards. */
 const lateMax = 32;
+/** How far the clocks of two machines may be apart. */
+const clocksMs = 3_000;
 
 /**
  * The first step of a home read, one round trip: the timeline below a place, the version of the viewer's follow set,
@@ -48,7 +54,8 @@ const lateMax = 32;
  */
 export function homeCandidates(needs: Needs) {
   const { redis, truth } = needs;
-  const readOnce = perTurn(readsMax, (asks: readonly Asked[]) => readTogether(redis, asks));
+  const view = pulledView(redis);
+  const readOnce = perTurn(readsMax, (asks: readonly Asked[]) => readTogether(redis, view, asks));
   const building = new Map<bigint, Promise<Merged>>();
 
   /** Makes the timeline: the key exists → read truth → seal. One build a viewer and process at a time. */
@@ -68,13 +75,17 @@ export function homeCandidates(needs: Needs) {
     const under = building.get(viewerId);
     // It may have read truth before what this read must see; one that begins from here on may be shared.
     if (under !== undefined) await under.catch(() => {});
-    const { slice, version, late } = await readOnce({ viewerId, before, count });
+    const { slice, version, late, pulled } = await readOnce({ viewerId, before, count });
     const isOfThese = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
-    const fresh = isOfThese && (slice.seal?.timeMs ?? 0) >= completeSince(late);
+    const madeMs = slice.seal?.timeMs ?? 0;
+    const fresh = isOfThese && madeMs >= completeSince(late) && madeMs >= wholeSince(pulled);
     timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
     const merged = fresh ? undefined : await build(viewerId, options);
     const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
-    const kept = (merged?.entries ?? slice.entries).filter(below).slice(0, count);
+    const drawn = fresh
+      ? await drawnFrom(needs, pulled, { before, count, low: slice.seal?.lowWatermark ?? 0n }, options)
+      : [];
+    const kept = withOthers((merged?.entries ?? slice.entries).filter(below), drawn).slice(0, count);
     const low = merged?.lowWatermark ?? slice.seal?.lowWatermark ?? 0n;
     const reached = kept.length < count;
     const older =
@@ -86,34 +97,74 @@ export function homeCandidates(needs: Needs) {
     const last = ended ? 0n : (all.at(-1)?.activityId ?? 0n);
     const between = late.filter((entry) => below(entry) && entry.activityId > last);
     return {
-      entries: withLate(all, between.length > lateMax ? await followedAmong(redis, viewerId, between) : between),
+      entries: withOthers(all, between.length > lateMax ? await followedAmong(redis, viewerId, between) : between),
       ended,
-      sources: { slice, merged, kept, low, older },
+      sources: { slice, merged, kept, low, older, pulled: drawn },
     };
   };
 }
 
 type Asked = { readonly viewerId: bigint; readonly before: bigint | undefined; readonly count: number };
-type Found = { readonly slice: Slice; readonly version: bigint | undefined; readonly late: readonly TimelineEntry[] };
+type Found = {
+  readonly slice: Slice;
+  readonly version: bigint | undefined;
+  readonly late: readonly TimelineEntry[];
+  /** Whom the viewer follows of those who are pulled. */
+  readonly pulled: readonly Pulled[];
+};
 
 /** The lag is read before the timelines: what has left it is in them by then. */
-async function readTogether(redis: Redis, asks: readonly Asked[]): Promise<(Found | Error)[]> {
+async function readTogether(redis: Redis, view: PulledView, asks: readonly Asked[]): Promise<(Found | Error)[]> {
+  const asked = view.known();
+  const askedIds = asked.map(({ authorId }) => authorId);
   const pipeline = redis.pipeline();
   lag.read(redis, pipeline);
   pipeline.mget(...asks.map(({ viewerId }) => followSets.stateKey(redis, viewerId)));
   for (const { viewerId, before, count } of asks) {
     if (before === undefined) homeTimelines.visitHead(redis, pipeline, viewerId, count);
     else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
+    if (asked.length > 0) followSets.ask(redis, pipeline, viewerId, askedIds);
   }
-  const [lagAnswer, states, ...slices] = await redis.runEach(pipeline);
-  const failed = [lagAnswer, states].find((answer) => answer instanceof Error);
+  const looked = view.isDue() ? view.look(pipeline) : undefined;
+  const answers = await redis.runEach(pipeline);
+  const [lagAnswer, states, ...own] = answers;
+  const seen = looked === undefined ? undefined : answers.at(-1);
+  const failed = [lagAnswer, states, seen].find((answer) => answer instanceof Error);
   if (failed !== undefined) throw failed;
+  looked?.(seen);
+  // Others are pulled by now, so these viewers are asked about those.
+  if (view.known() !== asked || !view.isBelieved()) return readTogether(redis, view, asks);
   const late = lagOf(lagAnswer);
-  return slices.map((answer, nth): Found | Error => {
-    if (answer instanceof Error) return answer;
-    return { slice: sliceOf(answer), version: setStateOf((states as unknown[])[nth])?.version, late };
+  const each = asked.length > 0 ? 2 : 1;
+  return asks.map((_, nth): Found | Error => {
+    const [slice, follows] = own.slice(nth * each, (nth + 1) * each);
+    if (slice instanceof Error) return slice;
+    if (follows instanceof Error) return follows;
+    const followed = asked.length > 0 ? membersIn(follows, askedIds)?.ids : undefined;
+    return {
+      slice: sliceOf(slice),
+      version: setStateOf((states as unknown[])[nth])?.version,
+      late,
+      pulled: asked.filter(({ authorId }) => followed?.has(authorId)),
+    };
   });
 }
+
+/** What a timeline lacks because its authors are pulled. Below its low watermark it is none, and the database has theirs, too. */
+async function drawnFrom(
+  needs: Needs,
+  pulled: readonly Pulled[],
+  { before, count, low }: { before: bigint | undefined; count: number; low: bigint },
+  options: CallOptions,
+): Promise<TimelineEntry[]> {
+  const authorIds = pulled.filter(({ isPulled }) => isPulled).map(({ authorId }) => authorId);
+  const lists = await authorsCandidates(needs, authorIds, before, count, options);
+  return lists.flatMap(({ entries }) => entries.filter(({ activityId }) => activityId >= low));
+}
+
+/** Since when a timeline has what its authors made public while they were not pushed (ms): those who are pushed again. */
+const wholeSince = (pulled: readonly Pulled[]): number =>
+  Math.max(0, ...pulled.map(({ isPulled, sinceMs }) => (isPulled ? 0 : sinceMs + clocksMs)));
 
 async function buildOnce(needs: Needs, viewerId: bigint, options: CallOptions): Promise<Merged> {
   const { redis, truth, keeps = true } = needs;
@@ -155,9 +206,9 @@ async function followedAmong(
   return late.filter(({ authorId }) => authorId === viewerId || members.ids.has(authorId));
 }
 
-/** Puts what is not fanned out yet in its place. Whose it is, is decided with everything else's visibility. */
-function withLate(entries: readonly TimelineEntry[], late: readonly TimelineEntry[]): TimelineEntry[] {
-  if (late.length === 0) return [...entries];
-  const byId = new Map([...entries, ...late].map((entry) => [entry.activityId, entry]));
+/** Puts what is not in the timeline in its place. Whose it is, is decided with everything else's visibility. */
+function withOthers(entries: readonly TimelineEntry[], others: readonly TimelineEntry[]): TimelineEntry[] {
+  if (others.length === 0) return [...entries];
+  const byId = new Map([...entries, ...others].map((entry) => [entry.activityId, entry]));
   return [...byId.values()].sort(newestFirst);
 }

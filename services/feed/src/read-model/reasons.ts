@@ -64,11 +64,12 @@ const isForOthers = (viewerId: bigint, card: Card | undefined, standing: Standin
 /** How it came into the page. What a timeline holds was pushed if it became public after the timeline was made. */
 function wayOf({ postId, sources, lagMs, fanout }: Evidence): Explanation[] {
   if (sources === undefined) return [];
-  const { slice, merged, kept, low, older } = sources;
+  const { slice, merged, kept, low, older, pulled } = sources;
   const holds = (entries: readonly TimelineEntry[]) => entries.some(({ activityId }) => activityId === postId);
   const record = fanout && { fanout: fanoutShown(fanout) };
   if (holds(kept)) {
     if (merged !== undefined) return [{ kind: Kind.PULLED_WHEN_MADE }];
+    if (!holds(slice.entries) && holds(pulled)) return [{ kind: Kind.PULLED_FROM_AUTHOR }];
     const madeMs = slice.seal?.timeMs ?? 0;
     if ((fanout?.publicMs ?? timeOf(postId)) <= madeMs) return [{ kind: Kind.PULLED_WHEN_MADE, ...timed(madeMs) }];
     return [{ kind: Kind.PUSHED, ...timed(fanout?.beginMs), ...record }];

@@ -1,9 +1,9 @@
-import { append, type Origin } from "#lib/events/outbox.ts";
+import type { Origin } from "#lib/events/outbox.ts";
 import { idAt } from "#lib/storage/id.ts";
-import { hashOf, keyRow } from "#lib/storage/idempotency.ts";
+import { hashOf } from "#lib/storage/idempotency.ts";
 import { isDuplicate, type Sql, type Statements } from "#lib/storage/mysql.ts";
-import { type PostChange, postCreated } from "../events.ts";
-import { asked, type NewPost } from "../store.ts";
+import type { PostChange } from "../events.ts";
+import { type NewPost, publishAll } from "./publish.ts";
 
 /** A post to import, with the moment it became public. */
 export type ImportedPost = NewPost & { readonly timeMs: number };
@@ -28,31 +28,12 @@ export async function importPosts(
 }
 
 async function importOnce(tx: Sql, posts: readonly ImportedPost[], origin: Origin): Promise<PostChange[]> {
-  const rows = (await freshOf(tx, posts)).map((post) => ({ ...post, id: idAt(post.timeMs) }));
-  if (rows.length === 0) return [];
-  await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES ?", [
-    rows.map((post) => keyRow(asked(post), post.id)),
-  ]);
-  await tx.exec("INSERT INTO post (id, author_id, version, audience, text, create_time) VALUES ?", [
-    rows.map(({ id, authorId, audience, text, timeMs }) => [id, authorId, 1, audience, text, new Date(timeMs)]),
-  ]);
-  await tx.exec("INSERT INTO activity (author_id, activity_id, post_id) VALUES ?", [
-    rows.map(({ id, authorId }) => [authorId, id, id]),
-  ]);
-  const changes = rows.map(({ id, authorId, audience, mentionedIds }) => ({
-    postId: id,
-    authorId,
-    version: 1,
-    activityId: id,
-    deleted: false,
-    audience,
-    mentionedIds,
-  }));
-  await append(
+  const fresh = await freshOf(tx, posts);
+  if (fresh.length === 0) return [];
+  return publishAll(
     tx,
-    changes.map((change) => postCreated(change, origin)),
+    fresh.map((post) => ({ ...post, id: idAt(post.timeMs), createTime: new Date(post.timeMs), origin })),
   );
-  return changes;
 }
 
 /** Those whose author did not use their key before, the first of each key. */
