@@ -48,7 +48,8 @@ export const lag = {
   },
 };
 
-export const lagOf = (answer: unknown): TimelineEntry[] => ((answer as Buffer[] | null) ?? []).map(decodeEntry);
+export const lagOf = (answer: unknown): TimelineEntry[] =>
+  ((answer as Buffer[] | null) ?? []).map((bytes) => decodeEntry(bytes));
 
 /**
  * Since when the entries of a read are all there are (ms): what a timeline made before that lacks may be missing in both. 0 where

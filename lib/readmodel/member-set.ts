@@ -86,14 +86,12 @@ redis.call('DEL', KEYS[1], KEYS[2])
 return 1`,
 };
 
-/** The state and the flags of the members asked for, of one moment: a set built anew in between may reach less far down. */
+/** The state, and a 1 or 0 for each of the members asked for, of one moment: a set built anew in between may reach less far down. */
 export const membersLua = `
 local function members(set, stateKey, ids)
   local state = redis.call('GET', stateKey)
   if not state or redis.call('EXISTS', set) == 0 then return {} end
-  local out = redis.call('SMISMEMBER', set, unpack(ids))
-  table.insert(out, 1, state)
-  return out
+  return { state, table.concat(redis.call('SMISMEMBER', set, unpack(ids))) }
 end`;
 
 const look: Script = { lua: `${membersLua} return members(KEYS[1], KEYS[2], ARGV)` };
@@ -178,7 +176,7 @@ export type MemberSet = SetState & { readonly ids: ReadonlySet<bigint> };
 
 /** Those of the members that were asked for which are in the set; undefined where there is no set: truth decides. */
 export function membersIn(answer: unknown, memberIds: readonly bigint[]): MemberSet | undefined {
-  const [first, ...flags] = answer as [string?, ...number[]];
+  const [first, flags = ""] = answer as [state?: string, flags?: string];
   const state = setStateOf(first);
-  return state && { ...state, ids: new Set(memberIds.filter((_, nth) => flags[nth] === 1)) };
+  return state && { ...state, ids: new Set(memberIds.filter((_, nth) => flags[nth] === "1")) };
 }

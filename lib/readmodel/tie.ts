@@ -28,22 +28,21 @@ export const tieMember = (kind: TieKind, userId: bigint): string => `${userId}${
 export const wordsMember = "w";
 
 /**
- * Answers the state and whether words are muted, then a mask an id, as of one moment; no masks where the set holds nothing but
- * its mark, as most do. Empty: there is no set.
+ * Answers the state, whether words are muted, and a mask an id, a hexadecimal digit each, as of one moment; no masks where the
+ * set holds nothing but its mark, as most do. Empty: there is no set.
  */
 export const tiesLua = `
 local function ties(set, stateKey, ids)
   local state = redis.call('GET', stateKey)
   local size = redis.call('SCARD', set)
   if not state or size == 0 then return {} end
-  local out = {state, 0}
-  if size == 1 then return out end
-  out[2] = redis.call('SISMEMBER', set, 'w')
+  if size == 1 then return { state, 0 } end
+  local masks = {}
   for nth, id in ipairs(ids) do
     local has = redis.call('SMISMEMBER', set, id .. 'b', id .. 'B', id .. 'm', id .. 'c')
-    out[nth + 2] = has[1] + 2 * has[2] + 4 * has[3] + 8 * has[4]
+    masks[nth] = string.format('%x', has[1] + 2 * has[2] + 4 * has[3] + 8 * has[4])
   end
-  return out
+  return { state, redis.call('SISMEMBER', set, 'w'), table.concat(masks) }
 end`;
 
 const look: Script = { lua: `${tiesLua} return ties(KEYS[1], KEYS[2], ARGV)` };
@@ -62,11 +61,11 @@ export function askTies(
 
 /** Who of them is tied to the viewer, and how; undefined where there is no set: truth decides. */
 export function tiesIn(answer: unknown, userIds: readonly bigint[]): ReadonlyMap<bigint, Ties> | undefined {
-  const [state, , ...masks] = answer as [string?, number?, ...number[]];
+  const [state, , masks = ""] = answer as [state?: string, words?: number, masks?: string];
   if (state === undefined) return undefined;
   const tied = new Map<bigint, Ties>();
-  for (const [nth, mask] of masks.entries()) {
-    if (mask !== 0) tied.set(userIds[nth] as bigint, tiesOf(mask));
+  for (let nth = 0; nth < masks.length; nth++) {
+    if (masks[nth] !== "0") tied.set(userIds[nth] as bigint, tiesOf(Number.parseInt(masks[nth] ?? "", 16)));
   }
   return tied;
 }

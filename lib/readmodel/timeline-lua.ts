@@ -102,30 +102,29 @@ redis.call('RPUSH', key, unpack(out))
 redis.call('EXPIRE', key, ARGV[6])
 return 1`;
 
-/** KEYS: timeline. ARGV: activity, count. The seal, then the newest entries older than the activity. */
+/** KEYS: timeline. ARGV: activity, count. The seal, then the newest entries older than the activity, in one string. */
 export const sliceLua = `${older}
-local out = { redis.call('LINDEX', KEYS[1], -1) }
-if not out[1] then return out end
-local before, count, from = ARGV[1], tonumber(ARGV[2]), 0
-while #out <= count do
+local last = redis.call('LINDEX', KEYS[1], -1)
+if not last then return {} end
+local out, before, count, from = {}, ARGV[1], tonumber(ARGV[2]), 0
+while #out < count do
   local part = redis.call('LRANGE', KEYS[1], from, from + 127)
-  if #part == 0 then break end
   for _, element in ipairs(part) do
-    if #element ~= 16 or #out > count then return out end
-    if older(element, before) then out[#out + 1] = element end
+    if #element == 16 and #out < count and older(element, before) then out[#out + 1] = element end
   end
+  if #part < 128 then break end
   from = from + 128
 end
-return out`;
+return { last, table.concat(out) }`;
 
 /**
- * KEYS: timeline. ARGV: count, and seconds where this look lets it live on. The seal, then the newest entries: both of one moment, or
- * a flush between them would look like an end.
+ * KEYS: timeline. ARGV: count, and seconds where this look lets it live on. The seal, then the newest entries in one string: both of
+ * one moment, or a flush between them would look like an end.
  */
 export const headLua = `
 local last = redis.call('LINDEX', KEYS[1], -1)
 if not last then return {} end
 if ARGV[2] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 local out = redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)
-table.insert(out, 1, last)
-return out`;
+if #out > 0 and #out[#out] ~= 16 then out[#out] = nil end
+return { last, table.concat(out) }`;

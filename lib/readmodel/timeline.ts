@@ -109,8 +109,9 @@ export function timelineFamily(family: string) {
 
 /** The answer of `readHead` or `readBelow`: the seal, then entries. A seal of an older form counts as missing. */
 export function sliceOf(answer: unknown): Slice {
-  const [last, ...rest] = answer as (Buffer | null)[];
-  const entries = rest.filter((bytes): bytes is Buffer => bytes?.length === entryBytes).map(decodeEntry);
+  const [last, bytes] = answer as (Buffer | null | undefined)[];
+  const entries: TimelineEntry[] = [];
+  for (let at = 0; bytes && at < bytes.length; at += entryBytes) entries.push(decodeEntry(bytes, at));
   return { entries, seal: last instanceof Buffer && last.length === sealBytes ? decodeSeal(last) : undefined };
 }
 
@@ -124,9 +125,9 @@ export function encodeEntry({ activityId, authorId }: TimelineEntry): Buffer {
   return bytes;
 }
 
-export const decodeEntry = (bytes: Buffer): TimelineEntry => ({
-  activityId: bytes.readBigUInt64BE(0),
-  authorId: bytes.readBigUInt64BE(8),
+export const decodeEntry = (bytes: Buffer, at = 0): TimelineEntry => ({
+  activityId: bytes.readBigUInt64BE(at),
+  authorId: bytes.readBigUInt64BE(at + 8),
 });
 
 export function encodeSeal({ lowWatermark, version, timeMs }: Seal): Buffer {

@@ -1,24 +1,16 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
-import { decodeCount } from "#lib/readmodel/count.ts";
 import { type MemberSet, membersIn } from "#lib/readmodel/member-set.ts";
+import type { Looked } from "./look.ts";
 import type { Truth } from "./truth.ts";
 
 /** What stands beside a post: how many like it and comment on it, and whether the viewer likes it. */
 export type Reactions = { readonly likeCount: number; readonly commentCount: number; readonly liked: boolean };
 
-/** Counts as they are kept, in the order of the posts. */
-export type ReactionCounts = {
-  readonly likes: readonly (Buffer | null)[];
-  readonly comments: readonly (Buffer | null)[];
-};
-
-/** The posts of a page, those that are shown, and what Redis said of them; `liked` is the answer of the viewer's set. */
-type Asked = {
+/** The posts of a page, which of them are shown, and what Redis said of all. */
+type Asked = Pick<Looked, "likes" | "comments" | "liked"> & {
   readonly postIds: readonly bigint[];
-  readonly shown: ReadonlySet<bigint>;
-  readonly counts: ReactionCounts;
-  readonly liked: unknown;
+  readonly shown: readonly number[];
   readonly viewerId: bigint | undefined;
 };
 
@@ -26,40 +18,35 @@ const likeCountCounts = cacheCounts("like_count");
 const commentCountCounts = cacheCounts("comment_count");
 const likedSetCounts = cacheCounts("liked_set");
 
-type Needs = { readonly truth: Truth };
-/** The reactions to those of the posts that are shown; what Redis lacks is asked from its owners, who leave it there. */
+/** The reactions to the posts that are shown, in their order; what Redis lacks is asked from its owners, who leave it there. */
 export async function reactionsOf(
-  { truth }: Needs,
-  { postIds, shown, counts, liked, viewerId }: Asked,
+  truth: Truth,
+  { postIds, shown, likes, comments, liked, viewerId }: Asked,
   options: CallOptions,
-): Promise<Map<bigint, Reactions>> {
-  const likes = new Map<bigint, number>();
-  const comments = new Map<bigint, number>();
-  for (const [nth, id] of postIds.entries()) {
-    const [like, comment] = [counts.likes[nth], counts.comments[nth]];
-    if (like) likes.set(id, decodeCount(like).value);
-    if (comment) comments.set(id, decodeCount(comment).value);
-  }
-  likeCountCounts(likes.size, postIds.length - likes.size);
-  commentCountCounts(comments.size, postIds.length - comments.size);
+): Promise<Reactions[]> {
+  tell(likeCountCounts, likes);
+  tell(commentCountCounts, comments);
   const set = viewerId === undefined ? nobodys : await likedBy(truth, viewerId, postIds, liked, options);
-  const unsure = (id: bigint) => !likes.has(id) || id < set.lowWatermark;
+  const idOf = (nth: number) => postIds[nth] as bigint;
+  const unsure = shown.filter((nth) => likes[nth] === undefined || idOf(nth) < set.lowWatermark).map(idOf);
+  const uncounted = shown.filter((nth) => comments[nth] === undefined).map(idOf);
   const [fromLike, fromComment] = await Promise.all([
-    truth.likes([...shown].filter(unsure), options),
-    truth.commentCounts(
-      [...shown].filter((id) => !comments.has(id)),
-      options,
-    ),
+    truth.likes(unsure, options),
+    truth.commentCounts(uncounted, options),
   ]);
-  const found = new Map<bigint, Reactions>();
-  for (const id of shown) {
-    found.set(id, {
-      likeCount: fromLike.get(id)?.count ?? likes.get(id) ?? 0,
-      commentCount: fromComment.get(id) ?? comments.get(id) ?? 0,
+  return shown.map((nth) => {
+    const id = idOf(nth);
+    return {
+      likeCount: fromLike.get(id)?.count ?? likes[nth] ?? 0,
+      commentCount: fromComment.get(id) ?? comments[nth] ?? 0,
       liked: id < set.lowWatermark ? (fromLike.get(id)?.liked ?? false) : set.ids.has(id),
-    });
-  }
-  return found;
+    };
+  });
+}
+
+function tell(counts: ReturnType<typeof cacheCounts>, values: readonly (number | undefined)[]): void {
+  const hits = values.filter((value) => value !== undefined).length;
+  counts(hits, values.length - hits);
 }
 
 /** What the viewer likes of the posts: by the set in Redis, or by truth where there is none. */
