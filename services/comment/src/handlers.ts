@@ -21,6 +21,9 @@ const batchMax = 100;
 /** A text: a page of a hundred of the longest stays below a megabyte. */
 const bounds = { graphemesMax: 2_200, bytesMax: 9_000 };
 
+/** Batches of calls are the mesh's work. */
+type Handlers = Omit<ServiceImpl<typeof CommentService>, "batchCreateComment">;
+
 type Needs = {
   store: CommentStore;
   readModel: CommentReadModel;
@@ -29,7 +32,7 @@ type Needs = {
   nudge: () => void;
 };
 
-export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService> {
+export function commentHandlers(needs: Needs): Handlers {
   const { store, readModel, posts, pageTokens, nudge } = needs;
 
   async function find(sent: string): Promise<StoredComment> {
