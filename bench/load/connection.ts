@@ -5,7 +5,7 @@ export type Answer = { readonly status: number; readonly body: Buffer };
 
 export type Connection = ReturnType<typeof openConnection>;
 
-/** Between two tries to connect. */
+/** Between two tries to connect; and who was refused waits as long before asking again. */
 const againMs = 20;
 const headEnd = "\r\n\r\n";
 const lengthName = "\ncontent-length:";
@@ -48,7 +48,9 @@ export function openConnection({
       const { head, parts, length } = reading;
       const body = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, length);
       answered({ status, body });
-      if (!isWaiting && !/\nconnection: close/i.test(head)) onReady();
+      if (/\nconnection: close/i.test(head)) return;
+      if (status < 500) onReady();
+      else setTimeout(() => opened === socket && !opened.destroyed && onReady(), againMs);
     });
     opened.once("close", () => {
       if (isWaiting) answered({ status: 0, body: Buffer.alloc(0) });

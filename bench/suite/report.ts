@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { root } from "../../tools/command.ts";
@@ -21,10 +21,13 @@ export function resultOf(rows: readonly Row[], { cores, isPinned }: { cores: str
   };
 }
 
-/** Keeps a result as `<date>-<commit>.json`; answers where. */
-export function save(result: Result): string {
+/** Keeps a result as `<date>-<commit>.json`, beside what was measured of that commit on that day; answers where. */
+export function save({ rows, ...about }: Result): string {
   mkdirSync(resultsDir, { recursive: true });
-  const file = join(resultsDir, `${new Date().toISOString().slice(0, 10)}-${result.commit.replace("+", "")}.json`);
+  const file = join(resultsDir, `${new Date().toISOString().slice(0, 10)}-${about.commit}.json`);
+  const fresh = new Set(rows.map(keyOf));
+  const kept = existsSync(file) ? readResult(file).rows.filter((row) => !fresh.has(keyOf(row))) : [];
+  const result: Result = { rows: [...kept, ...rows], ...about };
   writeFileSync(file, `${JSON.stringify(result, undefined, 2)}\n`);
   return file;
 }

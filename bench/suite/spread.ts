@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "#lib/storage/redis.ts";
 import { ask, type FeedPage, type ShownPost } from "../../tests/support/person.ts";
+import { createLanes } from "../../tools/operator.ts";
 import { createHistogram } from "../load/histogram.ts";
 import { activate, type Crowd, gather, lacking, openReadModels, type Person } from "./crowd.ts";
 import { watchFanned } from "./fanned.ts";
@@ -15,15 +16,11 @@ const visible = { rate: 50, authors: 5, followers: 1_000 } as const;
 const small = { rate: 20, authors: 5, followers: 100 } as const;
 /** Followers whose timelines are looked at. */
 const sample = 200;
+const readsAtOnce = 8;
 /** Posts of a celebrity that are pushed at once where their rate is measured. */
 const burst = 10;
 
-type Said = {
-  readonly answeredMs: number;
-  readonly shownMs?: number;
-  readonly fannedMs: number;
-  readonly isMissing: boolean;
-};
+type Said = { readonly shownMs: number; readonly fannedMs: number; readonly isMissing: boolean };
 type Spread = (bench: Bench, celebrityFollowers: number) => Promise<Row[]>;
 
 /** What is measured of a post's way to its followers, rather than of answers. */
@@ -32,16 +29,20 @@ export const spreads: Readonly<Record<string, Spread>> = {
     const crowd = await gather(bench.system, { name: "near", ...visible }, bench.progress);
     return within(bench, async (redis) => {
       await activate(redis, crowd.followers);
-      await Promise.all(crowd.followers.slice(0, sample).map((one) => readFeed(bench.system, one)));
+      const lanes = createLanes(readsAtOnce);
+      for (const one of crowd.followers.slice(0, sample)) {
+        await lanes.run(async () => void (await readFeed(bench.system, one)));
+      }
+      await lanes.drain();
       await posting(bench, redis, crowd, visible.rate, Math.min(3, bench.seconds));
-      const [said, cpu] = await withCpu(bench, () =>
+      const [{ all, failed }, cpu] = await withCpu(bench, () =>
         posting(bench, redis, crowd, visible.rate, bench.rounds * bench.seconds),
       );
-      const missing = said.filter(({ isMissing }) => isMissing).length / said.length;
-      const row = rowOf(bench, { cpu, of: said.length, rps: visible.rate, missing });
+      const missing = all.filter(({ isMissing }) => isMissing).length / Math.max(1, all.length);
+      const row = rowOf(bench, { cpu, of: all.length, rps: visible.rate, missing, failed });
       return [
-        { ...row, profile: "visible", ...quantiles(said.map(({ shownMs = 0 }) => shownMs)) },
-        { ...row, profile: "fanned", ...quantiles(said.map(({ fannedMs }) => fannedMs)) },
+        { ...row, profile: "visible", ...quantiles(all.map(({ shownMs }) => shownMs)) },
+        { ...row, profile: "fanned", ...quantiles(all.map(({ fannedMs }) => fannedMs)) },
       ];
     });
   },
@@ -64,12 +65,17 @@ export const spreads: Readonly<Record<string, Spread>> = {
         ]),
       );
       const missing = reached.reduce((sum, { lacking: count }) => sum + count, 0) / (reached.length * sample);
-      const row = rowOf(bench, { cpu, of: reached.length, rps: null, missing });
-      const others0 = { ...row, cpuUs: {}, missing: 0, rps: small.rate };
+      const row = rowOf(bench, { cpu, of: reached.length, rps: null, missing, failed: 0 });
+      const small0 = { ...row, cpuUs: {}, missing: 0, rps: small.rate };
+      const smallRow = ({ all, failed }: typeof alone) => ({
+        ...small0,
+        failed: digits(failed, 6),
+        ...quantiles(all.map(({ fannedMs }) => fannedMs)),
+      });
       return [
         { ...row, profile: "celebrity", ...quantiles(reached.map(({ fannedMs }) => fannedMs)) },
-        { ...others0, profile: "others-alone", ...quantiles(alone.map(({ fannedMs }) => fannedMs)) },
-        { ...others0, profile: "others-meanwhile", ...quantiles(others.map(({ fannedMs }) => fannedMs)) },
+        { ...smallRow(alone), profile: "others-alone" },
+        { ...smallRow(others), profile: "others-meanwhile" },
       ];
     });
   },
@@ -91,7 +97,12 @@ export const spreads: Readonly<Record<string, Spread>> = {
         const inserts = bench.rounds * burst * followers;
         const rps = Math.round(rates.toSorted((a, b) => a - b)[rates.length >> 1] ?? 0);
         return [
-          { ...rowOf(bench, { cpu, of: inserts, rps, missing: 0 }), profile: "inserts", p50Ms: null, p99Ms: null },
+          {
+            ...rowOf(bench, { cpu, of: inserts, rps, missing: 0, failed: 0 }),
+            profile: "inserts",
+            p50Ms: null,
+            p99Ms: null,
+          },
         ];
       } finally {
         for (const name of ["feed", "redis"]) pin(bench.cores, pids.get(name) ?? 0);
@@ -116,24 +127,26 @@ async function posting(
   { authors, followers }: Crowd,
   rate: number,
   seconds: number,
-): Promise<Said[]> {
+): Promise<{ all: Said[]; failed: number }> {
   const fanned = watchFanned(redis);
   const beganMs = performance.now();
   const said = Array.from({ length: rate * seconds }, async (_, nth) => {
     const dueMs = beganMs + (nth * 1_000) / rate;
     await sleep(Math.max(0, dueMs - performance.now()));
     const id = await say(system, authors[nth % authors.length] as Person, `number ${nth}`);
-    const answeredMs = performance.now() - dueMs;
+    if (id === undefined) return undefined;
     const reader = followers[(nth * 7) % Math.min(sample, followers.length)] as Person;
     const [page, fannedAt] = await Promise.all([
       readFeed(system, reader).then((got) => ({ got, atMs: performance.now() })),
       fanned.until(id),
     ]);
+    if (page.got === undefined) return undefined;
     const isMissing = !holds(page.got, id);
-    return { answeredMs, shownMs: page.atMs - dueMs, fannedMs: fannedAt - dueMs, isMissing };
+    return { shownMs: page.atMs - dueMs, fannedMs: fannedAt - dueMs, isMissing };
   });
   try {
-    return await Promise.all(said);
+    const all = (await Promise.all(said)).filter((one) => one !== undefined);
+    return { all, failed: 1 - all.length / said.length };
   } finally {
     await fanned.stop();
   }
@@ -154,6 +167,7 @@ async function celebrityPosts(
     do {
       const dueMs = performance.now();
       const id = await say(system, authors[0] as Person, "to everybody");
+      if (id === undefined) continue;
       const fannedMs = (await fanned.until(id)) - dueMs;
       done.push({ fannedMs, lacking: await lacking(redis, looked, id) });
     } while (goesOn(done.length));
@@ -169,7 +183,7 @@ async function burstRate({ system }: Bench, redis: Redis, { authors, followers }
   try {
     const beganMs = performance.now();
     const ends = Array.from({ length: burst }, async (_, nth) =>
-      fanned.until(await say(system, authors[0] as Person, `to everybody ${nth}`)),
+      fanned.until((await say(system, authors[0] as Person, `to everybody ${nth}`)) ?? ""),
     );
     const endMs = Math.max(...(await Promise.all(ends)));
     return (burst * followers.length * 1_000) / (endMs - beganMs);
@@ -178,16 +192,16 @@ async function burstRate({ system }: Bench, redis: Redis, { authors, followers }
   }
 }
 
-async function say({ url }: System, { token }: Person, text: string): Promise<string> {
+/** The id of a new post; undefined where it failed. */
+async function say({ url }: System, { token }: Person, text: string): Promise<string | undefined> {
   const { status, body } = await ask<ShownPost>(url, "POST", "/v1/posts", { token, body: { text }, key: randomUUID() });
-  if (status !== 201) throw new Error(`a post was answered ${status}`);
-  return body.id;
+  return status === 201 ? body.id : undefined;
 }
 
-async function readFeed({ url }: System, { token }: Person): Promise<FeedPage> {
+/** The first page; undefined where it failed. */
+async function readFeed({ url }: System, { token }: Person): Promise<FeedPage | undefined> {
   const { status, body } = await ask<FeedPage>(url, "GET", "/v1/feed?pageSize=20", { token });
-  if (status !== 200) throw new Error(`a feed was answered ${status}`);
-  return body;
+  return status === 200 ? body : undefined;
 }
 
 /** On the page, or pushed below it by what came since. */
@@ -204,10 +218,16 @@ function quantiles(all: readonly number[]) {
 
 function rowOf(
   { system }: Bench,
-  { cpu, of, rps, missing }: { cpu: ReadonlyMap<string, number>; of: number; rps: number | null; missing: number },
+  {
+    cpu,
+    of,
+    rps,
+    missing,
+    failed,
+  }: { cpu: ReadonlyMap<string, number>; of: number; rps: number | null; missing: number; failed: number },
 ): Omit<Row, "profile" | "p50Ms" | "p99Ms"> {
   const cpuUs = Object.fromEntries([...cpu].map(([name, us]) => [name, digits(us / Math.max(1, of), 2)]));
-  const right = { failed: 0, wrong: 0, stale: 0 };
+  const right = { failed: digits(failed, 6), wrong: 0, stale: 0 };
   return {
     envoy: system.envoy,
     connections: 1,

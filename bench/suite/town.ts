@@ -22,12 +22,15 @@ export type Town = {
   readonly people: readonly Person[];
   /** Posts that everybody may see, newest first. */
   readonly posts: readonly string[];
-  /** Authors whom nobody blocks. */
+  /** Authors who block nobody and whom nobody blocks. */
   readonly authors: readonly string[];
 };
 
-/** What an instance directory is remembered by: the size of its town, and how many posts all first pages show together. */
-type Mark = { readonly size: Size; readonly shown: number };
+/**
+ * What an instance directory is remembered by: the size of its town, how many posts all first pages show together, and the
+ * newest post that was planted.
+ */
+type Mark = { readonly size: Size; readonly shown: number; readonly newest: string };
 const markFile = (dir: string): string => join(dir, "town.json");
 const markOf = (dir: string): Mark | undefined =>
   existsSync(markFile(dir)) ? (JSON.parse(readFileSync(markFile(dir), "utf8")) as Mark) : undefined;
@@ -41,7 +44,7 @@ const excludingEach = 10;
 const callsAtOnce = 8;
 /** A facts backlog of the whole seed: fan-outs of 20,000 posts take half a minute. */
 const heardMs = 20 * 60_000;
-const likesEach = 3;
+const likesEach = 1;
 const commentsEach = 1;
 
 /** Has the town stand in a system: planted by the import calls where it is new, as it is where the directory has it. */
@@ -55,16 +58,17 @@ export async function settle(system: System, size: Size, progress: Progress): Pr
   if (mark === undefined) await planted(dir, town, progress);
   const ids = await idsOf(servers.mysqlUrl, size.users);
   const people = await Promise.all(ids.map(await signer(dir)));
-  const blocked = new Set(peopleWhoExclude(town).map((nth) => ids[town.followsOf(nth)[0] ?? 0]));
   if (mark === undefined) await exclude(system.url, town, people);
   progress.update({ what: "facts on their way", done: 0 });
   await caughtUp(servers, heardMs);
+  const apart = new Set(blockersAndBlocked(town).map((nth) => ids[nth]));
+  const authors = ids.filter((id) => !apart.has(id));
+  const posts = await postsOf(servers.mysqlUrl, new Set(authors), mark?.newest);
   if (mark === undefined) {
     const shown = (await shownBy(system.url, people)).size;
-    writeFileSync(markFile(dir), JSON.stringify({ size, shown } satisfies Mark));
+    writeFileSync(markFile(dir), JSON.stringify({ size, shown, newest: posts[0] ?? "0" } satisfies Mark));
   }
-  const authors = ids.filter((id) => !blocked.has(id));
-  return { size, people, authors, posts: await postsOf(servers.mysqlUrl, new Set(authors)) };
+  return { size, people, authors, posts };
 }
 
 function networkOf({ users, follows, posts }: Size): Network {
@@ -103,9 +107,11 @@ async function idsOf(mysqlUrl: string, users: number): Promise<string[]> {
   return Array.from({ length: users }, (_, nth) => ids.get(`town_${nth}`) ?? "");
 }
 
-async function postsOf(mysqlUrl: string, authors: ReadonlySet<string>): Promise<string[]> {
+/** What was posted after the town was planted is left out, so that a kept instance has the same posts again. */
+async function postsOf(mysqlUrl: string, authors: ReadonlySet<string>, newest: string | undefined): Promise<string[]> {
   const rows = await withSchema(mysqlUrl, "post", "SELECT id, author_id FROM post WHERE deleted = 0 ORDER BY id DESC");
-  return rows.filter((row) => authors.has(String(row.author_id))).map((row) => String(row.id));
+  const planted = rows.filter(({ id }) => newest === undefined || BigInt(String(id)) <= BigInt(newest));
+  return planted.filter((row) => authors.has(String(row.author_id))).map((row) => String(row.id));
 }
 
 async function withSchema(mysqlUrl: string, noun: string, sql: string) {
@@ -119,6 +125,9 @@ async function withSchema(mysqlUrl: string, noun: string, sql: string) {
 
 const peopleWhoExclude = ({ users }: Network): number[] =>
   Array.from({ length: Math.ceil(users / excludingEach) }, (_, nth) => nth * excludingEach);
+
+const blockersAndBlocked = (network: Network): number[] =>
+  peopleWhoExclude(network).flatMap((nth) => [nth, network.followsOf(nth)[0] ?? nth]);
 
 /** So that no page may be answered without looking who is to be left out of it. */
 async function exclude(url: string, network: Network, people: Town["people"]): Promise<void> {
