@@ -47,10 +47,10 @@ export function commentHandlers(needs: Needs): Handlers {
       const authorId = BigInt(viewerOf(ctx));
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
-      await posts.requireToWrite(postId, ctx);
+      const [authorVersion] = await Promise.all([readModel.authorVersion(authorId), posts.requireToWrite(postId, ctx)]);
       const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx));
       nudge();
-      return { comment: shown(comment), replayed };
+      return { comment: shown(comment), replayed, authorVersion: BigInt(authorVersion) };
     },
 
     async listComments(req, ctx) {
