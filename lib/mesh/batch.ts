@@ -14,6 +14,7 @@ import type { BatchedAnswer, BatchedCall } from "#gen/skein/mesh/v1/batch_pb.ts"
 import { batches, Idempotency, policy } from "#gen/skein/options/v1/options_pb.ts";
 import type { Answered, Arrived } from "./answer.ts";
 import { invalid } from "./errors.ts";
+import { encodeFacts } from "./facts.ts";
 import { inTime } from "./metrics.ts";
 import { toStatusMessage } from "./status.ts";
 
@@ -25,6 +26,12 @@ export const callsMax = 32;
  */
 const soonMs = 50;
 
+/**
+ * Writes that travel together are committed together, so they wait longer for each other; who is late then is told that nobody
+ * waits for it any more, since its caller sends it again.
+ */
+const writtenMs = 500;
+
 /** What the request and the response of every batch look like. */
 type BatchRequest = Message & { readonly calls: BatchedCall[] };
 export type BatchResponse = Message & { readonly answers: BatchedAnswer[] };
@@ -35,9 +42,12 @@ export function batchedBy(method: DescMethod): DescMethodUnary | undefined {
   if (name === "") return undefined;
   const batched = method.parent.methods.filter(isUnary).find((one) => one.name === name);
   if (batched === undefined) throw new Error(`${method.name} batches ${name}, which is no unary RPC beside it`);
-  if (getOption(batched, policy).idempotency !== Idempotency.SAFE) throw new Error(`${name} is no read`);
+  if (!repeatable.has(getOption(batched, policy).idempotency)) throw new Error(`${name} may not be sent again`);
   return batched;
 }
+
+/** What is late is sent again, alone. */
+const repeatable: ReadonlySet<Idempotency> = new Set([Idempotency.SAFE, Idempotency.STATE, Idempotency.KEYED]);
 
 /** The batch of an RPC, where its service has one. */
 export const batchOf = (method: DescMethod): DescMethodUnary | undefined =>
@@ -45,7 +55,7 @@ export const batchOf = (method: DescMethod): DescMethodUnary | undefined =>
 
 const isUnary = (method: DescMethod): method is DescMethodUnary => method.methodKind === "unary";
 
-type Answer = { readonly result: BatchedAnswer["result"]; readonly kept?: boolean };
+type Answer = Pick<BatchedAnswer, "result"> & Partial<Pick<BatchedAnswer, "kept" | "told">>;
 const late: Answer = { result: { case: "late", value: true } };
 
 /** A handler of a batch: each call is answered as if it had come alone. */
@@ -54,17 +64,19 @@ export function answeringTogether(
   answered: (arrived: Arrived, request: Message) => Promise<Answered>,
 ) {
   const path = `/${method.parent.typeName}/${method.name}`;
+  const isWrite = getOption(method, policy).idempotency !== Idempotency.SAFE;
 
   async function one(call: BatchedCall, signal: () => AbortSignal): Promise<Answer> {
     const { token, requestId, traceparent, tracestate, timeoutMs } = call;
     const deadline = Date.now() + timeoutMs;
     const state = tracestate === "" ? undefined : tracestate;
     const arrived = { token, requestId, traceparent, tracestate: state, after: undefined, deadline, path, signal };
-    const { work, ...outcome } = await answered(arrived, fromBinary(method.input, call.request));
+    const { work, told, ...outcome } = await answered(arrived, fromBinary(method.input, call.request));
     if (outcome.err !== undefined) return { ...refused(outcome.err), kept: work.isKept };
     return {
       result: { case: "response", value: bytesOf(method.output, outcome.reply as Message) },
       kept: work.isKept,
+      ...(told !== undefined && { told: encodeFacts(told.facts.values()) }),
     };
   }
 
@@ -72,10 +84,14 @@ export function answeringTogether(
     const { calls } = request as BatchRequest;
     if (calls.length > callsMax) throw invalid("calls", `must be at most ${callsMax}`);
     const answers = calls.map(() => late);
+    const leaving = new AbortController();
+    if (isWrite) ctx.signal.addEventListener("abort", () => leaving.abort(), { once: true });
+    const signal = () => (isWrite ? leaving.signal : ctx.signal);
     const each = calls.map(async (call, nth) => {
-      answers[nth] = await one(call, () => ctx.signal).catch(refused);
+      answers[nth] = await one(call, signal).catch(refused);
     });
-    await inTime(soonMs, () => Promise.all(each)).catch(() => {}); // What is not there by now stays late.
+    // What is not there by then stays late.
+    await inTime(isWrite ? writtenMs : soonMs, () => Promise.all(each)).catch(() => leaving.abort());
     return { answers: [...answers] };
   };
 }

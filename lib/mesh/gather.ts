@@ -9,6 +9,7 @@ import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connec
 import type { BatchedAnswer } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { type BatchResponse, bytesOf, callsMax } from "./batch.ts";
 import { type Call, callOf, onBehalfOfNobody, timeLeftMs } from "./call.ts";
+import { hear } from "./facts.ts";
 import { calledRpc } from "./rpc-metrics.ts";
 import { fromStatusMessage, isUnavailable } from "./status.ts";
 
@@ -128,6 +129,7 @@ function sending({ method, together, unary, mint, envelope }: Parts) {
 
   function take(one: Gathered, answer: BatchedAnswer | undefined): void {
     if (answer?.kept === true) one.call.work?.keep();
+    if (answer?.told && one.call.told !== undefined) hear(one.call.told, answer.told);
     if (answer?.result.case === "response") {
       called(undefined);
       one.resolve(envelope(fromBinary(method.output, answer.result.value)));

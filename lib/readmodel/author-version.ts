@@ -1,3 +1,5 @@
+import type { Redis } from "#lib/storage/redis.ts";
+import { keptSoon } from "./passing.ts";
 import { versionedFamily } from "./versioned.ts";
 
 /** Thirty days; a version not asked for that long is read from truth again. */
@@ -16,3 +18,10 @@ export function encodeAuthorVersion(version: number): Buffer {
 }
 
 export const decodeAuthorVersion = (bytes: Buffer): number => bytes.readUInt32BE(0);
+
+/** The version of one profile as far as Redis knows it soon: 0 where it does not. */
+export async function keptAuthorVersion(redis: Redis, userId: bigint): Promise<number> {
+  const read = () => redis.run(redis.pipeline().getBuffer(authorVersions.keyOf(redis, userId)));
+  const [bytes] = (await keptSoon("author_version", async () => await read())) ?? [];
+  return bytes instanceof Buffer ? decodeAuthorVersion(bytes) : 0;
+}

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { switchList } from "#lib/readmodel/generation.ts";
 import { lag } from "#lib/readmodel/lag.ts";
+import { pulledView } from "#lib/readmodel/pulled.ts";
 import { encodeEntry, encodeSeal, entriesMax, type Seal, slack, sliceOf } from "#lib/readmodel/timeline.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import { bigintOf, type Db } from "#lib/storage/mysql.ts";
@@ -90,7 +91,7 @@ async function look(needs: Needs, ownerIds: readonly bigint[], mayWait: boolean)
   const truths = await Promise.all(
     ownerIds.map((ownerId, nth) => truthOf(needs.post, authors.get(ownerId), seals[nth]?.seal)),
   );
-  const { firsts, late } = await firstOf(needs, ownerIds, 0);
+  const { firsts, isElsewhere } = await firstOf(needs, ownerIds, 0);
   const switching = redis.pipeline();
   const outcomes: Outcome[] = [];
   const asked: { ownerId: bigint; tally: Tally }[] = [];
@@ -102,7 +103,7 @@ async function look(needs: Needs, ownerIds: readonly bigint[], mayWait: boolean)
       outcomes.push({ ownerId, again: false, tally: first.elements.length === 0 ? { absent: 1 } : { stale: 1 } });
     } else if (!isSame) outcomes.push({ ownerId, again: true, tally: {} });
     else {
-      const made = await secondOf(needs.post, first, first.seal, truth, by, late);
+      const made = await secondOf(needs.post, first, first.seal, truth, by, isElsewhere);
       if (made.after === undefined) outcomes.push({ ownerId, again: false, tally: { ...made.tally, right: 1 } });
       else if (made.mayCome && mayWait) outcomes.push({ ownerId, again: true, tally: {} });
       else {
@@ -122,18 +123,27 @@ async function look(needs: Needs, ownerIds: readonly bigint[], mayWait: boolean)
   return outcomes;
 }
 
-/** The lag, then the timelines from an index on: what leaves the lag in between is in its timelines by then. */
+/**
+ * The lag, then the timelines from an index on: what leaves the lag in between is in its timelines by then. Reads find
+ * elsewhere what is in the lag, and what is pulled from its author.
+ */
 async function firstOf({ redis, keyOf }: Needs, ownerIds: readonly bigint[], from: number) {
   const keys = ownerIds.map((ownerId) => keyOf(redis, ownerId));
   const pipeline = redis.pipeline();
   lag.read(redis, pipeline);
   for (const key of keys) pipeline.lrangeBuffer(key, from, -1);
+  const view = pulledView(redis);
+  const heard = view.look(pipeline);
   const [late, ...lists] = await redis.run(pipeline);
+  heard(lists.pop());
   const firsts = keys.map((key, nth): First => {
     const elements = (lists[nth] ?? []) as Buffer[];
     return { key, elements, seal: elements.length === 0 ? undefined : sliceOf([elements.at(-1)]).seal };
   });
-  return { firsts, late: new Set((late as Buffer[]).map((bytes) => bytes.toString("latin1"))) };
+  const waiting = new Set((late as Buffer[]).map((bytes) => bytes.toString("latin1")));
+  const pulledIds = new Set(view.known().map(({ authorId }) => authorId));
+  const isElsewhere = (entry: string) => waiting.has(entry) || pulledIds.has(authorOf(entry));
+  return { firsts, isElsewhere };
 }
 
 /** The newest activities of the authors down to the low watermark, newest first. */
@@ -162,7 +172,7 @@ async function secondOf(
   seal: Seal,
   truth: Entries,
   authors: Authors,
-  late: ReadonlySet<string>,
+  isElsewhere: (entry: string) => boolean,
 ): Promise<Second> {
   const first = elements.slice(0, -1).map((bytes) => bytes.toString("latin1"));
   const low = encodeEntry({ activityId: seal.lowWatermark, authorId: 0n }).toString("latin1");
@@ -179,7 +189,7 @@ async function secondOf(
   const [has, wanted] = [new Set(first), new Set(due)];
   const isCut = due.length > keptMax;
   const last = due.at(-1) ?? "";
-  const missing = due.filter((entry) => !has.has(entry) && !late.has(entry));
+  const missing = due.filter((entry) => !has.has(entry) && !isElsewhere(entry));
   const mayCome = missing.some((entry) => timeOf(idOf(entry)) > Date.now() - comingMs);
   const beyond = [...has].filter((entry) => !wanted.has(entry) && !(isCut && entry < last));
   const { fresh, hidden } = await judged(post, beyond, authors);
@@ -210,3 +220,4 @@ async function judged(post: Db, entries: Entries, authors: Authors): Promise<{ f
 }
 
 const idOf = (entry: string): bigint => Buffer.from(entry, "latin1").readBigUInt64BE(0);
+const authorOf = (entry: string): bigint => Buffer.from(entry, "latin1").readBigUInt64BE(8);

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { CommentSchema, type Comment as ShownComment } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Comment } from "#gen/skein/comment/v1/comment_pb.ts";
+import type { User } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
 import { authorView } from "../view/user.ts";
@@ -16,18 +17,24 @@ export async function shownComments(
   const userIds = [...new Set(comments.map(({ authorId }) => authorId))];
   const { users } = await user.batchGetUsers({ userIds }, within(ctx));
   const authors = new Map(users.flatMap(({ user: one }) => (one ? [[one.id, one] as const] : [])));
-  const { viewerId } = callOf(ctx);
-  return comments.flatMap(({ id, version, postId, authorId, text, createTime }) => {
-    const author = authors.get(authorId);
-    if (author === undefined) return [];
-    return create(CommentSchema, {
-      id,
-      version: Number(version),
-      postId,
-      author: authorView(author),
-      text,
-      ...(createTime && { createTime }),
-      ...(viewerId !== undefined && { viewer: { own: authorId === viewerId } }),
-    });
+  return comments.flatMap((comment) => {
+    const author = authors.get(comment.authorId);
+    return author === undefined ? [] : [commentView(comment, author, callOf(ctx).viewerId)];
   });
 }
+
+/** A comment as shown to a viewer. */
+export const commentView = (
+  { id, version, postId, authorId, text, createTime }: Comment,
+  author: User,
+  viewerId: string | undefined,
+): ShownComment =>
+  create(CommentSchema, {
+    id,
+    version: Number(version),
+    postId,
+    author: authorView(author),
+    text,
+    ...(createTime && { createTime }),
+    ...(viewerId !== undefined && { viewer: { own: authorId === viewerId } }),
+  });

@@ -84,8 +84,22 @@ export async function reactionsTo(id: string, { like, comment }: Clients, ctx: H
 /** Nobody could react to what did not exist a moment ago. */
 export const noReactions: Reactions = { likeCount: 0n, commentCount: 0n, liked: false };
 
+/** The same where the version of the author's profile is known: from memory, mostly. 0 is not known. */
+export async function withKnownAuthor(
+  post: Post,
+  authorVersion: bigint,
+  reactions: Reactions,
+  { clients, pieces }: { readonly clients: Clients; readonly pieces: Pieces },
+  ctx: HandlerContext,
+): Promise<ShownPost> {
+  if (authorVersion === 0n) return await withAuthor(post, reactions, clients, ctx);
+  const [author] = await pieces.authors([{ id: post.authorId, version: authorVersion }], ctx);
+  if (author === undefined) throw notFound("post");
+  return { post: postPiece(post), author, reactions };
+}
+
 /** A post that is known already, with its author. */
-export async function withAuthor(
+async function withAuthor(
   post: Post,
   reactions: Reactions,
   { user }: Clients,

@@ -1,15 +1,19 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import type { Comment } from "#gen/skein/comment/v1/comment_pb.ts";
-import { within } from "#lib/mesh/call.ts";
+import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { shownComments } from "../compose/comments.ts";
+import { commentView, shownComments } from "../compose/comments.ts";
+import type { Pieces } from "../compose/pieces.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import { isId, postIdOf } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
-export function commentRoutes(clients: Pick<Clients, "comment" | "user">): ServiceImpl<typeof CommentService> {
+export function commentRoutes(
+  clients: Pick<Clients, "comment" | "user">,
+  pieces: Pieces,
+): ServiceImpl<typeof CommentService> {
   const { comment: comments } = clients;
 
   async function shownOne(comment: Comment | undefined, ctx: HandlerContext) {
@@ -21,9 +25,12 @@ export function commentRoutes(clients: Pick<Clients, "comment" | "user">): Servi
   return {
     async createComment({ post, text }, ctx) {
       const request = { postId: postIdOf(post), text, idempotencyKey: idempotencyKeyOf(ctx) };
-      const { comment, replayed } = await comments.createComment(request, within(ctx));
+      const { comment, replayed, authorVersion } = await comments.createComment(request, within(ctx));
       if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
-      return shownOne(comment, ctx);
+      if (comment === undefined || authorVersion === 0n) return shownOne(comment, ctx);
+      const [author] = await pieces.authors([{ id: comment.authorId, version: authorVersion }], ctx);
+      if (author === undefined) throw notFound("comment");
+      return { comment: commentView(comment, author.content, callOf(ctx).viewerId) };
     },
 
     async listComments(request, ctx) {

@@ -4,7 +4,7 @@ import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import type { Pieces } from "../compose/pieces.ts";
-import { fillAuthorItems, noReactions, postNow, reactionsTo, withAuthor } from "../compose/posts.ts";
+import { fillAuthorItems, noReactions, postNow, reactionsTo, withKnownAuthor } from "../compose/posts.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import type { Routes } from "../door/rpc.ts";
 import { onePost, postsPage } from "../view/post.ts";
@@ -15,14 +15,17 @@ export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof Post
   return {
     async createPost({ text, audience, mentionedUserIds }, ctx) {
       const idempotencyKey = idempotencyKeyOf(ctx);
-      const { post, replayed } = await clients.post.createPost(
+      const { post, replayed, authorVersion } = await clients.post.createPost(
         { text, audience: audience as number as Audience, mentionedUserIds, idempotencyKey },
         within(ctx),
       );
       if (post === undefined) throw new Error("created no post");
       if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
       const reactions = replayed ? await reactionsTo(post.id, clients, ctx) : noReactions;
-      return onePost(await withAuthor(post, reactions, clients, ctx), callOf(ctx).viewerId);
+      return onePost(
+        await withKnownAuthor(post, authorVersion, reactions, { clients, pieces }, ctx),
+        callOf(ctx).viewerId,
+      );
     },
 
     async getPost({ post }, ctx) {

@@ -35,7 +35,7 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(ListService, listRoutes(clients)),
     ...rpcsOf(PostService, postRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),
-    ...rpcsOf(CommentService, commentRoutes(clients)),
+    ...rpcsOf(CommentService, commentRoutes(clients, pieces)),
     ...rpcsOf(FeedService, feedRoutes(clients, pieces)),
   ];
 }

@@ -21,6 +21,9 @@ const batchMax = 100;
 /** A text: a page of a hundred of the longest stays below a megabyte. */
 const bounds = { graphemesMax: 2_200, bytesMax: 9_000 };
 
+/** Batches of calls are the mesh's work. */
+type Handlers = Omit<ServiceImpl<typeof CommentService>, "batchCreateComment">;
+
 type Needs = {
   store: CommentStore;
   readModel: CommentReadModel;
@@ -29,7 +32,7 @@ type Needs = {
   nudge: () => void;
 };
 
-export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService> {
+export function commentHandlers(needs: Needs): Handlers {
   const { store, readModel, posts, pageTokens, nudge } = needs;
 
   async function find(sent: string): Promise<StoredComment> {
@@ -44,10 +47,10 @@ export function commentHandlers(needs: Needs): ServiceImpl<typeof CommentService
       const authorId = BigInt(viewerOf(ctx));
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
-      await posts.requireToWrite(postId, ctx);
+      const [authorVersion] = await Promise.all([readModel.authorVersion(authorId), posts.requireToWrite(postId, ctx)]);
       const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx));
       nudge();
-      return { comment: shown(comment), replayed };
+      return { comment: shown(comment), replayed, authorVersion: BigInt(authorVersion) };
     },
 
     async listComments(req, ctx) {

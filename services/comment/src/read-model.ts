@@ -1,4 +1,5 @@
 import type { Log } from "#lib/mesh/log.ts";
+import { keptAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Count, commentCounts } from "#lib/readmodel/count.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { CommentChange } from "./events.ts";
@@ -9,6 +10,9 @@ export type CommentReadModel = ReturnType<typeof commentReadModel>;
 
 export function commentReadModel(redis: Redis, store: CommentStore, log: Log) {
   return {
+    /** Of an author's profile; 0 where it is not known here. */
+    authorVersion: (authorId: bigint): Promise<number> => keptAuthorVersion(redis, authorId),
+
     /** Counts with what the shards `late` have not folded; what is folded is left in the read model. */
     loadCounts: (postIds: readonly bigint[], late: readonly number[]): Promise<Map<bigint, Count>> =>
       commentCounts.load({ redis, log }, postIds, (ids) => store.counts(ids, late)),

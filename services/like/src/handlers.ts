@@ -16,6 +16,9 @@ import type { LikeStore } from "./store.ts";
 /** Subjects in one batch. */
 const batchMax = 100;
 
+/** Batches of calls are the mesh's work. */
+type Handlers = Omit<ServiceImpl<typeof LikeService>, "batchLike">;
+
 type Needs = {
   store: LikeStore;
   readModel: LikeReadModel;
@@ -24,7 +27,7 @@ type Needs = {
   nudge: () => void;
 };
 
-export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Needs): ServiceImpl<typeof LikeService> {
+export function likeHandlers({ store, readModel, posts, pageTokens, nudge }: Needs): Handlers {
   async function react(subject: Subject, reaction: Reaction, ctx: HandlerContext): Promise<void> {
     const userId = BigInt(viewerOf(ctx));
     const liked = await store.react(userId, subject, reaction, originOf(ctx), () => mustBeWanted(ctx));

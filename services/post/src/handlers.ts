@@ -23,6 +23,9 @@ const activitiesMax = 800;
 /** Posts in one import call. */
 const importMax = 500;
 
+/** Batches of calls are the mesh's work. */
+type Handlers = Omit<ServiceImpl<typeof PostService>, "batchCreatePost">;
+
 type Needs = {
   db: Statements;
   store: PostStore;
@@ -31,7 +34,7 @@ type Needs = {
   nudge: () => void;
 };
 
-export function postHandlers({ db, store, readModel, standings, nudge }: Needs): ServiceImpl<typeof PostService> {
+export function postHandlers({ db, store, readModel, standings, nudge }: Needs): Handlers {
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
@@ -42,12 +45,15 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
         mentionedIds: mentionsOf(req.mentionedUserIds),
         key: keyOf(req.idempotencyKey),
       };
-      await mustBeOpen(standings, authorId, within(ctx));
+      const [authorVersion] = await Promise.all([
+        readModel.authorVersion(authorId),
+        mustBeOpen(standings, authorId, within(ctx)),
+      ]);
       const { post, replayed } = await store.create(wanted, originOf(ctx));
       nudge();
       // A create that comes again may be of a writer that died before it got this far.
       if (!post.deleted) await readModel.show({ ...post, postId: post.id, activityId: post.id }, !replayed);
-      return { post: shown(post), replayed };
+      return { post: shown(post), replayed, authorVersion: BigInt(authorVersion) };
     },
 
     async batchGetPosts(req, ctx) {

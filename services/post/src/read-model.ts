@@ -1,6 +1,7 @@
 import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { counter, histogram } from "#lib/mesh/metrics.ts";
+import { keptAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { cards, encodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
@@ -56,6 +57,9 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
     );
 
   return {
+    /** Of an author's profile; 0 where it is not known here. */
+    authorVersion: (authorId: bigint): Promise<number> => keptAuthorVersion(redis, authorId),
+
     /** Refuses a delete that readers could not be told of, before it is made: another replica may reach them. */
     mustReachReaders: readers.mustReachReaders,
 

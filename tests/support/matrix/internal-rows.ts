@@ -124,6 +124,9 @@ function postReads(): Row[] {
     row(FeedService.method.listHomeFeed, rules.homeFeed, none),
     // Who may see what in it is each call's own token's: matrix.test.ts asks.
     row(FeedService.method.batchListHomeFeed, rules.service, none),
+    row(CommentService.method.batchCreateComment, rules.service, none),
+    row(LikeService.method.batchLike, rules.service, none),
+    row(PostService.method.batchCreatePost, rules.service, none),
     row(FeedService.method.listAuthorFeed, rules.postsVisible, (at) => ({ authorId: userOf(at) })),
   ];
 }

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
+import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/comment/v1/comment.proto.
  */
 export const file_skein_comment_v1_comment: GenFile = /*@__PURE__*/
-  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEiiQEKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJOChRDcmVhdGVDb21tZW50UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEgwKBHRleHQYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJIlUKFUNyZWF0ZUNvbW1lbnRSZXNwb25zZRIqCgdjb21tZW50GAEgASgLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhAKCHJlcGxheWVkGAIgASgIIk0KE0xpc3RDb21tZW50c1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJcChRMaXN0Q29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0Q29tbWVudFJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCSJAChJHZXRDb21tZW50UmVzcG9uc2USKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCIqChREZWxldGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIhcKFURlbGV0ZUNvbW1lbnRSZXNwb25zZSIwChxCYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIi8KHUJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlEg4KBmNvdW50cxgBIAMoBDKDBQoOQ29tbWVudFNlcnZpY2UScwoNQ3JlYXRlQ29tbWVudBImLnNrZWluLmNvbW1lbnQudjEuQ3JlYXRlQ29tbWVudFJlcXVlc3QaJy5za2Vpbi5jb21tZW50LnYxLkNyZWF0ZUNvbW1lbnRSZXNwb25zZSIRqrsYDQgCEAIYAyACKAIw0A8ScAoMTGlzdENvbW1lbnRzEiUuc2tlaW4uY29tbWVudC52MS5MaXN0Q29tbWVudHNSZXF1ZXN0GiYuc2tlaW4uY29tbWVudC52MS5MaXN0Q29tbWVudHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SagoKR2V0Q29tbWVudBIjLnNrZWluLmNvbW1lbnQudjEuR2V0Q29tbWVudFJlcXVlc3QaJC5za2Vpbi5jb21tZW50LnYxLkdldENvbW1lbnRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8ScwoNRGVsZXRlQ29tbWVudBImLnNrZWluLmNvbW1lbnQudjEuRGVsZXRlQ29tbWVudFJlcXVlc3QaJy5za2Vpbi5jb21tZW50LnYxLkRlbGV0ZUNvbW1lbnRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SiwEKFUJhdGNoR2V0Q29tbWVudENvdW50cxIuLnNrZWluLmNvbW1lbnQudjEuQmF0Y2hHZXRDb21tZW50Q291bnRzUmVxdWVzdBovLnNrZWluLmNvbW1lbnQudjEuQmF0Y2hHZXRDb21tZW50Q291bnRzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPGhuyuxgDYmZmsrsYBGZlZWSyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEiiQEKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGChlCYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJLChpCYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyIk4KFENyZWF0ZUNvbW1lbnRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQiTQoTTGlzdENvbW1lbnRzUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlwKFExpc3RDb21tZW50c1Jlc3BvbnNlEisKCGNvbW1lbnRzGAEgAygLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIkAKEkdldENvbW1lbnRSZXNwb25zZRIqCgdjb21tZW50GAEgASgLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50IioKFERlbGV0ZUNvbW1lbnRSZXF1ZXN0EhIKCmNvbW1lbnRfaWQYASABKAkiFwoVRGVsZXRlQ29tbWVudFJlc3BvbnNlIjAKHEJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiLwodQmF0Y2hHZXRDb21tZW50Q291bnRzUmVzcG9uc2USDgoGY291bnRzGAEgAygEMpkGCg5Db21tZW50U2VydmljZRJzCg1DcmVhdGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuQ3JlYXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKTAQoSQmF0Y2hDcmVhdGVDb21tZW50Eisuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0Giwuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZSIiqrsYDQgDEAQYAyACKAIw0A+6uxgNQ3JlYXRlQ29tbWVudBJwCgxMaXN0Q29tbWVudHMSJS5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1JlcXVlc3QaJi5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJqCgpHZXRDb21tZW50EiMuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVxdWVzdBokLnNrZWluLmNvbW1lbnQudjEuR2V0Q29tbWVudFJlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJzCg1EZWxldGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuRGVsZXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxKLAQoVQmF0Y2hHZXRDb21tZW50Q291bnRzEi4uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0Gi8uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8aG7K7GANiZmayuxgEZmVlZLK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * A comment. Immutable for one (id, version).
@@ -60,6 +62,42 @@ export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
   messageDesc(file_skein_comment_v1_comment, 0);
 
 /**
+ * @generated from message skein.comment.v1.BatchCreateCommentRequest
+ */
+export type BatchCreateCommentRequest = Message<"skein.comment.v1.BatchCreateCommentRequest"> & {
+  /**
+   * @generated from field: repeated skein.mesh.v1.BatchedCall calls = 1;
+   */
+  calls: BatchedCall[];
+};
+
+/**
+ * Describes the message skein.comment.v1.BatchCreateCommentRequest.
+ * Use `create(BatchCreateCommentRequestSchema)` to create a new message.
+ */
+export const BatchCreateCommentRequestSchema: GenMessage<BatchCreateCommentRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 1);
+
+/**
+ * @generated from message skein.comment.v1.BatchCreateCommentResponse
+ */
+export type BatchCreateCommentResponse = Message<"skein.comment.v1.BatchCreateCommentResponse"> & {
+  /**
+   * In the order of the calls, as many.
+   *
+   * @generated from field: repeated skein.mesh.v1.BatchedAnswer answers = 1;
+   */
+  answers: BatchedAnswer[];
+};
+
+/**
+ * Describes the message skein.comment.v1.BatchCreateCommentResponse.
+ * Use `create(BatchCreateCommentResponseSchema)` to create a new message.
+ */
+export const BatchCreateCommentResponseSchema: GenMessage<BatchCreateCommentResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 2);
+
+/**
  * @generated from message skein.comment.v1.CreateCommentRequest
  */
 export type CreateCommentRequest = Message<"skein.comment.v1.CreateCommentRequest"> & {
@@ -88,7 +126,7 @@ export type CreateCommentRequest = Message<"skein.comment.v1.CreateCommentReques
  * Use `create(CreateCommentRequestSchema)` to create a new message.
  */
 export const CreateCommentRequestSchema: GenMessage<CreateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 1);
+  messageDesc(file_skein_comment_v1_comment, 3);
 
 /**
  * @generated from message skein.comment.v1.CreateCommentResponse
@@ -105,6 +143,13 @@ export type CreateCommentResponse = Message<"skein.comment.v1.CreateCommentRespo
    * @generated from field: bool replayed = 2;
    */
   replayed: boolean;
+
+  /**
+   * Of the author's profile, so that who keeps rendered authors need not ask for it; 0 where it is not known here.
+   *
+   * @generated from field: uint64 author_version = 3;
+   */
+  authorVersion: bigint;
 };
 
 /**
@@ -112,7 +157,7 @@ export type CreateCommentResponse = Message<"skein.comment.v1.CreateCommentRespo
  * Use `create(CreateCommentResponseSchema)` to create a new message.
  */
 export const CreateCommentResponseSchema: GenMessage<CreateCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 2);
+  messageDesc(file_skein_comment_v1_comment, 4);
 
 /**
  * @generated from message skein.comment.v1.ListCommentsRequest
@@ -139,7 +184,7 @@ export type ListCommentsRequest = Message<"skein.comment.v1.ListCommentsRequest"
  * Use `create(ListCommentsRequestSchema)` to create a new message.
  */
 export const ListCommentsRequestSchema: GenMessage<ListCommentsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 3);
+  messageDesc(file_skein_comment_v1_comment, 5);
 
 /**
  * @generated from message skein.comment.v1.ListCommentsResponse
@@ -161,7 +206,7 @@ export type ListCommentsResponse = Message<"skein.comment.v1.ListCommentsRespons
  * Use `create(ListCommentsResponseSchema)` to create a new message.
  */
 export const ListCommentsResponseSchema: GenMessage<ListCommentsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 4);
+  messageDesc(file_skein_comment_v1_comment, 6);
 
 /**
  * @generated from message skein.comment.v1.GetCommentRequest
@@ -178,7 +223,7 @@ export type GetCommentRequest = Message<"skein.comment.v1.GetCommentRequest"> & 
  * Use `create(GetCommentRequestSchema)` to create a new message.
  */
 export const GetCommentRequestSchema: GenMessage<GetCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 5);
+  messageDesc(file_skein_comment_v1_comment, 7);
 
 /**
  * @generated from message skein.comment.v1.GetCommentResponse
@@ -195,7 +240,7 @@ export type GetCommentResponse = Message<"skein.comment.v1.GetCommentResponse"> 
  * Use `create(GetCommentResponseSchema)` to create a new message.
  */
 export const GetCommentResponseSchema: GenMessage<GetCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 6);
+  messageDesc(file_skein_comment_v1_comment, 8);
 
 /**
  * @generated from message skein.comment.v1.DeleteCommentRequest
@@ -212,7 +257,7 @@ export type DeleteCommentRequest = Message<"skein.comment.v1.DeleteCommentReques
  * Use `create(DeleteCommentRequestSchema)` to create a new message.
  */
 export const DeleteCommentRequestSchema: GenMessage<DeleteCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 7);
+  messageDesc(file_skein_comment_v1_comment, 9);
 
 /**
  * @generated from message skein.comment.v1.DeleteCommentResponse
@@ -225,7 +270,7 @@ export type DeleteCommentResponse = Message<"skein.comment.v1.DeleteCommentRespo
  * Use `create(DeleteCommentResponseSchema)` to create a new message.
  */
 export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 8);
+  messageDesc(file_skein_comment_v1_comment, 10);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsRequest
@@ -242,7 +287,7 @@ export type BatchGetCommentCountsRequest = Message<"skein.comment.v1.BatchGetCom
  * Use `create(BatchGetCommentCountsRequestSchema)` to create a new message.
  */
 export const BatchGetCommentCountsRequestSchema: GenMessage<BatchGetCommentCountsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 9);
+  messageDesc(file_skein_comment_v1_comment, 11);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsResponse
@@ -259,7 +304,7 @@ export type BatchGetCommentCountsResponse = Message<"skein.comment.v1.BatchGetCo
  * Use `create(BatchGetCommentCountsResponseSchema)` to create a new message.
  */
 export const BatchGetCommentCountsResponseSchema: GenMessage<BatchGetCommentCountsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 10);
+  messageDesc(file_skein_comment_v1_comment, 12);
 
 /**
  * CommentService owns what people say under posts, and how much.
@@ -277,6 +322,18 @@ export const CommentService: GenService<{
     methodKind: "unary";
     input: typeof CreateCommentRequestSchema;
     output: typeof CreateCommentResponseSchema;
+  },
+  /**
+   * BatchCreateComment takes several calls of CreateComment, each for its own viewer, by its own token, in its own time, with its own error;
+   * they share a transaction. What is not done soon is given up, to be sent alone. At most 32 calls: INVALID_ARGUMENT
+   * beyond.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.BatchCreateComment
+   */
+  batchCreateComment: {
+    methodKind: "unary";
+    input: typeof BatchCreateCommentRequestSchema;
+    output: typeof BatchCreateCommentResponseSchema;
   },
   /**
    * ListComments lists what was said under a post, latest first. NOT_FOUND: there is no such post that this viewer may

@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
+import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -11,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/like/v1/like.proto.
  */
 export const file_skein_like_v1_like: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9saWtlL3YxL2xpa2UucHJvdG8SDXNrZWluLmxpa2UudjEiPwoHU3ViamVjdBIoCgRraW5kGAEgASgOMhouc2tlaW4ubGlrZS52MS5TdWJqZWN0S2luZBIKCgJpZBgCIAEoCSJhCgtMaWtlUmVxdWVzdBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0EikKCHJlYWN0aW9uGAIgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbiIOCgxMaWtlUmVzcG9uc2UiOAoNVW5saWtlUmVxdWVzdBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0IhAKDlVubGlrZVJlc3BvbnNlImIKEExpc3RMaWtlc1JlcXVlc3QSJwoHc3ViamVjdBgBIAEoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdBIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSI+ChFMaXN0TGlrZXNSZXNwb25zZRIQCgh1c2VyX2lkcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQAoUQmF0Y2hHZXRMaWtlc1JlcXVlc3QSKAoIc3ViamVjdHMYASADKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QiPAoVQmF0Y2hHZXRMaWtlc1Jlc3BvbnNlEiMKBWxpa2VzGAEgAygLMhQuc2tlaW4ubGlrZS52MS5MaWtlcyI8CgVMaWtlcxINCgVjb3VudBgBIAEoBBIkCgNvd24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIiUKEkdldExpa2VkU2V0UmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIk8KE0dldExpa2VkU2V0UmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoBBIVCg1sb3dfd2F0ZXJtYXJrGAIgASgGEhAKCHBvc3RfaWRzGAMgAygGKkIKC1N1YmplY3RLaW5kEhwKGFNVQkpFQ1RfS0lORF9VTlNQRUNJRklFRBAAEhUKEVNVQkpFQ1RfS0lORF9QT1NUEAEqNwoIUmVhY3Rpb24SGAoUUkVBQ1RJT05fVU5TUEVDSUZJRUQQABIRCg1SRUFDVElPTl9MSUtFEAEykwQKC0xpa2VTZXJ2aWNlElIKBExpa2USGi5za2Vpbi5saWtlLnYxLkxpa2VSZXF1ZXN0Ghsuc2tlaW4ubGlrZS52MS5MaWtlUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPElgKBlVubGlrZRIcLnNrZWluLmxpa2UudjEuVW5saWtlUmVxdWVzdBodLnNrZWluLmxpa2UudjEuVW5saWtlUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmEKCUxpc3RMaWtlcxIfLnNrZWluLmxpa2UudjEuTGlzdExpa2VzUmVxdWVzdBogLnNrZWluLmxpa2UudjEuTGlzdExpa2VzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEm0KDUJhdGNoR2V0TGlrZXMSIy5za2Vpbi5saWtlLnYxLkJhdGNoR2V0TGlrZXNSZXF1ZXN0GiQuc2tlaW4ubGlrZS52MS5CYXRjaEdldExpa2VzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmcKC0dldExpa2VkU2V0EiEuc2tlaW4ubGlrZS52MS5HZXRMaWtlZFNldFJlcXVlc3QaIi5za2Vpbi5saWtlLnYxLkdldExpa2VkU2V0UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPGhuyuxgDYmZmsrsYBGZlZWSyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9saWtlL3YxL2xpa2UucHJvdG8SDXNrZWluLmxpa2UudjEiPwoHU3ViamVjdBIoCgRraW5kGAEgASgOMhouc2tlaW4ubGlrZS52MS5TdWJqZWN0S2luZBIKCgJpZBgCIAEoCSI9ChBCYXRjaExpa2VSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJCChFCYXRjaExpa2VSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyImEKC0xpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIg4KDExpa2VSZXNwb25zZSI4Cg1Vbmxpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QiEAoOVW5saWtlUmVzcG9uc2UiYgoQTGlzdExpa2VzUmVxdWVzdBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0EhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIj4KEUxpc3RMaWtlc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJAChRCYXRjaEdldExpa2VzUmVxdWVzdBIoCghzdWJqZWN0cxgBIAMoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdCI8ChVCYXRjaEdldExpa2VzUmVzcG9uc2USIwoFbGlrZXMYASADKAsyFC5za2Vpbi5saWtlLnYxLkxpa2VzIjwKBUxpa2VzEg0KBWNvdW50GAEgASgEEiQKA293bhgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24iJQoSR2V0TGlrZWRTZXRSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiTwoTR2V0TGlrZWRTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhUKDWxvd193YXRlcm1hcmsYAiABKAYSEAoIcG9zdF9pZHMYAyADKAYqQgoLU3ViamVjdEtpbmQSHAoYU1VCSkVDVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRU1VCSkVDVF9LSU5EX1BPU1QQASo3CghSZWFjdGlvbhIYChRSRUFDVElPTl9VTlNQRUNJRklFRBAAEhEKDVJFQUNUSU9OX0xJS0UQATL+BAoLTGlrZVNlcnZpY2USUgoETGlrZRIaLnNrZWluLmxpa2UudjEuTGlrZVJlcXVlc3QaGy5za2Vpbi5saWtlLnYxLkxpa2VSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SaQoJQmF0Y2hMaWtlEh8uc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXF1ZXN0GiAuc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXNwb25zZSIZqrsYDQgDEAQYAiACKAIw0A+6uxgETGlrZRJYCgZVbmxpa2USHC5za2Vpbi5saWtlLnYxLlVubGlrZVJlcXVlc3QaHS5za2Vpbi5saWtlLnYxLlVubGlrZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglMaXN0TGlrZXMSHy5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1JlcXVlc3QaIC5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldExpa2VzEiMuc2tlaW4ubGlrZS52MS5CYXRjaEdldExpa2VzUmVxdWVzdBokLnNrZWluLmxpa2UudjEuQmF0Y2hHZXRMaWtlc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJnCgtHZXRMaWtlZFNldBIhLnNrZWluLmxpa2UudjEuR2V0TGlrZWRTZXRSZXF1ZXN0GiIuc2tlaW4ubGlrZS52MS5HZXRMaWtlZFNldFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * One thing that can be liked.
@@ -38,6 +40,42 @@ export const SubjectSchema: GenMessage<Subject> = /*@__PURE__*/
   messageDesc(file_skein_like_v1_like, 0);
 
 /**
+ * @generated from message skein.like.v1.BatchLikeRequest
+ */
+export type BatchLikeRequest = Message<"skein.like.v1.BatchLikeRequest"> & {
+  /**
+   * @generated from field: repeated skein.mesh.v1.BatchedCall calls = 1;
+   */
+  calls: BatchedCall[];
+};
+
+/**
+ * Describes the message skein.like.v1.BatchLikeRequest.
+ * Use `create(BatchLikeRequestSchema)` to create a new message.
+ */
+export const BatchLikeRequestSchema: GenMessage<BatchLikeRequest> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 1);
+
+/**
+ * @generated from message skein.like.v1.BatchLikeResponse
+ */
+export type BatchLikeResponse = Message<"skein.like.v1.BatchLikeResponse"> & {
+  /**
+   * In the order of the calls, as many.
+   *
+   * @generated from field: repeated skein.mesh.v1.BatchedAnswer answers = 1;
+   */
+  answers: BatchedAnswer[];
+};
+
+/**
+ * Describes the message skein.like.v1.BatchLikeResponse.
+ * Use `create(BatchLikeResponseSchema)` to create a new message.
+ */
+export const BatchLikeResponseSchema: GenMessage<BatchLikeResponse> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 2);
+
+/**
  * @generated from message skein.like.v1.LikeRequest
  */
 export type LikeRequest = Message<"skein.like.v1.LikeRequest"> & {
@@ -57,7 +95,7 @@ export type LikeRequest = Message<"skein.like.v1.LikeRequest"> & {
  * Use `create(LikeRequestSchema)` to create a new message.
  */
 export const LikeRequestSchema: GenMessage<LikeRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 1);
+  messageDesc(file_skein_like_v1_like, 3);
 
 /**
  * @generated from message skein.like.v1.LikeResponse
@@ -70,7 +108,7 @@ export type LikeResponse = Message<"skein.like.v1.LikeResponse"> & {
  * Use `create(LikeResponseSchema)` to create a new message.
  */
 export const LikeResponseSchema: GenMessage<LikeResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 2);
+  messageDesc(file_skein_like_v1_like, 4);
 
 /**
  * @generated from message skein.like.v1.UnlikeRequest
@@ -87,7 +125,7 @@ export type UnlikeRequest = Message<"skein.like.v1.UnlikeRequest"> & {
  * Use `create(UnlikeRequestSchema)` to create a new message.
  */
 export const UnlikeRequestSchema: GenMessage<UnlikeRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 3);
+  messageDesc(file_skein_like_v1_like, 5);
 
 /**
  * @generated from message skein.like.v1.UnlikeResponse
@@ -100,7 +138,7 @@ export type UnlikeResponse = Message<"skein.like.v1.UnlikeResponse"> & {
  * Use `create(UnlikeResponseSchema)` to create a new message.
  */
 export const UnlikeResponseSchema: GenMessage<UnlikeResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 4);
+  messageDesc(file_skein_like_v1_like, 6);
 
 /**
  * @generated from message skein.like.v1.ListLikesRequest
@@ -127,7 +165,7 @@ export type ListLikesRequest = Message<"skein.like.v1.ListLikesRequest"> & {
  * Use `create(ListLikesRequestSchema)` to create a new message.
  */
 export const ListLikesRequestSchema: GenMessage<ListLikesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 5);
+  messageDesc(file_skein_like_v1_like, 7);
 
 /**
  * @generated from message skein.like.v1.ListLikesResponse
@@ -149,7 +187,7 @@ export type ListLikesResponse = Message<"skein.like.v1.ListLikesResponse"> & {
  * Use `create(ListLikesResponseSchema)` to create a new message.
  */
 export const ListLikesResponseSchema: GenMessage<ListLikesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 6);
+  messageDesc(file_skein_like_v1_like, 8);
 
 /**
  * @generated from message skein.like.v1.BatchGetLikesRequest
@@ -166,7 +204,7 @@ export type BatchGetLikesRequest = Message<"skein.like.v1.BatchGetLikesRequest">
  * Use `create(BatchGetLikesRequestSchema)` to create a new message.
  */
 export const BatchGetLikesRequestSchema: GenMessage<BatchGetLikesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 7);
+  messageDesc(file_skein_like_v1_like, 9);
 
 /**
  * @generated from message skein.like.v1.BatchGetLikesResponse
@@ -183,7 +221,7 @@ export type BatchGetLikesResponse = Message<"skein.like.v1.BatchGetLikesResponse
  * Use `create(BatchGetLikesResponseSchema)` to create a new message.
  */
 export const BatchGetLikesResponseSchema: GenMessage<BatchGetLikesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 8);
+  messageDesc(file_skein_like_v1_like, 10);
 
 /**
  * How a subject is liked.
@@ -209,7 +247,7 @@ export type Likes = Message<"skein.like.v1.Likes"> & {
  * Use `create(LikesSchema)` to create a new message.
  */
 export const LikesSchema: GenMessage<Likes> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 9);
+  messageDesc(file_skein_like_v1_like, 11);
 
 /**
  * @generated from message skein.like.v1.GetLikedSetRequest
@@ -226,7 +264,7 @@ export type GetLikedSetRequest = Message<"skein.like.v1.GetLikedSetRequest"> & {
  * Use `create(GetLikedSetRequestSchema)` to create a new message.
  */
 export const GetLikedSetRequestSchema: GenMessage<GetLikedSetRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 10);
+  messageDesc(file_skein_like_v1_like, 12);
 
 /**
  * @generated from message skein.like.v1.GetLikedSetResponse
@@ -255,7 +293,7 @@ export type GetLikedSetResponse = Message<"skein.like.v1.GetLikedSetResponse"> &
  * Use `create(GetLikedSetResponseSchema)` to create a new message.
  */
 export const GetLikedSetResponseSchema: GenMessage<GetLikedSetResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 11);
+  messageDesc(file_skein_like_v1_like, 13);
 
 /**
  * What can be liked.
@@ -333,6 +371,18 @@ export const LikeService: GenService<{
     methodKind: "unary";
     input: typeof LikeRequestSchema;
     output: typeof LikeResponseSchema;
+  },
+  /**
+   * BatchLike takes several calls of Like, each for its own viewer, by its own token, in its own time, with its own error;
+   * they share a transaction. What is not done soon is given up, to be sent alone. At most 32 calls: INVALID_ARGUMENT
+   * beyond.
+   *
+   * @generated from rpc skein.like.v1.LikeService.BatchLike
+   */
+  batchLike: {
+    methodKind: "unary";
+    input: typeof BatchLikeRequestSchema;
+    output: typeof BatchLikeResponseSchema;
   },
   /**
    * Unlike takes a like back; again is the same as once. What the viewer liked may be unliked also when it is gone.

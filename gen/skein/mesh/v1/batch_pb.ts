@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/mesh/v1/batch.proto.
  */
 export const file_skein_mesh_v1_batch: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi9tZXNoL3YxL2JhdGNoLnByb3RvEg1za2Vpbi5tZXNoLnYxIn4KC0JhdGNoZWRDYWxsEg0KBXRva2VuGAEgASgJEhIKCnRpbWVvdXRfbXMYAiABKA0SEgoKcmVxdWVzdF9pZBgDIAEoCRITCgt0cmFjZXBhcmVudBgEIAEoCRISCgp0cmFjZXN0YXRlGAUgASgJEg8KB3JlcXVlc3QYBiABKAwicAoNQmF0Y2hlZEFuc3dlchISCghyZXNwb25zZRgBIAEoDEgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABIOCgRsYXRlGAMgASgISAASDAoEa2VwdBgEIAEoCEIICgZyZXN1bHRiBnByb3RvMw", [file_google_rpc_status]);
+  fileDesc("Chlza2Vpbi9tZXNoL3YxL2JhdGNoLnByb3RvEg1za2Vpbi5tZXNoLnYxIn4KC0JhdGNoZWRDYWxsEg0KBXRva2VuGAEgASgJEhIKCnRpbWVvdXRfbXMYAiABKA0SEgoKcmVxdWVzdF9pZBgDIAEoCRITCgt0cmFjZXBhcmVudBgEIAEoCRISCgp0cmFjZXN0YXRlGAUgASgJEg8KB3JlcXVlc3QYBiABKAwifgoNQmF0Y2hlZEFuc3dlchISCghyZXNwb25zZRgBIAEoDEgAEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABIOCgRsYXRlGAMgASgISAASDAoEa2VwdBgEIAEoCBIMCgR0b2xkGAUgASgJQggKBnJlc3VsdGIGcHJvdG8z", [file_google_rpc_status]);
 
 /**
  * One call of a batch, with what its metadata would say if it came alone.
@@ -108,6 +108,13 @@ export type BatchedAnswer = Message<"skein.mesh.v1.BatchedAnswer"> & {
    * @generated from field: bool kept = 4;
    */
   kept: boolean;
+
+  /**
+   * The facts that a write told, as its trailer would name them.
+   *
+   * @generated from field: string told = 5;
+   */
+  told: string;
 };
 
 /**

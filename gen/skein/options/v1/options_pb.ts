@@ -321,8 +321,8 @@ export const policy: GenExtension<MethodOptions, Policy> = /*@__PURE__*/
   extDesc(file_skein_options_v1_options, 1);
 
 /**
- * The RPC of the same service, a read, of which this one takes several calls at once. The mesh answers it by that RPC's
- * handler, and its callers send by it what waits together. Request and response have the one field that lib/mesh/batch.ts knows.
+ * The RPC of the same service, one that may be sent again, of which this one takes several calls at once. The mesh answers it by that
+ * RPC's handler, and its callers send by it what waits together. Request and response have the one field that lib/mesh/batch.ts knows.
  *
  * @generated from extension: string batches = 50103;
  */

@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
+import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -13,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEioAEKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIoIBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBiIuCglGb3VuZENhcmQSIQoEY2FyZBgBIAEoCzITLnNrZWluLnBvc3QudjEuQ2FyZCKBAQoRQ3JlYXRlUG9zdFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSKQoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgEIAMoCSJJChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIlsKGkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0EhIKCmF1dGhvcl9pZHMYASADKAYSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIkkKG0JhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIqCgVsaXN0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuQWN0aXZpdHlMaXN0IjYKDEFjdGl2aXR5TGlzdBIUCgxhY3Rpdml0eV9pZHMYASADKAYSEAoIY29tcGxldGUYAiABKAgiQAoSSW1wb3J0UG9zdHNSZXF1ZXN0EioKBXBvc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5JbXBvcnRlZFBvc3QipAEKDEltcG9ydGVkUG9zdBIRCglhdXRob3JfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEikKCGF1ZGllbmNlGAUgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZSIsChNJbXBvcnRQb3N0c1Jlc3BvbnNlEhUKDWNyZWF0ZWRfY291bnQYASABKAMqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBTLBBgoLUG9zdFNlcnZpY2USZAoKQ3JlYXRlUG9zdBIgLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAyACKAIw0A8SbQoNQmF0Y2hHZXRQb3N0cxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SbQoNQmF0Y2hHZXRDYXJkcxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SbQoNR2V0UG9zdFJlY29yZBIjLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SZAoKRGVsZXRlUG9zdBIgLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SfwoTQmF0Y2hMaXN0QWN0aXZpdGllcxIpLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1JlcXVlc3QaKi5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SaAoLSW1wb3J0UG9zdHMSIS5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVxdWVzdBoiLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXNwb25zZSISqrsYDggEEAQYAyACKAQwsOoBGi6yuxgDYmZmsrsYB2NvbW1lbnSyuxgEZmVlZLK7GARsaWtlsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEioAEKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIoIBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBiIuCglGb3VuZENhcmQSIQoEY2FyZBgBIAEoCzITLnNrZWluLnBvc3QudjEuQ2FyZCJDChZCYXRjaENyZWF0ZVBvc3RSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJIChdCYXRjaENyZWF0ZVBvc3RSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyIoEBChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCRIpCghhdWRpZW5jZRgDIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAQgAygJImEKEkNyZWF0ZVBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhAKCHJlcGxheWVkGAIgASgIEhYKDmF1dGhvcl92ZXJzaW9uGAMgASgEIigKFEJhdGNoR2V0UG9zdHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0UG9zdHNSZXNwb25zZRInCgVwb3N0cxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRQb3N0Ii4KCUZvdW5kUG9zdBIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IigKFEJhdGNoR2V0Q2FyZHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0Q2FyZHNSZXNwb25zZRInCgVjYXJkcxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRDYXJkIicKFEdldFBvc3RSZWNvcmRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkirgEKFUdldFBvc3RSZWNvcmRSZXNwb25zZRIRCglhdXRob3JfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZGVsZXRlZBgEIAEoCBIvCgtkZWxldGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJAoRRGVsZXRlUG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIUChJEZWxldGVQb3N0UmVzcG9uc2UiWwoaQmF0Y2hMaXN0QWN0aXZpdGllc1JlcXVlc3QSEgoKYXV0aG9yX2lkcxgBIAMoBhIaChJiZWZvcmVfYWN0aXZpdHlfaWQYAiABKAYSDQoFbGltaXQYAyABKAUiSQobQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlEioKBWxpc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5BY3Rpdml0eUxpc3QiNgoMQWN0aXZpdHlMaXN0EhQKDGFjdGl2aXR5X2lkcxgBIAMoBhIQCghjb21wbGV0ZRgCIAEoCCJAChJJbXBvcnRQb3N0c1JlcXVlc3QSKgoFcG9zdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkltcG9ydGVkUG9zdCKkAQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSKQoIYXVkaWVuY2UYBSABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIiwKE0ltcG9ydFBvc3RzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAyqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFMsUHCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKBAQoPQmF0Y2hDcmVhdGVQb3N0EiUuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXF1ZXN0GiYuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXNwb25zZSIfqrsYDQgDEAQYAyACKAIw0A+6uxgKQ3JlYXRlUG9zdBJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldENhcmRzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gEaLrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -120,6 +122,42 @@ export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 2);
 
 /**
+ * @generated from message skein.post.v1.BatchCreatePostRequest
+ */
+export type BatchCreatePostRequest = Message<"skein.post.v1.BatchCreatePostRequest"> & {
+  /**
+   * @generated from field: repeated skein.mesh.v1.BatchedCall calls = 1;
+   */
+  calls: BatchedCall[];
+};
+
+/**
+ * Describes the message skein.post.v1.BatchCreatePostRequest.
+ * Use `create(BatchCreatePostRequestSchema)` to create a new message.
+ */
+export const BatchCreatePostRequestSchema: GenMessage<BatchCreatePostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 3);
+
+/**
+ * @generated from message skein.post.v1.BatchCreatePostResponse
+ */
+export type BatchCreatePostResponse = Message<"skein.post.v1.BatchCreatePostResponse"> & {
+  /**
+   * In the order of the calls, as many.
+   *
+   * @generated from field: repeated skein.mesh.v1.BatchedAnswer answers = 1;
+   */
+  answers: BatchedAnswer[];
+};
+
+/**
+ * Describes the message skein.post.v1.BatchCreatePostResponse.
+ * Use `create(BatchCreatePostResponseSchema)` to create a new message.
+ */
+export const BatchCreatePostResponseSchema: GenMessage<BatchCreatePostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 4);
+
+/**
  * @generated from message skein.post.v1.CreatePostRequest
  */
 export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
@@ -155,7 +193,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -172,6 +210,13 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
    * @generated from field: bool replayed = 2;
    */
   replayed: boolean;
+
+  /**
+   * Of the author's profile, so that who keeps rendered authors need not ask for it; 0 where it is not known here.
+   *
+   * @generated from field: uint64 author_version = 3;
+   */
+  authorVersion: bigint;
 };
 
 /**
@@ -179,7 +224,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -196,7 +241,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 7);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -213,7 +258,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 8);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -232,7 +277,7 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsRequest
@@ -249,7 +294,7 @@ export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest">
  * Use `create(BatchGetCardsRequestSchema)` to create a new message.
  */
 export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsResponse
@@ -266,7 +311,7 @@ export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse
  * Use `create(BatchGetCardsResponseSchema)` to create a new message.
  */
 export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordRequest
@@ -283,7 +328,7 @@ export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest">
  * Use `create(GetPostRecordRequestSchema)` to create a new message.
  */
 export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordResponse
@@ -322,7 +367,7 @@ export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse
  * Use `create(GetPostRecordResponseSchema)` to create a new message.
  */
 export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.DeletePostRequest
@@ -339,7 +384,7 @@ export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * @generated from message skein.post.v1.DeletePostResponse
@@ -352,7 +397,7 @@ export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesRequest
@@ -383,7 +428,7 @@ export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivit
  * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
  */
 export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
+  messageDesc(file_skein_post_v1_post, 16);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesResponse
@@ -400,7 +445,7 @@ export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivi
  * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
  */
 export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
+  messageDesc(file_skein_post_v1_post, 17);
 
 /**
  * One author's activities, newest first.
@@ -426,7 +471,7 @@ export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
  * Use `create(ActivityListSchema)` to create a new message.
  */
 export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 16);
+  messageDesc(file_skein_post_v1_post, 18);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -443,7 +488,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 17);
+  messageDesc(file_skein_post_v1_post, 19);
 
 /**
  * One post to import.
@@ -484,7 +529,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 18);
+  messageDesc(file_skein_post_v1_post, 20);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -501,7 +546,7 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 19);
+  messageDesc(file_skein_post_v1_post, 21);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -573,6 +618,18 @@ export const PostService: GenService<{
     methodKind: "unary";
     input: typeof CreatePostRequestSchema;
     output: typeof CreatePostResponseSchema;
+  },
+  /**
+   * BatchCreatePost takes several calls of CreatePost, each for its own viewer, by its own token, in its own time, with its own error;
+   * they share a transaction. What is not done soon is given up, to be sent alone. At most 32 calls: INVALID_ARGUMENT
+   * beyond.
+   *
+   * @generated from rpc skein.post.v1.PostService.BatchCreatePost
+   */
+  batchCreatePost: {
+    methodKind: "unary";
+    input: typeof BatchCreatePostRequestSchema;
+    output: typeof BatchCreatePostResponseSchema;
   },
   /**
    * BatchGetPosts answers in the order asked, one entry an id, empty where there is none that the viewer may see. At most
