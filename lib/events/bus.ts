@@ -146,6 +146,7 @@ async function linkTo(url: string, deployment: string): Promise<Link> {
     reconnectTimeWait: 100,
     reconnectJitter: 100,
     waitOnFirstConnect: true,
+    noAsyncTraces: true, // A stack for each publish costs 3 % of a busy process, and names the driver.
     pingInterval: 5_000,
     maxPingOut: 2,
   });

@@ -17,10 +17,6 @@ export function numberNew(
 ): Promise<Event[]> {
   if (leases.held().size === 0) return Promise.resolve([]);
   return db.tx(async (tx) => {
-    const found = await tx.query("SELECT 1 FROM outbox WHERE shard IN (?) AND position IS NULL LIMIT 1", [
-      [...leases.held()],
-    ]);
-    if (found.length === 0) return [];
     const granted = await leases.fenced(tx);
     if (granted.length === 0) return [];
     const batch = inVersionOrder(await unnumbered(tx, granted));
@@ -38,21 +34,20 @@ export function numberNew(
 }
 
 async function unnumbered(tx: Sql, granted: readonly number[]): Promise<Event[]> {
-  const ids = await oldestIds(tx, granted);
-  if (ids.length === 0) return [];
-  const rows = await tx.query(`SELECT ${eventColumns} FROM outbox WHERE id IN (?)`, [ids]); // PRIMARY
+  const some = await tx.query(
+    `SELECT ${eventColumns} FROM outbox FORCE INDEX (by_position) WHERE shard IN (?) AND position IS NULL LIMIT ${batchMax + 1}`,
+    [granted],
+  );
+  if (some.length <= batchMax) return some.map(eventOf);
+  const rows = await tx.query(`SELECT ${eventColumns} FROM outbox WHERE id IN (?)`, [await oldestIds(tx, granted)]); // PRIMARY
   const events = rows.map(eventOf);
-  return ids.length < batchMax ? events : [...events, ...(await leftOut(tx, events))];
+  return [...events, ...(await leftOut(tx, events))];
 }
 
 /** Those of a backlog are taken from one range of the index a shard: a long one, or a long table, costs no more. */
 async function oldestIds(tx: Sql, granted: readonly number[]): Promise<bigint[]> {
-  const some = await tx.query(
-    `SELECT id FROM outbox FORCE INDEX (by_position) WHERE shard IN (?) AND position IS NULL LIMIT ${batchMax + 1}`,
-    [granted],
-  );
   const one = `(SELECT id FROM outbox WHERE shard = ? AND position IS NULL ORDER BY id LIMIT ${batchMax})`; // by_position
-  const rows = some.length <= batchMax ? some : await tx.query(granted.map(() => one).join(" UNION ALL "), granted);
+  const rows = await tx.query(granted.map(() => one).join(" UNION ALL "), granted);
   const ids = rows.map((row) => bigintOf(row.id));
   return ids.sort((a, b) => (a < b ? -1 : 1)).slice(0, batchMax);
 }

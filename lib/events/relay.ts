@@ -38,6 +38,8 @@ type Options = {
 const pollMs = 250;
 const idlePollMs = 1_000;
 const idleAfterMs = 10_000;
+/** Facts that come while a pass is under way gather for so long before the next: a pass costs the same for one and for many. */
+const gatherMs = 10;
 /** After a failure (a store is away): the next try. */
 const againMs = 300;
 
@@ -60,9 +62,10 @@ export function createRelay(options: Options) {
   const rest = resting(() => leases.held().size < shards && bus.nudge(noun));
 
   async function pass(): Promise<boolean> {
-    if (!(await isDue(options, life.known()))) return false;
+    const due = await dueIn(options, life.known());
+    if (due.size === 0) return false;
     rest.found();
-    const numbered = await numberNew(db, leases, folding);
+    const numbered = due.has("fact") ? await numberNew(db, leases, folding) : [];
     const left = await projectNew(numbered);
     const more = await publish(numbered);
     return numbered.length >= batchMax || left || more;
@@ -149,7 +152,7 @@ function resting(tellOthers: () => void) {
       nudged = false;
     },
     async end(signal: AbortSignal): Promise<void> {
-      if (nudged) return;
+      if (nudged) return await pause(gatherMs, signal);
       const woken = new AbortController();
       wake = () => woken.abort();
       const isIdle = performance.now() - foundMs > idleAfterMs;
@@ -177,21 +180,24 @@ function replayOwn({ noun, db, leases, log, fold, project }: Options): Loop {
   return replayParked({ noun, db, leases, log, apply, applied: () => {} });
 }
 
+/** What there may be to do: facts without a number; or `more` with those that have one. */
+type Due = "fact" | "more";
+
 /**
- * Whether there is anything to do, in one statement, because most looks find nothing: facts without a number or not in the
- * stream, shards in an older life of it, or a life that is not the recorded one any more.
+ * What there is to do, in one statement, because most looks find nothing: facts without a number, or not in the stream,
+ * shards in an older life of it, or a life that is not the recorded one any more.
  */
-async function isDue({ noun, db, bus, leases }: Options, known: Life | undefined): Promise<boolean> {
-  if (known === undefined && bus.up()) return true;
+async function dueIn({ noun, db, bus, leases }: Options, known: Life | undefined): Promise<ReadonlySet<Due>> {
+  if (known === undefined && bus.up()) return new Set(["fact", "more"]);
   const held = [-1, ...leases.held()];
   const { incarnation, created } = known ?? { incarnation: 0, created: "" };
   const found = await db.query(
-    `(SELECT 1 FROM outbox WHERE shard IN (?) AND position IS NULL LIMIT 1)
-     UNION ALL (SELECT 1 FROM relay WHERE shard IN (?) AND (published < position OR incarnation < ?) LIMIT 1)
-     UNION ALL (SELECT 1 FROM relay_stream WHERE name = ? AND ? > 0 AND (incarnation <> ? OR created <> ?))`, // by_position, PRIMARY
+    `(SELECT 'fact' AS due FROM outbox WHERE shard IN (?) AND position IS NULL LIMIT 1)
+     UNION ALL (SELECT 'more' FROM relay WHERE shard IN (?) AND (published < position OR incarnation < ?) LIMIT 1)
+     UNION ALL (SELECT 'more' FROM relay_stream WHERE name = ? AND ? > 0 AND (incarnation <> ? OR created <> ?))`, // by_position, PRIMARY
     [held, held, incarnation, noun, incarnation, incarnation, created],
   );
-  return found.length > 0;
+  return new Set(found.map(({ due }) => due as Due));
 }
 
 /** The held shards with facts that are neither in the stream nor projected by this process, and after which. */

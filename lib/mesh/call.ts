@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { type CallOptions, Code, type ContextValues, createContextKey, createContextValues } from "@connectrpc/connect";
 import { problem, unauthenticated } from "./errors.ts";
 import type { FactRef, Told } from "./facts.ts";
+import { newSpanId, newTraceId } from "./span-ids.ts";
 import type { Work } from "./trace.ts";
 
 /** What travels with a request through every hop: who is behind it, who calls, until when, and under which trace. */
@@ -89,8 +89,7 @@ export function timeLeftMs(call: Call): number {
 }
 
 /** A new trace, not sampled: W3C Trace Context, https://www.w3.org/TR/trace-context/. */
-export const newTraceparent = (): string =>
-  `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-00`;
+export const newTraceparent = (): string => `00-${newTraceId()}-${newSpanId()}-00`;
 
 /**
  * Asked before a commit that a later call may have taken back: CANCELED where nobody waits for this run any more. A proxy

@@ -133,6 +133,8 @@ function sending({ method, together, unary, mint, envelope }: Parts) {
       one.resolve(envelope(fromBinary(method.output, answer.result.value)));
     } else if (answer?.result.case === "error") {
       const err = fromStatusMessage(answer.result.value);
+      // The proxy sees a batch that was answered: alone, the call is tried at another replica, and counts against this one.
+      if (isUnavailable(err)) return void goAlone(one);
       called(err.code);
       one.reject(err);
     } else void goAlone(one);

@@ -17,6 +17,7 @@ function random(bytes: 8 | 16): string {
 }
 
 export const newSpanId = (): string => random(8);
+export const newTraceId = (): string => random(16);
 
 let given: Ids | undefined;
 

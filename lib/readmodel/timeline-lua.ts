@@ -14,48 +14,57 @@ end`;
 const isSeal = `
 local function isSeal(element) return #element ~= 16 and string.byte(element) == 83 end`;
 
-/** KEYS: timelines. ARGV: entry, entries kept, slack. Pushes where the key exists, in order, once; trims now and then. */
+/**
+ * KEYS: timelines. ARGV: entries kept, slack, then each entry and how many of the keys are its own. Pushes where the key exists,
+ * in order, once; trims now and then.
+ */
 export const pushLua = `${older}${isSeal}
-local entry, keep, slack = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local id = string.sub(entry, 1, 8)
-local function insert(key)
+local call, unpack = redis.call, struct.unpack
+local keep, slack = tonumber(ARGV[1]), tonumber(ARGV[2])
+local function insert(key, entry, id)
   local from = 0
   while true do
-    local part = redis.call('LRANGE', key, from, from + 63)
+    local part = call('LRANGE', key, from, from + 63)
     if #part == 0 then return end
     for _, element in ipairs(part) do
       if #element ~= 16 then
         if isSeal(element) and older(id, string.sub(element, 2, 9)) then return end
-        return redis.call('LINSERT', key, 'BEFORE', element, entry)
+        return call('LINSERT', key, 'BEFORE', element, entry)
       end
       if string.sub(element, 1, 8) == id then return end
-      if older(element, id) then return redis.call('LINSERT', key, 'BEFORE', element, entry) end
+      if older(element, id) then return call('LINSERT', key, 'BEFORE', element, entry) end
     end
     from = from + 64
   end
 end
-local call, unpack = redis.call, struct.unpack
-local high, low = unpack('>I4I4', id)
-for nth = 1, #KEYS do
-  local key = KEYS[nth]
-  local head = call('LINDEX', key, 0)
-  if head then
-    local length = nil
-    if #head == 16 then
-      local h, l = unpack('>I4I4', head)
-      if h < high or (h == high and l < low) then length = call('LPUSH', key, entry) end
-    end
-    if not length then
-      insert(key)
-      length = call('LLEN', key)
-    end
-    if length > keep + slack then
-      local last = call('RPOP', key)
-      if isSeal(last) then
-        call('LTRIM', key, 0, keep - 1)
-        last = 'S' .. string.sub(call('LINDEX', key, -1), 1, 8) .. string.sub(last, 10)
+local function trim(key)
+  local last = call('RPOP', key)
+  if isSeal(last) then
+    call('LTRIM', key, 0, keep - 1)
+    last = 'S' .. string.sub(call('LINDEX', key, -1), 1, 8) .. string.sub(last, 10)
+  end
+  call('RPUSH', key, last)
+end
+local nth = 0
+for at = 3, #ARGV, 2 do
+  local entry = ARGV[at]
+  local id = string.sub(entry, 1, 8)
+  local high, low = unpack('>I4I4', entry)
+  for _ = 1, tonumber(ARGV[at + 1]) do
+    nth = nth + 1
+    local key = KEYS[nth]
+    local head = call('LINDEX', key, 0)
+    if head then
+      local length
+      if #head == 16 then
+        local h, l = unpack('>I4I4', head)
+        if h < high or (h == high and l < low) then length = call('LPUSH', key, entry) end
       end
-      call('RPUSH', key, last)
+      if not length then
+        insert(key, entry, id)
+        length = call('LLEN', key)
+      end
+      if length > keep + slack then trim(key) end
     end
   end
 end

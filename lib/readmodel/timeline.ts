@@ -5,6 +5,9 @@ import { beginLua, headLua, pushLua, sealLua, sliceLua } from "./timeline-lua.ts
 /** What stands in a timeline: an activity (the sort key) and who made it public. 16 bytes. */
 export type TimelineEntry = { readonly activityId: bigint; readonly authorId: bigint };
 
+/** An entry and whose timelines it belongs into. */
+export type Push = { readonly entry: TimelineEntry; readonly ownerIds: readonly bigint[] };
+
 /** The end of a timeline: complete down to `lowWatermark`, made from relations of `version`, of truth as of `timeMs`. */
 export type Seal = { readonly lowWatermark: bigint; readonly version: bigint; readonly timeMs: number };
 
@@ -40,15 +43,10 @@ export function timelineFamily(family: string) {
   return {
     keyOf,
 
-    /** Pushes one entry to many timelines, in one pipeline. */
-    push(
-      redis: Redis,
-      pipeline: ReturnType<Redis["pipeline"]>,
-      entry: TimelineEntry,
-      ownerIds: readonly bigint[],
-    ): void {
-      for (const keys of byBucket(redis, ownerIds, (id) => keyOf(redis, id))) {
-        redis.call(pipeline, push, keys, [encodeEntry(entry), entriesMax, slack]);
+    /** Pushes entries to many timelines each, in one pipeline. */
+    push(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, pushes: readonly Push[]): void {
+      for (const { keys, parts } of byBucket(redis, pushes, (id) => keyOf(redis, id))) {
+        redis.call(pipeline, push, keys, [entriesMax, slack, ...parts.flatMap(({ bytes, count }) => [bytes, count])]);
       }
     },
 
@@ -146,18 +144,28 @@ function encodeId(id: bigint): Buffer {
   return bytes;
 }
 
+/** What one script call pushes: keys, and for how many of them in turn each entry is. */
+type Call = { readonly keys: string[]; readonly parts: { readonly bytes: Buffer; count: number }[] };
+
 /** Keys of one script call share a bucket, as Redis Cluster asks. */
-function* byBucket(redis: Redis, ownerIds: readonly bigint[], keyOf: (id: bigint) => string): Generator<string[]> {
-  const groups = new Map<number, bigint[]>();
-  for (const id of ownerIds) {
-    const bucket = redis.bucketOf(id);
-    const group = groups.get(bucket);
-    if (group === undefined) groups.set(bucket, [id]);
-    else group.push(id);
-  }
-  for (const group of groups.values()) {
-    for (let at = 0; at < group.length; at += pushKeysMax) {
-      yield group.slice(at, at + pushKeysMax).map((id) => keyOf(id));
+function byBucket(redis: Redis, pushes: readonly Push[], keyOf: (id: bigint) => string): Call[] {
+  const calls: Call[] = [];
+  const open = new Map<number, Call>();
+  for (const { entry, ownerIds } of pushes) {
+    const bytes = encodeEntry(entry);
+    for (const id of ownerIds) {
+      const bucket = redis.bucketOf(id);
+      let call = open.get(bucket);
+      if (call === undefined || call.keys.length === pushKeysMax) {
+        call = { keys: [], parts: [] };
+        open.set(bucket, call);
+        calls.push(call);
+      }
+      call.keys.push(keyOf(id));
+      const last = call.parts.at(-1);
+      if (last?.bytes === bytes) last.count++;
+      else call.parts.push({ bytes, count: 1 });
     }
   }
+  return calls;
 }

@@ -97,9 +97,11 @@ export function createPulse({
       if (reason !== undefined) return Promise.reject(unavailable(store, reason));
       return new Promise((resolve, reject) => {
         waiting.add(reject);
-        work()
-          .then(resolve, reject)
-          .finally(() => waiting.delete(reject));
+        const over = () => waiting.delete(reject);
+        work().then(
+          (found) => over() && resolve(found),
+          (reason) => over() && reject(reason),
+        );
       });
     },
     up: () => hindrance() === undefined,

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { Redis, Script } from "./redis.ts";
 
@@ -25,8 +25,8 @@ export const rateScripts = [grant];
 
 /** A call to Redis pays for so many requests of a busy subject, where the budget is that large. */
 const leaseMax = 20;
-/** A lease nobody used goes stale: what is left of it is lost to its subject, and not more than that. */
-const leaseMs = 2_000;
+/** A lease that is not used up goes stale: what is left of it is lost to its subject. Who reads once a second uses it up. */
+const leaseMs = 20_000;
 /** A draw waits this long for Redis, and after a failure it is left alone for a while. */
 const lendMs = 100;
 const awayMs = 1_000;
@@ -87,8 +87,8 @@ export function rateLimits<K extends string>(
   return {
     /** Spends one token of a subject; where there is none, how many milliseconds until there is. */
     async take(kind: K, subject: string): Promise<number | undefined> {
-      const hash = createHash("sha256").update(subject).digest().readBigUInt64BE(0);
-      const name = `${kind} ${hash}`;
+      const short = hash("sha256", subject, "hex").slice(0, 16);
+      const name = `${kind} ${short}`;
       const lease = leases.get(name) ?? { left: 0, untilMs: 0, waitUntilMs: 0, asking: undefined };
       leases.set(name, lease);
       for (;;) {
@@ -97,7 +97,7 @@ export function rateLimits<K extends string>(
           return undefined;
         }
         if (lease.waitUntilMs > now()) return lease.waitUntilMs - now();
-        lease.asking ??= renew(kind, hash, lease).finally(() => {
+        lease.asking ??= renew(kind, BigInt(`0x${short}`), lease).finally(() => {
           lease.asking = undefined;
         });
         await lease.asking;

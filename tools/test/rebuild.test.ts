@@ -124,7 +124,7 @@ test("a push between the look at a timeline and its switch refuses the switch, a
   const read = async () => (await redis.run(redis.pipeline().lrangeBuffer(key, 0, -1)))[0] as Buffer[];
   const before = await read();
   const push = redis.pipeline();
-  homeTimelines.push(redis, push, newer, [ownerId]);
+  homeTimelines.push(redis, push, [{ entry: newer, ownerIds: [ownerId] }]);
   await redis.run(push);
   const own = scratchRedis();
   try {

@@ -10,16 +10,26 @@ export type Bytes = {
   done(): Buffer;
 };
 
-/** A writer of `bytesMax` bytes at most; a write beyond that throws. */
+/** Pages that are cut from one piece of memory: one of its own for each would cost more than writing it. */
+const slabBytes = 512 * 1024;
+let slab = Buffer.alloc(0);
+let free = 0;
+
+/** A writer of `bytesMax` bytes at most; a write beyond that throws. Of two at once, the first must be done first. */
 export function bytesUpTo(bytesMax: number): Bytes {
-  const bytes = Buffer.allocUnsafe(bytesMax);
-  let at = 0;
+  if (free + bytesMax > slab.length) {
+    slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytesMax));
+    free = 0;
+  }
+  const [bytes, start, end] = [slab, free, free + bytesMax];
+  let at = start;
   return {
     ascii(text) {
-      if (at + text.length > bytesMax) throw new RangeError("an answer is larger than it was measured to be");
+      mustFit(at + text.length, end);
       at += bytes.write(text, at, "latin1");
     },
     raw(part) {
+      mustFit(at + part.length, end);
       bytes.set(part, at);
       at += part.length;
     },
@@ -28,8 +38,15 @@ export function bytesUpTo(bytesMax: number): Bytes {
       for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
       bytes[at++] = rest;
     },
-    done: () => bytes.subarray(0, at),
+    done() {
+      free = at;
+      return bytes.subarray(start, at);
+    },
   };
+}
+
+function mustFit(at: number, end: number): void {
+  if (at > end) throw new RangeError("an answer is larger than it was measured to be");
 }
 
 export function varintBytes(value: number): number {

@@ -13,7 +13,7 @@ import {
 } from "#gen/skein/feed/v1/feed_pb.ts";
 import { until } from "#lib/harness/until.ts";
 import { type Call, callOf, newTraceparent, onBehalfOfNobody, valuesOf, viewerOf } from "../call.ts";
-import { explain, invalid } from "../errors.ts";
+import { explain, invalid, unavailable } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { type Running, run } from "../run.ts";
 import { host } from "../serve.ts";
@@ -202,6 +202,17 @@ test("a batch whose answer cannot be sent is asked call by call", async () => {
   );
 });
 
+test("what one replica cannot do now is asked alone, so that the proxy hears of it and asks another one", async () => {
+  let tries = 0;
+  acts.away = () => {
+    if (++tries === 1) throw unavailable("a store");
+  };
+  const { batches, items } = await counting(async () => {
+    assert.deepEqual(await Promise.all([ask("1", "away"), ask("2")]), ["for 1", "for 2"]);
+  });
+  assert.deepEqual({ batches, items }, { batches: 1, items: 3 });
+});
+
 test("a batch of more calls than it may hold is refused", async () => {
   const calls = Array.from({ length: 33 }, () => ({ token: mint({ caller: "bff", viewerId: "1" }), timeoutMs: 1_000 }));
   const refused = feed.batchListHomeFeed({ calls }, onBehalfOfNobody("test", 2_000));
@@ -225,7 +236,8 @@ test("whoever is away is not asked again for each call", async () => {
 async function counting(work: () => Promise<void>) {
   const counts = async () => {
     const { values = [] } = (await register.getSingleMetric("skein_rpc_server_total")?.get()) ?? {};
-    const of = (name: string) => values.find(({ labels }) => labels.method === `feed.${name}`)?.value ?? 0;
+    const of = (name: string) =>
+      values.filter(({ labels }) => labels.method === `feed.${name}`).reduce((sum, { value }) => sum + value, 0);
     return { items: of("ListHomeFeed"), batches: of("BatchListHomeFeed") };
   };
   const [start, metBefore] = [await counts(), met.length];

@@ -22,7 +22,7 @@ const ids = (entries: readonly TimelineEntry[]) => entries.map(({ activityId }) 
 
 async function push(owner: bigint, activityId: number): Promise<void> {
   const pipeline = redis.pipeline();
-  homeTimelines.push(redis, pipeline, entry(activityId), [owner]);
+  homeTimelines.push(redis, pipeline, [{ entry: entry(activityId), ownerIds: [owner] }]);
   await redis.run(pipeline);
 }
 
@@ -60,7 +60,7 @@ test("pushes in any order, some twice, stand once and in order", async () => {
           built.sort((a, b) => b - a),
         );
         const pipeline = redis.pipeline();
-        for (const id of pushed) homeTimelines.push(redis, pipeline, entry(id), [owner]);
+        for (const id of pushed) homeTimelines.push(redis, pipeline, [{ entry: entry(id), ownerIds: [owner] }]);
         await redis.run(pipeline);
         const expected = [...new Set([...built, ...pushed])].sort((a, b) => b - a);
         assert.deepEqual(ids((await read(owner)).entries), expected);
@@ -110,7 +110,8 @@ test("a timeline keeps its newest entries and says down to where it is complete"
   const count = entriesMax + 200;
   for (let from = 1; from <= count; from += 100) {
     const pipeline = redis.pipeline();
-    for (let id = from; id < from + 100; id++) homeTimelines.push(redis, pipeline, entry(id), [owner]);
+    for (let id = from; id < from + 100; id++)
+      homeTimelines.push(redis, pipeline, [{ entry: entry(id), ownerIds: [owner] }]);
     await redis.run(pipeline);
   }
   const { entries, seal } = await read(owner);

@@ -8,6 +8,7 @@ import { accountHandlers } from "./handlers/account.ts";
 import type { GraphHandlers, Needs } from "./handlers/call.ts";
 import { followHandlers } from "./handlers/follow.ts";
 import { listHandlers } from "./handlers/list.ts";
+import { scanHandlers } from "./handlers/scan.ts";
 import { tieHandlers } from "./handlers/tie.ts";
 
 /** The contracts of graph with what answers them. */
@@ -15,6 +16,7 @@ export function graphHandlers(needs: Needs): Hosted[] {
   const handlers: GraphHandlers = {
     ...accountHandlers(needs),
     ...followHandlers(needs),
+    ...scanHandlers(needs),
     ...tieHandlers(needs),
     ...listHandlers(needs),
   };

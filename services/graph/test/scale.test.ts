@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Code } from "@connectrpc/connect";
+import { refused } from "#lib/harness/refused.ts";
 import { until } from "#lib/harness/until.ts";
 import { newId } from "#lib/storage/id.ts";
 import { accounts, allTold, as, follow, rows, setInRedis, system, text } from "./world.ts";
@@ -115,4 +117,25 @@ test("kill -9 in the middle of follows: what was answered stands, counts and set
     const { members } = await setInRedis(fan);
     assert.ok(members.length === 0 || members.includes(star), "a set is right or gone");
   }
+});
+
+test("BatchScanFollowers answers the first followers of each, in the order asked; 64 users and 16,384 followers at most", async () => {
+  const [many, few, nobody] = [newId(), newId(), newId()];
+  const followers = Array.from({ length: 30 }, () => newId()).sort((a, b) => (a < b ? -1 : 1));
+  const lists = followers.map((id, nth) => ({
+    followerId: String(id),
+    followeeIds: nth < 2 ? [many, few] : [many],
+  }));
+  await system.operator.graph.importFollows({ lists }, as());
+  const scan = (userIds: readonly bigint[], limit: number) =>
+    system.clients.graph.batchScanFollowers({ userIds: userIds.map(String), limit }, as());
+  const { pages } = await scan([few, many, nobody, few], 10);
+  assert.deepEqual(
+    pages.map(({ followerIds }) => followerIds),
+    [followers.slice(0, 2), followers.slice(0, 10), [], followers.slice(0, 2)],
+  );
+  const users = Array.from({ length: 65 }, () => many);
+  await refused(scan(users, 1), Code.InvalidArgument, "validation", "user_ids");
+  await refused(scan([many], 16_385), Code.InvalidArgument, "validation", "limit");
+  await refused(scan([many], 0), Code.InvalidArgument, "validation", "limit");
 });

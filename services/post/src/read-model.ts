@@ -41,7 +41,7 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
   }
 
   function show(pipeline: ReturnType<Redis["pipeline"]>, entry: TimelineEntry): void {
-    authorTimelines.push(redis, pipeline, entry, [entry.authorId]);
+    authorTimelines.push(redis, pipeline, [{ entry, ownerIds: [entry.authorId] }]);
     lag.add(redis, pipeline, entry);
   }
 

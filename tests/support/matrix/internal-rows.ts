@@ -58,6 +58,7 @@ function graphReads(): Row[] {
     row(GraphService.method.getFollowSet, rules.service, user),
     row(GraphService.method.getFollow, rules.service, pair),
     row(GraphService.method.scanFollowers, rules.service, user),
+    row(GraphService.method.batchScanFollowers, rules.service, (at) => ({ userIds: [userOf(at)], limit: 10 })),
     row(GraphService.method.batchGetStandings, rules.service, some),
     row(relation.listFollowRequests, rules.own("people", asked), none),
     row(relation.listSentFollowRequests, rules.own("people", sent), none),

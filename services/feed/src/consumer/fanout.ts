@@ -10,10 +10,13 @@ import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type FanoutTask, type FeedStore, newTask, shardOf } from "../store.ts";
-import { fanoutMetrics } from "./fanout-metrics.ts";
+import { endings } from "./endings.ts";
+import { pushFirst, togetherMax } from "./first-pages.ts";
 import type { PullAbove } from "./pull.ts";
 
-/** Fan-outs at once that are one page of followers long: nearly all. */
+/** Batches of fan-outs at once that begin: nearly all end there. */
+const firstLaneMax = 2;
+/** Pages at once of those that are one or two pages of followers long. */
 const shortLaneMax = 8;
 /** Pages of longer ones at once: a huge author delays nobody. */
 const longLaneMax = 2;
@@ -41,7 +44,6 @@ type Needs = {
   readonly sql: Parameters<FeedStore["addTasks"]>[0];
 };
 
-type Ended = FanoutTask & { readonly endMs: number };
 type Pushed = Pick<FanoutTask, "beginMs" | "followerCount"> & { readonly afterId: bigint | undefined };
 
 export type Fanout = ReturnType<typeof createFanout>;
@@ -53,55 +55,53 @@ export type Fanout = ReturnType<typeof createFanout>;
  */
 export function createFanout(needs: Needs) {
   const { redis, store, leases, pull, log, sql } = needs;
-  const measured = fanoutMetrics({ redis, store, leases });
   const known = new Set<bigint>();
-  const lanes = { short: lane(shortLaneMax), long: lane(longLaneMax) };
-  let done: Ended[] = [];
+  const lanes = { first: lane(firstLaneMax), short: lane(shortLaneMax), long: lane(longLaneMax) };
+  const gathered: FanoutTask[] = [];
+  const end = endings(needs, (ended) => {
+    for (const { activityId } of ended) known.delete(activityId);
+  });
 
   function begin(tasks: readonly FanoutTask[]): void {
     for (const task of tasks) {
       if (known.has(task.activityId) || known.size >= waitingMax) continue;
       known.add(task.activityId);
-      step(task, task.afterId === 0n ? lanes.short : lanes.long);
+      // A traced one goes alone: its trace shows its own steps.
+      if (task.afterId > 0n) step(task, lanes.long);
+      else if (task.traceparent.endsWith("1")) step(task, lanes.short);
+      else gather(task);
     }
+  }
+
+  /** Whatever waits when a lane is free begins together. */
+  function gather(task: FanoutTask): void {
+    gathered.push(task);
+    lanes.first.add(async () => {
+      const tasks = gathered.splice(0, togetherMax);
+      if (tasks.length === 0) return;
+      try {
+        for (const one of await pushFirst(needs, tasks)) {
+          if (one.ended) end(one.task);
+          else step({ ...one.task, pages: 1 }, lanes.short);
+        }
+      } catch (reason) {
+        log.warn("fan-outs again", { count: tasks.length, error: reason });
+        setTimeout(() => tasks.forEach(gather), againMs);
+      }
+    });
   }
 
   function step(task: FanoutTask, on: Lane): void {
     on.add(async () => {
       try {
         const { afterId, ...reached } = await traced(task, (page) => pushPage(needs, page));
-        if (afterId === undefined) done.push({ ...task, ...reached, endMs: Date.now() });
+        if (afterId === undefined) end({ ...task, ...reached });
         else step({ ...task, ...reached, afterId, pages: (task.pages ?? 0) + 1 }, lanes.long);
       } catch (reason) {
         log.warn("fan-out again", { trace: task.traceparent.slice(3, 35), error: reason });
         setTimeout(() => step(task, on), againMs);
       }
-      if (done.length > 0) flush();
     });
-  }
-
-  let flushing = false;
-  /** Ends tasks, together where several finished meanwhile. */
-  function flush(): void {
-    if (flushing) return;
-    flushing = true;
-    const ending = done;
-    done = [];
-    finish(ending)
-      .catch((reason) => log.warn("fan-outs not ended", { count: ending.length, error: reason }))
-      .finally(() => {
-        flushing = false;
-        for (const { activityId } of ending) known.delete(activityId);
-        if (done.length > 0) flush();
-      });
-  }
-
-  async function finish(tasks: readonly Ended[]): Promise<void> {
-    measured.pushed(tasks);
-    await store.finish(tasks);
-    const pipeline = redis.pipeline();
-    lag.remove(redis, pipeline, tasks);
-    await redis.run(pipeline);
   }
 
   async function sweep(): Promise<void> {
@@ -145,7 +145,7 @@ async function pushPage({ redis, store, graph, pull }: Needs, task: FanoutTask):
   const page = isPulled ? nobody : await nextFollowers(graph, task);
   const pipeline = redis.pipeline();
   const owners = afterId === 0n ? [authorId, ...page.ids] : page.ids;
-  homeTimelines.push(redis, pipeline, { activityId, authorId }, owners);
+  homeTimelines.push(redis, pipeline, [{ entry: { activityId, authorId }, ownerIds: owners }]);
   await redis.run(pipeline);
   const last = page.ids.at(-1);
   const reached = { beginMs, followerCount: task.followerCount + page.ids.length };

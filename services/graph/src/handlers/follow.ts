@@ -5,15 +5,13 @@ import { originOf } from "#lib/events/outbox.ts";
 import { anyViewerIdOf, callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { mayMeet, maySeeAccount, maySeeFollows, type ViewerId } from "#lib/readmodel/audience.ts";
-import { idOf, parseId } from "#lib/storage/id.ts";
+import { idOf } from "#lib/storage/id.ts";
 import type { Asked, Told } from "../store/change.ts";
 import { importFollows } from "../store/import.ts";
 import { askedIn, changed, type GraphHandlers, type Needs, viewerIdOf } from "./call.ts";
 import { peoplePage } from "./page.ts";
 import { relationshipOf, seenBy } from "./standing.ts";
 
-/** Followers in one packed page of a scan: 32 KiB. */
-const scanPage = 4_096;
 /** Follows in one import call, and lists, which may be empty. */
 const importMax = 5_000;
 /** Followings looked through at a time for those who follow somebody too. */
@@ -101,17 +99,6 @@ export function followHandlers(needs: Needs) {
     async getFollowSet(req) {
       const { version, followeeIds } = await needs.readModel.loadFollows(idOf(req.userId, "user_id"));
       return { version, followeeIds };
-    },
-
-    async *scanFollowers(req, ctx) {
-      const userId = idOf(req.userId, "user_id");
-      let after = parseId(req.afterUserId) ?? 0n;
-      for (let pages = 1; ; pages++) {
-        const followerIds = await store.followersAfter(userId, after, scanPage);
-        if (followerIds.length > 0) yield { followerIds };
-        if (followerIds.length < scanPage || pages === req.pageLimit || ctx.signal.aborted) return;
-        after = followerIds.at(-1) ?? after;
-      }
     },
 
     async importFollows(req, ctx) {

@@ -37,6 +37,16 @@ export function followLists(db: Statements) {
         "follower_id",
       ),
 
+    /** The first followers of some accounts by ascending id, in the order of the accounts: one index range each. */
+    firstFollowers: async (userIds: readonly bigint[], limit: number): Promise<bigint[][]> => {
+      if (userIds.length === 0) return [];
+      const one = `(SELECT followee_id, follower_id FROM follower WHERE followee_id = ? AND following = 1 ORDER BY follower_id LIMIT ${limit})`; // PRIMARY
+      const lists = new Map<bigint, bigint[]>(userIds.map((id) => [id, []]));
+      const rows = await db.query(Array.from(lists, () => one).join(" UNION ALL "), [...lists.keys()]);
+      for (const row of rows) lists.get(bigintOf(row.followee_id))?.push(bigintOf(row.follower_id));
+      return userIds.map((id) => lists.get(id)?.sort((a, b) => (a < b ? -1 : 1)) ?? []);
+    },
+
     /** Which of some people follow an account. */
     followersAmong: async (userId: bigint, among: readonly bigint[]): Promise<Set<bigint>> => {
       if (among.length === 0) return new Set();
