@@ -29,6 +29,7 @@ const commands = {
   trace: ["tools/trace.ts"],
   chaos: ["tools/chaos.ts"],
   bench: ["bench/main.ts"],
+  scale: ["tools/scale.ts"],
   get: ["tools/get.ts"],
   compose: ["tools/compose.ts"],
   gen: ["tools/gen.ts"],

@@ -107,8 +107,12 @@ export function drive(order: Order): Promise<Outcome> {
     tick();
 
     function finish(): void {
-      failed += sent - done;
-      if (sent > done) statuses[0] = (statuses[0] ?? 0) + sent - done;
+      // In an open loop also what was due and never sent, because all connections waited.
+      const due = rate === undefined || isSweep ? sent : Math.max(sent, Math.ceil(rate * seconds));
+      for (let nth = done; nth < due && rate !== undefined; nth++)
+        histogram.record((performance.now() - beganMs - nth * stepMs) * 1_000);
+      failed += due - done;
+      if (due > done) statuses[0] = (statuses[0] ?? 0) + due - done;
       for (const connection of opened) connection.close();
       const took = isSweep || rate !== undefined ? (lastMs - beganMs) / 1_000 : seconds;
       const written = cards.written();

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "#lib/harness/until.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { homeTimelines, readModelScripts } from "#lib/readmodel/families.ts";
@@ -21,6 +22,7 @@ const usersPerCall = 1_000;
 const followsPerCall = 2_500;
 const callsAtOnce = 3;
 const timelinesPerCall = 1_000;
+const obeyedMs = 5_500;
 /** Longer than any run. */
 const tokenSeconds = 6 * 3_600;
 
@@ -67,6 +69,20 @@ export async function gather(
       // Signing takes a tenth of a millisecond, and of a hundred thousand nobody will ask.
       followers: await Promise.all(followerIds.map((id, nth) => (nth < usersPerCall ? signIn(id) : { id, token: "" }))),
     };
+  } finally {
+    operator.close();
+  }
+}
+
+/** From how many followers on authors are pulled. Answers the number that counted before. */
+export async function pullAbove({ instance }: System, wanted: number): Promise<number> {
+  const operator = await openOperator(findSystem({ dir: instance.dir, env: process.env }));
+  try {
+    const { pullAbove: before } = await insist((options) => operator.feed.configureFanout({}, options));
+    await insist((options) => operator.feed.configureFanout({ pullAbove: wanted }, options));
+    // Each process obeys within five seconds.
+    if (before !== wanted) await sleep(obeyedMs);
+    return Number(before);
   } finally {
     operator.close();
   }

@@ -17,6 +17,7 @@ import { settle, shownOf } from "./town.ts";
 export async function runSuite(options: Options): Promise<Result> {
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), "skein-bench-")) : resolve(options.dir);
   const isPinned = pin(options.cores);
+  const about = resultOf([], { cores: options.cores, isPinned });
   const progress = createProgress();
   const [client, bare] = [startClient(), await startBare()];
   const rows: Row[] = [];
@@ -51,7 +52,7 @@ export async function runSuite(options: Options): Promise<Result> {
         await system.stop();
       }
     }
-    return resultOf(rows, { cores: options.cores, isPinned });
+    return { ...about, rows };
   } finally {
     progress.end();
     client.stop();

@@ -4,7 +4,7 @@ import type { Redis } from "#lib/storage/redis.ts";
 import { ask, type FeedPage, type ShownPost } from "../../tests/support/person.ts";
 import { createLanes } from "../../tools/operator.ts";
 import { createHistogram } from "../load/histogram.ts";
-import { activate, type Crowd, gather, lacking, openReadModels, type Person } from "./crowd.ts";
+import { activate, type Crowd, gather, lacking, openReadModels, type Person, pullAbove } from "./crowd.ts";
 import { watchFanned } from "./fanned.ts";
 import { type Bench, withCpu } from "./measure.ts";
 import { digits, type Row } from "./row.ts";
@@ -17,6 +17,8 @@ const small = { rate: 20, authors: 5, followers: 100 } as const;
 /** Followers whose timelines are looked at. */
 const sample = 200;
 const readsAtOnce = 8;
+/** More followers than anybody has. */
+const everybody = 4_000_000_000;
 /** Posts of a celebrity that are pushed at once where their rate is measured. */
 const burst = 10;
 
@@ -50,7 +52,7 @@ export const spreads: Readonly<Record<string, Spread>> = {
   async celebrity(bench, followers) {
     const great = await gather(bench.system, { name: "great", authors: 1, followers }, bench.progress);
     const few = await gather(bench.system, { name: "few", ...small }, bench.progress);
-    return within(bench, async (redis) => {
+    return allPushed(bench, async (redis) => {
       await activate(redis, [...great.followers, ...few.followers]);
       const smallFor = (seconds: number) => posting(bench, redis, few, small.rate, seconds);
       await Promise.all([celebrityPosts(bench, redis, great, () => false), smallFor(2)]);
@@ -83,7 +85,7 @@ export const spreads: Readonly<Record<string, Spread>> = {
   async inserts(bench, followers) {
     const crowd = await gather(bench.system, { name: "great", authors: 1, followers }, bench.progress);
     const [first = "0", second = first] = bench.cores.split(",");
-    return within(bench, async (redis) => {
+    return allPushed(bench, async (redis) => {
       await activate(redis, crowd.followers);
       await celebrityPosts(bench, redis, crowd, () => false);
       const pids = bench.system.pids();
@@ -110,6 +112,16 @@ export const spreads: Readonly<Record<string, Spread>> = {
     });
   },
 };
+
+/** While nobody's followers pull, however many they are. */
+async function allPushed<T>(bench: Bench, work: (redis: Redis) => Promise<T>): Promise<T> {
+  const before = await pullAbove(bench.system, everybody);
+  try {
+    return await within(bench, work);
+  } finally {
+    await pullAbove(bench.system, before);
+  }
+}
 
 async function within<T>({ system }: Bench, work: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = await openReadModels(system);

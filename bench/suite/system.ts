@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { type Instance, startInstance } from "../../tools/launcher/instance.ts";
-import { kindOf } from "../../tools/launcher/kinds.ts";
+import type { Replicas } from "../../tools/launcher/kinds.ts";
 import { readState } from "../../tools/launcher/state.ts";
 import { type Oracle, openOracle } from "../../tools/oracle.ts";
 
@@ -16,7 +16,7 @@ export type System = {
   readonly door: { readonly host: string; readonly port: number };
   /** The edge, or without Envoy the BFF. */
   readonly url: string;
-  /** Process ids by kind of process. */
+  /** Process ids by kind of process; by name where there are several. */
   pids(): ReadonlyMap<string, number>;
   stop(): Promise<void>;
 };
@@ -26,9 +26,10 @@ export async function startSystem(o: {
   dir: string;
   envoy: boolean;
   env: Readonly<Record<string, string>>;
+  replicas?: Partial<Replicas>;
 }): Promise<System> {
   const env = { PASSWORD_MEMORY_KIB: "1024", ...o.env };
-  const instance = await startInstance({ dir: o.dir, direct: !o.envoy, env, deployment });
+  const instance = await startInstance({ dir: o.dir, direct: !o.envoy, env, deployment, replicas: o.replicas ?? {} });
   const oracle = openOracle({ url: instance.servers.mysqlUrl, deployment });
   const processes = () => readState(o.dir)?.processes ?? [];
   const bff = processes().find(({ name }) => name === "bff-1")?.address;
@@ -40,7 +41,7 @@ export async function startSystem(o: {
     envoy: o.envoy,
     door: { host, port: Number(port) },
     url,
-    pids: () => new Map(processes().map(({ name, mark }) => [kindOf(name), mark?.pid ?? 0])),
+    pids: () => new Map(processes().map(({ name, mark }) => [name.replace(/-1$/, ""), mark?.pid ?? 0])),
     async stop() {
       await oracle.close();
       await instance.stop();
