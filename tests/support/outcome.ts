@@ -1,5 +1,6 @@
 import {
   create,
+  createRegistry,
   type DescMethod,
   type DescMethodUnary,
   type JsonObject,
@@ -7,6 +8,7 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { explain } from "#lib/mesh/errors.ts";
 
 /** Who asks, and under which key. */
@@ -37,9 +39,15 @@ export const headersOf = ({ token, key }: Head): Record<string, string> => ({
   ...(key !== undefined && { "idempotency-key": key }),
 });
 
+/** What errors inside of messages hold. */
+const registry = createRegistry(ErrorInfoSchema, BadRequestSchema);
+
 export const answered = (method: DescMethod, message: Message | undefined, replayed: boolean): Outcome => ({
   ok: true,
-  message: toJson(method.output, message ?? create(method.output), { alwaysEmitImplicit: true }) as JsonObject,
+  message: toJson(method.output, message ?? create(method.output), {
+    alwaysEmitImplicit: true,
+    registry,
+  }) as JsonObject,
   replayed,
 });
 
