@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { newId } from "#lib/storage/id.ts";
 import { openMysql } from "#lib/storage/mysql.ts";
 import { ask } from "../../tests/support/person.ts";
@@ -82,7 +83,7 @@ async function pages(
 ): Promise<Point> {
   const of = { system, client, people, pageSize };
   await readPages(of, 0);
-  await readPages(of, Math.max(1, seconds / 2));
+  await readPages(of, seconds);
   return { x, ...(await meter.of(() => readPages(of, seconds))) };
 }
 
@@ -109,8 +110,9 @@ async function posts({ system, meter, progress }: Ground, followers: number): Pr
   const fanned = watchFanned(redis);
   const [author] = crowd.authors;
   const say = async (nth: number) => {
-    const about = { token: String(author?.token), body: { text: `to ${followers}` }, key: `${Date.now()} ${nth}` };
-    const { body } = await ask<{ id: string }>(system.url, "POST", "/v1/posts", about);
+    const about = { token: String(author?.token), body: { text: `to ${followers}, ${nth}` }, key: randomUUID() };
+    const { status, body } = await ask<{ id: string }>(system.url, "POST", "/v1/posts", about);
+    if (status !== 201) throw new Error(`a post was answered ${status}`);
     await fanned.until(body.id);
   };
   try {

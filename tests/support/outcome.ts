@@ -40,7 +40,7 @@ export const headersOf = ({ token, key }: Head): Record<string, string> => ({
 });
 
 /** What errors inside of messages hold. */
-export const registry = createRegistry(ErrorInfoSchema, BadRequestSchema);
+const registry = createRegistry(ErrorInfoSchema, BadRequestSchema);
 
 export const answered = (method: DescMethod, message: Message | undefined, replayed: boolean): Outcome => ({
   ok: true,

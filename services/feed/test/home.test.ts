@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { onBehalfOfNobody } from "#lib/mesh/call.ts";
-import { followSets } from "#lib/readmodel/families.ts";
+import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { newId } from "#lib/storage/id.ts";
-import type { Redis } from "#lib/storage/redis.ts";
+import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
 import { homeCandidates } from "../src/read-model/home.ts";
 import type { Truth } from "../src/read-model/truth.ts";
 
@@ -48,4 +48,20 @@ test("a read after a follow does not share a build that was begun before it", { 
   go();
   assert.deepEqual((await first).entries, []);
   assert.deepEqual((await second).entries, [{ activityId, authorId: followeeId }]);
+});
+
+test("a key of a wrong type is its own viewer's trouble, not that of who is read in the same turn", async () => {
+  const [broken, fine] = [newId(), newId()];
+  const truth = {
+    followSet: async () => ({ version: 1n, followeeIds: [] }),
+    activities: async (authorIds: readonly bigint[]) => authorIds.map(() => ({ ids: [], complete: true })),
+  } as unknown as Truth;
+  await redis.run(redis.pipeline().set(homeTimelines.keyOf(redis, broken), "no list"));
+  const read = homeCandidates({ redis, truth });
+  const options = onBehalfOfNobody("test", 5_000);
+  const [first, second] = await Promise.allSettled(
+    [broken, fine].map((viewer) => read(viewer, undefined, 10, options)),
+  );
+  assert.ok(first?.status === "rejected" && isRedisAway(first.reason), "truth is asked for this one");
+  assert.equal(second?.status, "fulfilled");
 });
