@@ -48,6 +48,12 @@ export const afterOf = ({ contextValues: values }: CallOptions): readonly FactRe
 /** Options that make an outgoing call part of the one being handled. */
 export const within = (ctx: { readonly values: ContextValues }): CallOptions => ({ contextValues: ctx.values });
 
+/** The same call with time of its own: what is of use to others goes on when its first caller is out of time. */
+export function lasting({ contextValues: values }: CallOptions, timeoutMs: number): CallOptions {
+  if (values === undefined) throw new Error("options without a call");
+  return { contextValues: valuesOf({ ...callOf({ values }), deadline: Date.now() + timeoutMs }) };
+}
+
 /** Options of a call that no person is behind: a consumer, a sweeper, a command. */
 export const onBehalfOfNobody = (caller: string, timeoutMs: number, traceparent?: string): CallOptions =>
   onBehalfOf(undefined, caller, timeoutMs, traceparent);

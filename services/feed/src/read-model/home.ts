@@ -1,5 +1,7 @@
 import type { CallOptions } from "@connectrpc/connect";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
+import { lasting } from "#lib/mesh/call.ts";
+import { turnstile } from "#lib/mesh/turnstile.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
 import { membersIn, setStateOf } from "#lib/readmodel/member-set.ts";
@@ -41,6 +43,13 @@ const timelineCounts = cacheCounts("timeline");
 /** Reads of one turn that share a round trip: as many as two batches of the mesh bring. */
 const readsMax = 64;
 
+/** Timelines made at once: after a loss all of them are asked for together, and together all would be late. */
+const buildsMax = 4;
+/** Timelines that wait to be made; beyond them a read is refused, UNAVAILABLE, `overloaded`. */
+const buildsWaitingMax = 1_000;
+/** A timeline may take longer to be made than its first reader waits: the next one finds it. */
+const buildMs = 10_000;
+
 /** Of more that is not fanned out, only what is of somebody followed goes on: a round trip costs less than so many cards. */
 const lateMax = 32;
 /** How far the clocks of two machines may be apart. */
@@ -58,10 +67,12 @@ export function homeCandidates(needs: Needs) {
   const readOnce = perTurn(readsMax, (asks: readonly Asked[]) => readTogether(redis, view, asks));
   const building = new Map<bigint, Promise<Merged>>();
 
+  const enter = turnstile({ insideMax: buildsMax, outsideMax: buildsWaitingMax, what: "timelines to be made" });
+
   /** Makes the timeline: the key exists → read truth → seal. One build a viewer and process at a time. */
   function build(viewerId: bigint, options: CallOptions): Promise<Merged> {
-    const under =
-      building.get(viewerId) ?? buildOnce(needs, viewerId, options).finally(() => building.delete(viewerId));
+    const make = () => enter(() => buildOnce(needs, viewerId, lasting(options, buildMs)));
+    const under = building.get(viewerId) ?? make().finally(() => building.delete(viewerId));
     building.set(viewerId, under);
     return under;
   }
