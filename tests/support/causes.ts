@@ -78,13 +78,19 @@ export const poison: Cause = async ({ instance }, people, signal) => {
   await pause(60_000, signal);
 };
 
-/** More creates at once than a service has connections, and a table that is locked most of the time. */
-export const locks: Cause = async ({ instance }, [person], signal) => {
+/** A table that is locked most of the time, and more reads at once than a service has connections: creates share theirs. */
+export const locks: Cause = async ({ instance, edge }, people, signal) => {
   const connection = await mysql.createConnection({ uri: instance.servers.mysqlUrl });
   const creating: Promise<unknown>[] = [];
+  const [person] = people as [Person];
+  const { id } = await person.post("read by many");
+  const headers = { authorization: `Bearer ${person.token}` };
   while (!signal.aborted) {
     await connection.query("LOCK TABLES skein_post.post WRITE");
-    for (let nth = 0; nth < 14; nth++) creating.push((person as Person).post(`late ${nth}`).catch(() => {}));
+    for (let nth = 0; nth < 14; nth++) {
+      creating.push(person.post(`late ${nth}`).catch(() => {}));
+      creating.push(fetch(`${edge}/v1/posts/${id}`, { headers }).catch(() => {}));
+    }
     await pause(1_500, signal);
     await connection.query("UNLOCK TABLES");
     await pause(1_000, signal);
