@@ -49,9 +49,14 @@ export const afterOf = ({ contextValues: values }: CallOptions): readonly FactRe
 export const within = (ctx: { readonly values: ContextValues }): CallOptions => ({ contextValues: ctx.values });
 
 /** The same call with time of its own: what is of use to others goes on when its first caller is out of time. */
-export function lasting({ contextValues: values }: CallOptions, timeoutMs: number): CallOptions {
+export const lasting = (options: CallOptions, timeoutMs: number): CallOptions => ({
+  contextValues: valuesOf({ ...callIn(options), deadline: Date.now() + timeoutMs }),
+});
+
+/** The call that options are made of. */
+export function callIn({ contextValues: values }: CallOptions): Call {
   if (values === undefined) throw new Error("options without a call");
-  return { contextValues: valuesOf({ ...callOf({ values }), deadline: Date.now() + timeoutMs }) };
+  return callOf({ values });
 }
 
 /** Options of a call that no person is behind: a consumer, a sweeper, a command. */

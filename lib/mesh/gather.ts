@@ -9,6 +9,7 @@ import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connec
 import type { BatchedAnswer } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { type BatchResponse, bytesOf, callsMax } from "./batch.ts";
 import { type Call, callOf, onBehalfOfNobody, timeLeftMs } from "./call.ts";
+import { explain } from "./errors.ts";
 import { hear } from "./facts.ts";
 import { calledRpc } from "./rpc-metrics.ts";
 import { fromStatusMessage, isUnavailable } from "./status.ts";
@@ -98,16 +99,17 @@ function sending({ method, together, unary, mint, envelope }: Parts) {
     const [first] = sent;
     if (first === undefined) return;
     if (sent.length === 1) return await goAlone(first);
-    const calls = sent.map(({ call, input }) => ({
-      token: mint(call),
-      timeoutMs: Math.max(1, call.deadline - Date.now()),
-      requestId: call.requestId,
-      traceparent: call.traceparent,
-      tracestate: call.work?.tracestate ?? "",
-      request: bytesOf(method.input, input),
-    }));
-    const { contextValues } = onBehalfOfNobody("", Math.min(...calls.map(({ timeoutMs }) => timeoutMs)));
+    let answers: readonly BatchedAnswer[];
     try {
+      const calls = sent.map(({ call, input }) => ({
+        token: mint(call),
+        timeoutMs: Math.max(1, call.deadline - Date.now()),
+        requestId: call.requestId,
+        traceparent: call.traceparent,
+        tracestate: call.work?.tracestate ?? "",
+        request: bytesOf(method.input, input),
+      }));
+      const { contextValues } = onBehalfOfNobody("", Math.min(...calls.map(({ timeoutMs }) => timeoutMs)));
       const { message } = await unary(
         together,
         undefined,
@@ -116,13 +118,20 @@ function sending({ method, together, unary, mint, envelope }: Parts) {
         { calls } as Record<string, unknown>,
         contextValues,
       );
-      const { answers } = message as unknown as BatchResponse;
-      for (const [nth, one] of sent.entries()) take(one, answers[nth]);
+      answers = (message as unknown as BatchResponse).answers;
     } catch (reason) {
       // Who was away was asked twice already, by the proxy or the transport. Anything else may be the fault of one of them.
       for (const one of sent) {
         if (isUnavailable(reason)) one.reject(reason);
         else void goAlone(one);
+      }
+      return;
+    }
+    for (const [nth, one] of sent.entries()) {
+      try {
+        take(one, answers[nth]);
+      } catch (reason) {
+        one.reject(reason); // Its answer cannot be read. It was done, so it is not asked again.
       }
     }
   }
@@ -136,7 +145,7 @@ function sending({ method, together, unary, mint, envelope }: Parts) {
     } else if (answer?.result.case === "error") {
       const err = fromStatusMessage(answer.result.value);
       // The proxy sees a batch that was answered: alone, the call is tried at another replica, and counts against this one.
-      if (isUnavailable(err)) return void goAlone(one);
+      if (isUnavailable(err) && explain(err).reason !== "overloaded") return void goAlone(one);
       called(err.code);
       one.reject(err);
     } else void goAlone(one);

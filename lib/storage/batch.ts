@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { isAway, problem } from "#lib/mesh/errors.ts";
 import { type Going, going, inTraces } from "#lib/mesh/trace.ts";
-import type { Sql, Statements } from "./mysql.ts";
+import { isDuplicate, type Sql, type Statements } from "./mysql.ts";
 
 /** Members of one batch: a statement of so many rows is far below what a server takes in one packet. */
 const membersMax = 100;
@@ -27,7 +27,7 @@ type Waiting<M, R> = PromiseWithResolvers<R> & { readonly member: M; readonly tr
 /**
  * Group commit: what waits at the same time shares a transaction, so that a sync of the disk and a round trip a statement are
  * paid once for all (after DeWitt et al., SIGMOD '84). There is no timer: who comes alone leaves at once, and a batch leaves
- * when the one before it is committed. Where a batch fails each member is tried alone, so one that cannot be done harms
+ * when the one before it is committed. Where a batch fails its parts are tried, so one that cannot be done harms
  * nobody else; a store that is away fails them all. Members of a batch are in the order in which they came.
  */
 export function batched<M, R>({ what, db, work, mustBeWanted = () => {} }: Options<M, R>): (member: M) => Promise<R> {
@@ -69,7 +69,7 @@ export function batched<M, R>({ what, db, work, mustBeWanted = () => {} }: Optio
       for (const [nth, { resolve }] of members.entries()) resolve(found[nth] as R);
     } catch (reason) {
       if (reason instanceof UnwantedError) return settle(members);
-      if (members.length > 1 && !isAway(reason)) await Promise.all(members.map((one) => settle([one])));
+      if (members.length > 1 && !isAway(reason)) await Promise.all(partsOf(members, reason).map(settle));
       else for (const { reject } of members) reject(reason);
     }
   }
@@ -101,6 +101,16 @@ export function batched<M, R>({ what, db, work, mustBeWanted = () => {} }: Optio
     leave();
     return one.promise;
   };
+}
+
+/**
+ * What is tried next of a batch that failed. A key that was used before is found at once, so the halves are: few transactions more, not a
+ * hundred. Anything else was waited for: each member is alone from here on.
+ */
+function partsOf<T>(members: readonly T[], reason: unknown): (readonly T[])[] {
+  if (!isDuplicate(reason)) return members.map((one) => [one]);
+  const half = Math.ceil(members.length / 2);
+  return [members.slice(0, half), members.slice(half)];
 }
 
 const asMember = <M>({ member }: { readonly member: M }): M => member;

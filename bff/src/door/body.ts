@@ -32,6 +32,8 @@ export function jsonText(bytes: Uint8Array): string {
   }
 }
 
+const gone = (): ConnectError => problem(Code.Canceled, "canceled", "the client went away");
+
 export const tooLarge = (): ConnectError =>
   problem(Code.ResourceExhausted, "payload-too-large", `at most ${bodyBytesMax} bytes`);
 
@@ -51,6 +53,8 @@ function checkMediaType(header: string): void {
  */
 export function readBytes(req: Readable & { readonly headers: IncomingHttpHeaders }): Promise<Buffer> {
   if (Number(req.headers["content-length"] ?? 0) > bodyBytesMax) return Promise.reject(tooLarge());
+  // One that is gone already says so no more.
+  if (req.destroyed) return Promise.reject(gone());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
@@ -60,7 +64,7 @@ export function readBytes(req: Readable & { readonly headers: IncomingHttpHeader
       else reject(tooLarge());
     });
     req.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
-    const cut = () => reject(problem(Code.Canceled, "canceled", "the client went away"));
+    const cut = () => reject(gone());
     req.once("error", cut).once("close", cut);
   });
 }

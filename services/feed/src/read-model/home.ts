@@ -1,6 +1,8 @@
-import type { CallOptions } from "@connectrpc/connect";
+import { type CallOptions, Code } from "@connectrpc/connect";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
-import { lasting } from "#lib/mesh/call.ts";
+import { callIn, lasting, timeLeftMs } from "#lib/mesh/call.ts";
+import { problem } from "#lib/mesh/errors.ts";
+import { inTime } from "#lib/mesh/metrics.ts";
 import { turnstile } from "#lib/mesh/turnstile.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
@@ -85,13 +87,13 @@ export function homeCandidates(needs: Needs) {
   ): Promise<Candidates & { readonly sources: Sources }> => {
     const under = building.get(viewerId);
     // It may have read truth before what this read must see; one that begins from here on may be shared.
-    if (under !== undefined) await under.catch(() => {});
+    if (under !== undefined) await inOwnTime(options, () => under.catch(() => {}));
     const { slice, version, late, pulled } = await readOnce({ viewerId, before, count });
     const isOfThese = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
     const madeMs = slice.seal?.timeMs ?? 0;
     const fresh = isOfThese && madeMs >= completeSince(late) && madeMs >= wholeSince(pulled);
     timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
-    const merged = fresh ? undefined : await build(viewerId, options);
+    const merged = fresh ? undefined : await inOwnTime(options, () => build(viewerId, options));
     const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
     const drawn = fresh
       ? await drawnFrom(needs, pulled, { before, count, low: slice.seal?.lowWatermark ?? 0n }, options)
@@ -114,6 +116,12 @@ export function homeCandidates(needs: Needs) {
     };
   };
 }
+
+/** A reader waits for a timeline no longer than it has time. */
+const inOwnTime = <T>(options: CallOptions, made: () => Promise<T>): Promise<T> =>
+  inTime(timeLeftMs(callIn(options)), made, () =>
+    problem(Code.DeadlineExceeded, "deadline-exceeded", "the timeline is still being made"),
+  );
 
 type Asked = { readonly viewerId: bigint; readonly before: bigint | undefined; readonly count: number };
 type Found = {
