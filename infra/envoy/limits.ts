@@ -40,7 +40,7 @@ export const edgeRequestsPerSecond = 20_000;
 export const edgeRequestsBurst = 40_000;
 
 /** Waiting for a connection, and in flight, towards one service. */
-export const pendingMax = 100;
+export const pendingMax = 500;
 export const inFlightMax = 500;
 
 /** Share of the calls in flight that may be retries. The default (3 at a time) drops retries without a word. */

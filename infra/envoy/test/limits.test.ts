@@ -55,7 +55,7 @@ const everywhere: Record<string, unknown> = {
   [`${cluster}.common_lb_config.healthy_panic_threshold.value`]: 0,
   [`${cluster}.common_lb_config.update_merge_window`]: "0s",
   [`${cluster}.close_connections_on_host_health_failure`]: true,
-  [`${cluster}.circuit_breakers.thresholds.0.max_pending_requests`]: 100,
+  [`${cluster}.circuit_breakers.thresholds.0.max_pending_requests`]: 500,
   [`${cluster}.circuit_breakers.thresholds.0.max_requests`]: 500,
   [`${cluster}.circuit_breakers.thresholds.0.retry_budget.budget_percent.value`]: 20,
   [`${cluster}.health_checks.0.interval`]: "1s",
