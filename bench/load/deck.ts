@@ -21,6 +21,17 @@ export type Deck = {
   readonly name: string;
 };
 
+/** Of what the yardstick is asked. */
+export const bareDeck: Deck = {
+  mix: { bare: 1 },
+  pageSize: 0,
+  people: [{ id: "", token: "" }],
+  posts: [],
+  authors: [],
+  written: 0,
+  name: "",
+};
+
 /** One request: whose it is, and its bytes. */
 export type Card = { readonly kind: Kind; readonly person: number; readonly bytes: Buffer };
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FeedPage } from "../../tests/support/person.ts";
 import type { Progress } from "../../tools/progress.ts";
-import type { Deck } from "../load/deck.ts";
+import { bareDeck, type Deck } from "../load/deck.ts";
 import type { Kept, Order, Outcome } from "../load/drive.ts";
 import { createHistogram } from "../load/histogram.ts";
 import type { Bare, Client } from "../load/processes.ts";
@@ -121,16 +121,13 @@ async function ordered(
 }
 
 async function bareRps({ bare, client, seconds }: Bench, connections: number): Promise<number> {
-  const deck: Deck = {
-    mix: { bare: 1 },
-    pageSize: 0,
-    people: [{ id: "", token: "" }],
-    posts: [],
-    authors: [],
-    written: 0,
-    name: "",
+  const order = {
+    host: "127.0.0.1",
+    port: bare.port,
+    deck: bareDeck,
+    connections,
+    seconds: Math.max(1, seconds * bareShare),
   };
-  const order = { host: "127.0.0.1", port: bare.port, deck, connections, seconds: Math.max(1, seconds * bareShare) };
   const { answers, seconds: took } = await client.run(order);
   return answers / took;
 }

@@ -12,17 +12,21 @@ const lateMs = 100;
 /** Batches under way at most, where the others are late: there are other uses of connections. */
 const batchesMax = 4;
 
-type Options<M, R> = {
+/** A member that knows whether anybody still waits for it. */
+export type Wanted = {
+  /** Throws where nobody does, and from then on always; asked last before the commit. */
+  readonly mustBeWanted: () => void;
+};
+
+type Options<M extends Wanted, R> = {
   /** What the members are, for whoever is refused. */
   readonly what: string;
   readonly db: Statements;
   /** Does what all members want, and answers in their order. */
   readonly work: (tx: Sql, members: readonly M[]) => Promise<readonly R[]>;
-  /** Throws where nobody waits for a member any more, and from then on always; asked last before the commit. */
-  readonly mustBeWanted?: (member: M) => void;
 };
 
-type Waiting<M, R> = PromiseWithResolvers<R> & { readonly member: M; readonly trace: Going };
+type Waiting<M extends Wanted, R> = PromiseWithResolvers<R> & { readonly member: M; readonly trace: Going };
 
 /**
  * Group commit: what waits at the same time shares a transaction, so that a sync of the disk and a round trip a statement are
@@ -30,7 +34,7 @@ type Waiting<M, R> = PromiseWithResolvers<R> & { readonly member: M; readonly tr
  * when the one before it is committed. Where a batch fails its parts are tried, so one that cannot be done harms
  * nobody else; a store that is away fails them all. Members of a batch are in the order in which they came.
  */
-export function batched<M, R>({ what, db, work, mustBeWanted = () => {} }: Options<M, R>): (member: M) => Promise<R> {
+export function batched<M extends Wanted, R>({ what, db, work }: Options<M, R>): (member: M) => Promise<R> {
   const waiting: Waiting<M, R>[] = [];
   let underWay = 0;
   let late = 0;
@@ -76,7 +80,7 @@ export function batched<M, R>({ what, db, work, mustBeWanted = () => {} }: Optio
 
   function asked(member: M): void {
     try {
-      mustBeWanted(member);
+      member.mustBeWanted();
     } catch (cause) {
       throw new UnwantedError("nobody waits for a member of the batch", { cause });
     }
@@ -84,7 +88,7 @@ export function batched<M, R>({ what, db, work, mustBeWanted = () => {} }: Optio
 
   function isWanted({ member, reject }: Waiting<M, R>): boolean {
     try {
-      mustBeWanted(member);
+      member.mustBeWanted();
       return true;
     } catch (reason) {
       reject(reason);
@@ -113,6 +117,6 @@ function partsOf<T>(members: readonly T[], reason: unknown): (readonly T[])[] {
   return [members.slice(0, half), members.slice(half)];
 }
 
-const asMember = <M>({ member }: { readonly member: M }): M => member;
+const asMember = <M extends Wanted>({ member }: { readonly member: M }): M => member;
 
 class UnwantedError extends Error {}

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { refused } from "#lib/harness/refused.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { until } from "#lib/harness/until.ts";
-import { batched } from "../batch.ts";
+import { batched, type Wanted } from "../batch.ts";
 import { bigintOf, type Db, isDuplicate, type Sql } from "../mysql.ts";
 
 let place: Scratch;
@@ -19,16 +19,17 @@ after(() => place.close());
 /** Notes ids in batches, and remembers which were tried together. */
 function noting(mustBeWanted: (id: bigint) => void = () => {}) {
   const batches: bigint[][] = [];
-  const note = batched({
+  const write = batched({
     what: "notes",
     db,
-    mustBeWanted,
-    async work(tx: Sql, ids: readonly bigint[]) {
-      batches.push([...ids]);
+    async work(tx: Sql, notes: readonly (Wanted & { readonly id: bigint })[]) {
+      const ids = notes.map(({ id }) => id);
+      batches.push(ids);
       await tx.exec("INSERT INTO noted (id) VALUES ?", [ids.map((id) => [id])]);
       return ids.map((id) => id * 2n);
     },
   });
+  const note = (id: bigint) => write({ id, mustBeWanted: () => mustBeWanted(id) });
   return { note, batches };
 }
 

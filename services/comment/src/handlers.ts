@@ -3,7 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
-import { anyViewerIdOf, callOf, viewerOf } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
 import { mayMeet } from "#lib/readmodel/audience.ts";
@@ -48,7 +48,7 @@ export function commentHandlers(needs: Needs): Handlers {
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
       const [authorVersion] = await Promise.all([readModel.authorVersion(authorId), posts.requireToWrite(postId, ctx)]);
-      const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx));
+      const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx), () => mustBeWanted(ctx));
       nudge();
       return { comment: shown(comment), replayed, authorVersion: BigInt(authorVersion) };
     },

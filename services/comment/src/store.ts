@@ -2,7 +2,7 @@ import { append, type Event, type Origin } from "#lib/events/outbox.ts";
 import { tellPending, withPending } from "#lib/events/pending.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Count } from "#lib/readmodel/count.ts";
-import { batched } from "#lib/storage/batch.ts";
+import { batched, type Wanted } from "#lib/storage/batch.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, isDuplicate, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
@@ -30,7 +30,7 @@ const columns = "id, post_id, author_id, version, deleted, text, create_time";
 export type CommentStore = ReturnType<typeof commentStore>;
 
 export function commentStore(db: Statements) {
-  const say = batched({ what: "comments", db, work: sayAll });
+  const say = batched<Saying & Wanted, void>({ what: "comments", db, work: sayAll });
 
   const byId = async (id: bigint): Promise<StoredComment | undefined> => {
     const [row] = await db.query(`SELECT ${columns} FROM comment WHERE id = ?`, [id]); // by_id
@@ -41,13 +41,20 @@ export function commentStore(db: Statements) {
     /** A comment or its tombstone. */
     byId,
 
-    /** Says something once for its key. Answers what stands, and whether it stood before. */
-    async create(wanted: NewComment, origin: Origin): Promise<{ comment: StoredComment; replayed: boolean }> {
+    /**
+     * Says something once for its key. Answers what stands, and whether it stood before. A run that was given up
+     * (`mustBeWanted`) leaves the key to the one that came after it.
+     */
+    async create(
+      wanted: NewComment,
+      origin: Origin,
+      mustBeWanted = () => {},
+    ): Promise<{ comment: StoredComment; replayed: boolean }> {
       const { postId, authorId, text } = wanted;
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
-        await say({ ...wanted, id, createTime, origin });
+        await say({ ...wanted, id, createTime, origin, mustBeWanted });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
         const comment = await madeBefore(wanted);

@@ -4,7 +4,10 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { refused } from "#lib/harness/refused.ts";
 import { invisible, scripts } from "#lib/harness/texts.ts";
+import { newTraceparent } from "#lib/mesh/call.ts";
+import { problem } from "#lib/mesh/errors.ts";
 import { timeOf } from "#lib/storage/id.ts";
+import { commentStore } from "../src/store.ts";
 import {
   allTold,
   as,
@@ -38,6 +41,20 @@ test("CreateComment says something under the viewer's name; a read and the list 
   assert.ok(!fact?.payload.includes("first words"), "facts carry no text");
   const [row] = await rows("SELECT shard, actor FROM outbox WHERE aggregate = ?", `comment:${made.id}`);
   assert.deepEqual([Number(row?.shard), row?.actor], [Number(BigInt(postId) & 63n), author]);
+});
+
+test("a comment whose run was given up is not said, and its key is the next run's", async () => {
+  const [author, postId] = [somebody(), await newPost()];
+  const wanted = { postId: BigInt(postId), authorId: BigInt(author), text: "given up", key: newKey() };
+  const store = commentStore(system.db("comment"));
+  const origin = { actor: BigInt(author), traceparent: newTraceparent() };
+  let asked = 0;
+  const leaving = store.create(wanted, origin, () => {
+    if (++asked > 1) throw problem(Code.Canceled, "canceled", "nobody waits");
+  });
+  await refused(leaving, Code.Canceled, "canceled");
+  assert.deepEqual(await listed(postId), []);
+  assert.equal((await store.create(wanted, origin)).replayed, false);
 });
 
 test("the same key answers the same comment, also at once; another text or post under it is refused", async () => {

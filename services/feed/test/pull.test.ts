@@ -40,7 +40,6 @@ test("the threshold moves down and up while authors write: no feed misses a post
       made.push(await world.post(star));
       if (nth++ % 3 === 0) await world.post(small);
       for (const viewer of fans) assert.deepEqual(await world.home(viewer, 7), await world.truth(viewer));
-      await new Promise((done) => setTimeout(done, 50));
     } while (!(await isSo()));
     return made;
   }

@@ -3,7 +3,7 @@ import { append, type Event, type Origin } from "#lib/events/outbox.ts";
 import { withPending } from "#lib/events/pending.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import type { SetState } from "#lib/readmodel/member-set.ts";
-import { batched } from "#lib/storage/batch.ts";
+import { batched, type Wanted } from "#lib/storage/batch.ts";
 import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { changesIn, deltasOf, likeCountsChanged, type Subject } from "./events.ts";
 import { type Liked, reactAll, type Wish } from "./store/react.ts";
@@ -14,11 +14,10 @@ export type Like = { readonly place: bigint; readonly userId: bigint };
 export type LikeStore = ReturnType<typeof likeStore>;
 
 export function likeStore(db: Statements) {
-  const react = batched<Wish & { readonly mustBeWanted: () => void }, Liked>({
+  const react = batched<Wish & Wanted, Liked>({
     what: "likes",
     db,
     work: reactAll,
-    mustBeWanted: (wish) => wish.mustBeWanted(),
   });
 
   return {

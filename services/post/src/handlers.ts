@@ -2,7 +2,7 @@ import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Audience, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
-import { anyViewerIdOf, callOf, viewerOf, within } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf, mustBeWanted, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 
 import { maySeePost } from "#lib/readmodel/audience.ts";
@@ -49,7 +49,7 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
         readModel.authorVersion(authorId),
         mustBeOpen(standings, authorId, within(ctx)),
       ]);
-      const { post, replayed } = await store.create(wanted, originOf(ctx));
+      const { post, replayed } = await store.create(wanted, originOf(ctx), () => mustBeWanted(ctx));
       nudge();
       // A create that comes again may be of a writer that died before it got this far.
       if (!post.deleted) await readModel.show({ ...post, postId: post.id, activityId: post.id }, !replayed);

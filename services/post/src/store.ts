@@ -1,12 +1,12 @@
 import { Audience } from "#gen/skein/post/v1/post_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
-import { batched } from "#lib/storage/batch.ts";
+import { batched, type Wanted } from "#lib/storage/batch.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { type PostChange, postDeleted, toNobody } from "./events.ts";
-import { asked, type NewPost, publishAll } from "./store/publish.ts";
+import { asked, type NewPost, type Publication, publishAll } from "./store/publish.ts";
 
 export type StoredPost = {
   readonly id: bigint;
@@ -31,18 +31,25 @@ const columns = "id, author_id, version, deleted, audience, text, create_time";
 export type PostStore = ReturnType<typeof postStore>;
 
 export function postStore(db: Statements) {
-  const publish = batched({ what: "posts", db, work: publishAll });
+  const publish = batched<Publication & Wanted, PostChange>({ what: "posts", db, work: publishAll });
 
   return {
     byIds: (ids: readonly bigint[]) => postsById(db, ids),
 
-    /** Publishes a post once for its key. Answers what stands, and whether it stood before. */
-    async create(post: NewPost, origin: Origin): Promise<{ post: StoredPost; replayed: boolean }> {
+    /**
+     * Publishes a post once for its key. Answers what stands, and whether it stood before. A run that was given up
+     * (`mustBeWanted`) leaves the key to the one that came after it.
+     */
+    async create(
+      post: NewPost,
+      origin: Origin,
+      mustBeWanted = () => {},
+    ): Promise<{ post: StoredPost; replayed: boolean }> {
       const { authorId, audience, mentionedIds, text } = post;
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
-        await publish({ ...post, id, createTime, origin });
+        await publish({ ...post, id, createTime, origin, mustBeWanted });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
         return { post: await madeBefore(db, post), replayed: true };
