@@ -10,7 +10,6 @@ import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { invisible, scripts } from "#lib/harness/texts.ts";
 import { until } from "#lib/harness/until.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
-import { problem } from "#lib/mesh/errors.ts";
 import { type Card, cards, decodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
@@ -318,20 +317,6 @@ test("a post whose writer died before it told Redis is brought in by the relay",
   await until("the relay projected it", async () => (await kept(author, id)).late);
   const { card, timeline } = await kept(author, id);
   assert.deepEqual([card?.version, timeline], [1, [id]]);
-});
-
-test("a create whose run was given up is not done, and its key is the next run's", async () => {
-  const author = somebody();
-  const wanted = { authorId: BigInt(author), text: "given up", key: newKey(), ...forEverybody };
-  const origin = { actor: BigInt(author), traceparent: newTraceparent() };
-  const store = postStore(system.db("post"));
-  let asked = 0;
-  const leaving = store.create(wanted, origin, () => {
-    if (++asked > 1) throw problem(Code.Canceled, "canceled", "nobody waits");
-  });
-  await refused(leaving, Code.Canceled, "canceled");
-  assert.deepEqual(await activities(author), []);
-  assert.equal((await store.create(wanted, origin)).replayed, false);
 });
 
 test("ImportPosts publishes each at its own time, in its place among the others", async () => {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Code } from "@connectrpc/connect";
+import { refused } from "#lib/harness/refused.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
+import { problem } from "#lib/mesh/errors.ts";
 import { cards, decodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag, lagOf } from "#lib/readmodel/lag.ts";
@@ -87,4 +90,15 @@ test("an imported key is its author's own, and counts once", async () => {
   assert.equal((await imports([post(a, "a")])).length, 1);
   assert.equal((await imports([post(a, "a"), post(b, "b"), post(b, "b")])).length, 1);
   assert.equal((await imports([post(a, "a"), post(b, "b")])).length, 0);
+});
+
+test("a create whose run was given up is not done, and its key is the next run's", async () => {
+  const wanted = { authorId: newId(), text: "given up", key: "k", ...forEverybody };
+  let asked = 0;
+  const leaving = store.create(wanted, origin, () => {
+    if (++asked > 1) throw problem(Code.Canceled, "canceled", "nobody waits");
+  });
+  await refused(leaving, Code.Canceled, "canceled");
+  assert.deepEqual(await store.activities([wanted.authorId], 0n, 10), [[]]);
+  assert.equal((await store.create(wanted, origin)).replayed, false);
 });
