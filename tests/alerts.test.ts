@@ -7,7 +7,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { until } from "#lib/harness/until.ts";
-import { type Cause, flushes, hanging, locks, losses, poison, slowClients, stutter } from "./support/causes.ts";
+import {
+  type Cause,
+  flushes,
+  hanging,
+  locks,
+  losses,
+  poison,
+  silence,
+  slowClients,
+  stutter,
+} from "./support/causes.ts";
 import { type Person, register } from "./support/person.ts";
 import { type Alert, metricsIn, metricsOf, panels, prometheusAt, shortRules } from "./support/prometheus.ts";
 import { type System, startSystem } from "./support/system.ts";
@@ -124,8 +134,12 @@ const story: { readonly causes: readonly Cause[]; readonly expected: readonly Ex
   { causes: [flushes], expected: [["CacheCold", { cache: "card" }]] },
   {
     causes: [locks],
-    expected: [["PoolWaits", { job: "post" }], ["RpcSlow", { method: "post.CreatePost" }], ["PostsInvisible"]],
+    expected: [
+      ["PoolWaits", { job: "post" }],
+      ["RpcSlow", { method: "post.CreatePost" }],
+    ],
   },
+  { causes: [silence], expected: [["PostsInvisible"]] },
   {
     causes: [hanging],
     expected: [

@@ -99,6 +99,16 @@ export const locks: Cause = async ({ instance, edge }, people, signal) => {
   await Promise.all(creating);
 };
 
+/** Redis that hangs most of the time, while people post: posts are answered, and their relay shows them later. */
+export const silence: Cause = async ({ instance }, people, signal) => {
+  while (!signal.aborted) {
+    instance.kill("redis", "SIGSTOP");
+    await Promise.all(people.map((person) => person.post("unseen").catch(() => {})));
+    instance.kill("redis", "SIGCONT");
+    await pause(200, signal);
+  }
+};
+
 /** Beyond this many posts that are not fanned out an alert is due. */
 const lagging = 260;
 
