@@ -10,6 +10,7 @@ import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
@@ -67,6 +68,7 @@ const table: readonly Row[] = [
   ...mutes(),
   ...lists(),
   ...accounts(),
+  ...media(),
 ];
 
 function relations(): Row[] {
@@ -110,6 +112,16 @@ function lists(): Row[] {
     row(method.addListMember, 5, ({ list, user }) => ({ list: list(), user: user() })),
     row(method.removeListMember, 2, ({ list, user }) => ({ list: list(), user: user() })),
     row(method.listListMembers, 3, ({ list, page }) => ({ list: list(), ...page() })),
+  ];
+}
+
+function media(): Row[] {
+  const { method } = MediaService;
+  return [
+    row(method.createMedia, 5, ({ kind, size, text }) => ({ kind: kind(), sizeBytes: size(), alt: text() })),
+    row(method.getMedia, 3, ({ media }) => ({ media: media() })),
+    row(method.completeMedia, 2, ({ media }) => ({ media: media() })),
+    row(method.deleteMedia, 2, ({ media }) => ({ media: media() })),
   ];
 }
 
@@ -166,6 +178,10 @@ const strangers: readonly [string, ...string[]] = [
   "\u0000",
   "' OR 1=1 --",
 ];
+const kinds: readonly [string, ...string[]] = ["PHOTO", "VIDEO", "REEL", "VOICE", "AUDIO", "FILE", "UNSPECIFIED"];
+const uploads: readonly [number, ...number[]] = [
+  0, 1, 9, 10_485_760, 10_485_761, 52_428_800, 52_428_801, 4_294_967_295,
+];
 const words: readonly [string, ...string[]] = ["cats", "Cats", "spoiler alert", "café", "100%", " trimmed "];
 const names: readonly [string, ...string[]] = ["", "ab", "1abc", "_abc", "Ünicode", "a b", "x".repeat(31), "admin "];
 const secrets: readonly [string, ...string[]] = [
@@ -217,6 +233,13 @@ function chanceOf(random: Random) {
     if (next() < 0.4) return literal(next() < 0.6 ? "close-friends" : pick(strangers));
     return ({ lists }) => lists[nth % Math.max(1, lists.length)] ?? "1";
   };
+  const media = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ media }) => media[nth % Math.max(1, media.length)] ?? "1";
+  };
+  const kind = (): Said => literal(`MEDIA_KIND_${pick(kinds)}`);
+  const size = (): Said => literal(pick(uploads));
   /** A short text: a word, or the name of a list. */
   const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
   const flag = (): Said => literal(next() < 0.5);
@@ -245,7 +268,7 @@ function chanceOf(random: Random) {
     const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
-  return { user, users, list, word, flag, post, comment, text, name, secret, page, head };
+  return { user, users, list, media, kind, size, word, flag, post, comment, text, name, secret, page, head };
 }
 
 let system: System;
@@ -262,7 +285,9 @@ after(async () => {
 
 test("the table has every public RPC", () => {
   const older = [AuthService, UserService, PostService, LikeService, CommentService, FeedService];
-  const all = [...older, RelationService, MuteService, ListService, AccountService].flatMap(({ methods }) => methods);
+  const all = [...older, RelationService, MuteService, ListService, AccountService, MediaService].flatMap(
+    ({ methods }) => methods,
+  );
   assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
 });
 

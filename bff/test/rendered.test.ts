@@ -13,7 +13,8 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { type FeedReason, ListHomeFeedResponseSchema } from "#gen/skein/api/v1/feed_pb.ts";
 import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
-import { type Audience, PostSchema as ShownPostSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import { type Audience, type MediaKind, PostSchema as ShownPostSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import type { Kind, Media } from "#gen/skein/media/v1/media_pb.ts";
 import { PostSchema, type Audience as SentAudience } from "#gen/skein/post/v1/post_pb.ts";
 import { UserSchema } from "#gen/skein/user/v1/user_pb.ts";
 import { messageOf, type Rendered } from "../src/door/rendered.ts";
@@ -31,6 +32,28 @@ const ids = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String);
 const versions = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
 const counts = fc.oneof(fc.constant(0n), fc.constantFrom(1n, 127n, 128n, 16_384n), versions);
 
+/** Mostly none: a plain post grows by nothing. */
+const media = fc.oneof(
+  { weight: 3, arbitrary: fc.constant([]) },
+  fc.array(
+    fc.record({
+      id: ids,
+      kind: fc.integer({ min: 0, max: 6 }) as fc.Arbitrary<Kind>,
+      alt: texts,
+      width: fc.integer({ min: 0, max: 12_000 }),
+      height: fc.integer({ min: 0, max: 12_000 }),
+      durationMs: fc.integer({ min: 0, max: 600_000 }),
+      blurhash: fc.string({ maxLength: 28 }),
+      handle: fc.constantFrom("x7Gp_kQ2Zb5nV0aLr3-Twy"),
+      variants: fc.array(
+        fc.record({ name: fc.constantFrom("320.jpg", "full.webp"), width: fc.nat(4_096), height: fc.nat(4_096) }),
+        { maxLength: 3 },
+      ),
+    }),
+    { maxLength: 10 },
+  ),
+);
+
 const items: fc.Arbitrary<ShownItem> = fc
   .record({
     post: fc.record({
@@ -40,6 +63,7 @@ const items: fc.Arbitrary<ShownItem> = fc
       text: texts,
       audience: fc.integer({ min: 0, max: 7 }) as fc.Arbitrary<SentAudience>,
       timeMs: fc.option(fc.integer({ min: -1, max: 4e12 })),
+      media,
     }),
     author: fc.record({ id: ids, version: versions, username: texts, displayName: texts }),
     reactions: fc.record({ likeCount: counts, commentCount: counts, liked: fc.boolean() }),
@@ -49,7 +73,13 @@ const items: fc.Arbitrary<ShownItem> = fc
   .filter(({ author }) => author.username.length + author.displayName.length < 5_000)
   .map(({ post: { timeMs, ...post }, author, ...rest }) => ({
     ...rest,
-    post: postPiece(create(PostSchema, { ...post, ...(timeMs !== null && { createTime: timestampFromMs(timeMs) }) })),
+    post: postPiece(
+      create(PostSchema, {
+        ...post,
+        media: [...post.media],
+        ...(timeMs !== null && { createTime: timestampFromMs(timeMs) }),
+      }),
+    ),
     author: authorPiece(create(UserSchema, author)),
   }));
 const viewers = fc.constantFrom(undefined, viewerId);
@@ -66,9 +96,21 @@ function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefin
     likeCount: Number(reactions.likeCount),
     commentCount: Number(reactions.commentCount),
     ...(createTime && { createTime }),
+    ...(post.content.media.length > 0 && { media: { items: post.content.media.map(shownMedia) } }),
     ...(viewer !== undefined && { viewer: { own: authorId === viewer, liked: reactions.liked } }),
   };
 }
+
+const shownMedia = ({ kind, handle, variants, ...same }: Media) => ({
+  id: same.id,
+  kind: kind as number as MediaKind,
+  alt: same.alt,
+  width: same.width,
+  height: same.height,
+  durationMs: same.durationMs,
+  blurhash: same.blurhash,
+  variants: variants.map(({ name, width, height }) => ({ url: `/media/${handle}/${name}`, width, height })),
+});
 
 /** Holds every form to what protobuf-es writes of the same message. */
 function same<D extends DescMessage>(desc: D, shown: Rendered, init: MessageInitShape<D>, json?: unknown): void {

@@ -14,6 +14,7 @@ export type Cast = {
   readonly posts: string[];
   readonly comments: string[];
   readonly lists: string[];
+  readonly media: string[];
   /** Page tokens of home feeds, by the person who got them. */
   readonly pageTokens: Map<number, string>;
 };
@@ -30,22 +31,29 @@ export async function openCast(door: Door, prefix: string, size: number): Promis
     const { accessToken, user } = outcome.message as { accessToken: string; user: { id: string } };
     people.push({ id: user.id, username, token: accessToken });
   }
-  return { door, prefix, people, posts: [], comments: [], lists: [], pageTokens: new Map() };
+  return { door, prefix, people, posts: [], comments: [], lists: [], media: [], pageTokens: new Map() };
 }
 
 /** Remembers what later calls speak of: posts made, pages begun. */
 export function remember(
-  { posts, comments, lists, pageTokens }: Cast,
+  { posts, comments, lists, media: uploads, pageTokens }: Cast,
   name: string,
   as: number | undefined,
   outcome: Outcome,
 ): void {
   if (!outcome.ok) return;
-  type Made = { post?: { id: string }; comment?: { id: string }; list?: { id: string }; nextPageToken?: string };
-  const { post, comment, list, nextPageToken } = outcome.message as Made;
+  type Made = {
+    post?: { id: string };
+    comment?: { id: string };
+    list?: { id: string };
+    media?: { id: string };
+    nextPageToken?: string;
+  };
+  const { post, comment, list, media, nextPageToken } = outcome.message as Made;
   if (name === "CreatePost" && post !== undefined && !posts.includes(post.id)) posts.push(post.id);
   if (name === "CreateComment" && comment !== undefined && !comments.includes(comment.id)) comments.push(comment.id);
   if (name === "CreateList" && list !== undefined && !lists.includes(list.id)) lists.push(list.id);
+  if (name === "CreateMedia" && media !== undefined && !uploads.includes(media.id)) uploads.push(media.id);
   if (name === FeedService.method.listHomeFeed.name && as !== undefined && nextPageToken) {
     pageTokens.set(as, nextPageToken);
   }
@@ -62,12 +70,14 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
   for (const [n, id] of cast.posts.entries()) roles.set(id, `post ${n}`);
   for (const [n, id] of cast.comments.entries()) roles.set(id, `comment ${n}`);
   for (const [n, id] of cast.lists.entries()) roles.set(id, `list ${n}`);
+  for (const [n, id] of cast.media.entries()) roles.set(id, `media ${n}`);
   const plain = (value: JsonValue, name: string): JsonValue => {
     if (folded.has(name)) return 0;
     if (Array.isArray(value)) return value.map((item) => plain(item, name));
     if (value !== null && typeof value === "object") return plainObject(value);
     if (typeof value !== "string" || value === "") return value;
     if (name === "nextPageToken" || name === "accessToken") return "a token";
+    if (name === "url") return "an address";
     if (name.endsWith("Time")) return "a time";
     if (name === "id" || name === "activityId") return roles.get(value) ?? "an id";
     return roles.get(value) ?? value.replaceAll(cast.prefix, "");

@@ -13,10 +13,10 @@ import { pageOf, tellDegraded } from "./page.ts";
 
 export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof PostService> {
   return {
-    async createPost({ text, audience, mentionedUserIds }, ctx) {
+    async createPost({ text, audience, mentionedUserIds, mediaIds }, ctx) {
       const idempotencyKey = idempotencyKeyOf(ctx);
       const { post, replayed, authorVersion } = await clients.post.createPost(
-        { text, audience: audience as number as Audience, mentionedUserIds, idempotencyKey },
+        { text, audience: audience as number as Audience, mentionedUserIds, mediaIds, idempotencyKey },
         within(ctx),
       );
       if (post === undefined) throw new Error("created no post");

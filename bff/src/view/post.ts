@@ -8,7 +8,15 @@ import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/a
 import { AudienceSchema, PostSchema, PostViewerStateSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import { type Rendered, rendered } from "../door/rendered.ts";
 import { type Bytes, bytesUpTo, tagOf, varintBytes } from "./bytes.ts";
-import { type AuthorPiece, binaryOfAuthor, binaryOfPost, jsonOfAuthor, jsonOfPost, type PostPiece } from "./piece.ts";
+import {
+  type AuthorPiece,
+  binaryOfAuthor,
+  binaryOfPost,
+  jsonEndOfPost,
+  jsonOfAuthor,
+  jsonOfPost,
+  type PostPiece,
+} from "./piece.ts";
 
 /** What stands beside a post's content: as thin items carry it. */
 export type Reactions = { readonly likeCount: bigint; readonly commentCount: bigint; readonly liked: boolean };
@@ -68,7 +76,7 @@ export function postsPage(posts: readonly ShownPost[], nextPageToken: string, vi
 export function onePost(post: ShownPost, viewer: Viewer): Rendered {
   return rendered({
     json() {
-      const to = bytesUpTo(itemBytesMax + jsonOfAuthor(post.author).length + jsonOfPost(post.post).length);
+      const to = bytesUpTo(itemBytesMax + jsonSize(post));
       jsonPost(to, post, viewer);
       return to.done();
     },
@@ -89,7 +97,7 @@ function jsonList<P extends ShownPost>(
   const token = JSON.stringify(nextPageToken);
   let bytesMax = pageBytesMax + token.length;
   for (const { post, author } of items) {
-    bytesMax += itemBytesMax + jsonOfAuthor(author).length + jsonOfPost(post).length;
+    bytesMax += itemBytesMax + jsonSize({ post, author });
   }
   const to = bytesUpTo(bytesMax);
   to.ascii(`{"${name}":[`);
@@ -101,6 +109,10 @@ function jsonList<P extends ShownPost>(
   return to.done();
 }
 
+/** Of a post's pieces as JSON. */
+const jsonSize = ({ post, author }: Pick<ShownPost, "post" | "author">): number =>
+  jsonOfAuthor(author).length + jsonOfPost(post).length + jsonEndOfPost(post).length;
+
 function jsonPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Viewer): void {
   const { id, version, content } = post;
   to.ascii(`{"id":"${id}","version":${version},"author":`);
@@ -110,8 +122,10 @@ function jsonPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Vie
     viewer === undefined ? "" : `"viewer":{"own":${content.authorId === viewer},"liked":${reactions.liked}},`;
   const { likeCount, commentCount } = reactions;
   to.ascii(
-    `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}}`,
+    `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
   );
+  to.raw(jsonEndOfPost(post));
+  to.ascii("}");
 }
 
 /** A value of an enum as JSON: its name, or the number that this release has none for. */

@@ -15,7 +15,7 @@ export type PostChange = {
 };
 
 /** An author's posts travel in the author's partition, in order. */
-export function postCreated(change: PostChange, origin: Origin): Fact {
+export function postCreated(change: PostChange, origin: Origin, mediaIds: readonly bigint[] = []): Fact {
   const { postId, authorId, version, activityId = 0n, audience, mentionedIds } = change;
   return fact({
     ...origin,
@@ -30,6 +30,7 @@ export function postCreated(change: PostChange, origin: Origin): Fact {
       activityId: String(activityId),
       audience,
       mentionedUserIds: [...mentionedIds],
+      mediaIds: [...mediaIds],
     },
   });
 }

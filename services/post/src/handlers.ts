@@ -1,5 +1,6 @@
 import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { Client, ServiceImpl } from "@connectrpc/connect";
+import type { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import type { Audience, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { anyViewerIdOf, callOf, mustBeWanted, viewerOf, within } from "#lib/mesh/call.ts";
@@ -11,6 +12,7 @@ import { askedAbout, mustBeOpen, type StandingReader } from "#lib/readmodel/stan
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Statements } from "#lib/storage/mysql.ts";
+import { claimMedia, mediaIdsOf } from "./handlers/media.ts";
 import { audienceOf, mentionsOf, postTextOf } from "./handlers/rules.ts";
 import type { PostReadModel } from "./read-model.ts";
 import { type ImportedPost, importPosts } from "./store/import.ts";
@@ -31,16 +33,18 @@ type Needs = {
   store: PostStore;
   readModel: PostReadModel;
   standings: StandingReader;
+  media: Pick<Client<typeof MediaService>, "attachMedia">;
   nudge: () => void;
 };
 
-export function postHandlers({ db, store, readModel, standings, nudge }: Needs): Handlers {
+export function postHandlers({ db, store, readModel, standings, media, nudge }: Needs): Handlers {
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
+      const mediaIds = mediaIdsOf(req.mediaIds);
       const wanted = {
         authorId,
-        text: postTextOf(req.text),
+        text: mediaIds.length > 0 && req.text === "" ? "" : postTextOf(req.text),
         audience: audienceOf(req.audience),
         mentionedIds: mentionsOf(req.mentionedUserIds),
         key: keyOf(req.idempotencyKey),
@@ -49,7 +53,10 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
         readModel.authorVersion(authorId),
         mustBeOpen(standings, authorId, within(ctx)),
       ]);
-      const { post, replayed } = await store.create(wanted, originOf(ctx), () => mustBeWanted(ctx));
+      const claimed = await claimMedia(media, { ...wanted, mediaIds }, within(ctx));
+      const { post, replayed } = await store.create({ ...wanted, media: claimed }, originOf(ctx), () =>
+        mustBeWanted(ctx),
+      );
       nudge();
       // A create that comes again may be of a writer that died before it got this far.
       if (!post.deleted) await readModel.show({ ...post, postId: post.id, activityId: post.id }, !replayed);
@@ -149,11 +156,12 @@ const cardSlotOf = (post: StoredPost | undefined) =>
         },
       };
 
-const shown = ({ id, version, authorId, audience, text, createTime }: StoredPost) => ({
+const shown = ({ id, version, authorId, audience, text, createTime, media }: StoredPost) => ({
   id: String(id),
   version: BigInt(version),
   authorId: String(authorId),
   audience: audience as Audience,
   text,
   createTime: timestampFromDate(createTime),
+  media: [...media],
 });

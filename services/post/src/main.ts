@@ -1,4 +1,5 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { standingReader } from "#lib/readmodel/standing.ts";
@@ -20,6 +21,7 @@ const relay = service.relay({
 });
 
 const standings = standingReader(redis, service.client(GraphService));
-const handlers = postHandlers({ db, store, readModel, standings, nudge: relay.nudge });
+const media = service.client(MediaService);
+const handlers = postHandlers({ db, store, readModel, standings, media, nudge: relay.nudge });
 
 await service.run([host(PostService, handlers)]);

@@ -1,3 +1,4 @@
+import type { Media } from "#gen/skein/media/v1/media_pb.ts";
 import { Audience } from "#gen/skein/post/v1/post_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
@@ -6,6 +7,7 @@ import { newId, timeOf } from "#lib/storage/id.ts";
 import { madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { type PostChange, postDeleted, toNobody } from "./events.ts";
+import { mediaIn } from "./store/media.ts";
 import { asked, type NewPost, type Publication, publishAll } from "./store/publish.ts";
 
 export type StoredPost = {
@@ -18,14 +20,15 @@ export type StoredPost = {
   readonly mentionedIds: readonly bigint[];
   readonly text: string;
   readonly createTime: Date;
+  readonly media: readonly Media[];
 };
 
 /** What is known of a post beside its text. `deleteTime` is missing where an older release deleted it. */
-export type PostRecord = Omit<StoredPost, "text" | "audience" | "mentionedIds"> & {
+export type PostRecord = Omit<StoredPost, "text" | "audience" | "mentionedIds" | "media"> & {
   readonly deleteTime: Date | undefined;
 };
 
-const columns = "id, author_id, version, deleted, audience, text, create_time";
+const columns = "id, author_id, version, deleted, audience, text, create_time, media";
 
 /** The truth about posts. */
 export type PostStore = ReturnType<typeof postStore>;
@@ -45,7 +48,7 @@ export function postStore(db: Statements) {
       origin: Origin,
       mustBeWanted = () => {},
     ): Promise<{ post: StoredPost; replayed: boolean }> {
-      const { authorId, audience, mentionedIds, text } = post;
+      const { authorId, audience, mentionedIds, text, media = [] } = post;
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
@@ -54,7 +57,7 @@ export function postStore(db: Statements) {
         if (!isDuplicate(reason)) throw reason;
         return { post: await madeBefore(db, post), replayed: true };
       }
-      const made = { id, authorId, version: 1, deleted: false, audience, mentionedIds, text, createTime };
+      const made = { id, authorId, version: 1, deleted: false, audience, mentionedIds, text, createTime, media };
       return { post: made, replayed: false };
     },
 
@@ -134,6 +137,7 @@ const postOf = (row: Row) => ({
   ...recordOf(row),
   audience: Number(row.audience),
   text: String(row.text),
+  media: mediaIn(row),
 });
 
 const recordOf = (row: Row) => ({

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKMAgoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2UiLQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCCLOAQoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlIiEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgiOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqmwEKDEFjY291bnRTdGF0ZRIdChlBQ0NPVU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUQUNDT1VOVF9TVEFURV9BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRFX0RFQUNUSVZBVEVEEAISGwoXQUNDT1VOVF9TVEFURV9TVVNQRU5ERUQQAxIWChJBQ0NPVU5UX1NUQVRFX0dPTkUQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSK0AgoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJgoFbWVkaWEYKCABKAsyFy5za2Vpbi5hcGkudjEuTWVkaWFMaXN0IrsBCgVNZWRpYRIKCgJpZBgBIAEoCRIlCgRraW5kGAIgASgOMhcuc2tlaW4uYXBpLnYxLk1lZGlhS2luZBILCgNhbHQYAyABKAkSDQoFd2lkdGgYBCABKA0SDgoGaGVpZ2h0GAUgASgNEhMKC2R1cmF0aW9uX21zGAYgASgNEhAKCGJsdXJoYXNoGAcgASgJEiwKCHZhcmlhbnRzGAggAygLMhouc2tlaW4uYXBpLnYxLk1lZGlhVmFyaWFudCI6CgxNZWRpYVZhcmlhbnQSCwoDdXJsGAEgASgJEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDSIvCglNZWRpYUxpc3QSIgoFaXRlbXMYASADKAsyEy5za2Vpbi5hcGkudjEuTWVkaWEiLQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCCLOAQoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlIiEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgiOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqqQEKCU1lZGlhS2luZBIaChZNRURJQV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTUVESUFfS0lORF9QSE9UTxABEhQKEE1FRElBX0tJTkRfVklERU8QAhITCg9NRURJQV9LSU5EX1JFRUwQAxIUChBNRURJQV9LSU5EX1ZPSUNFEAQSFAoQTUVESUFfS0lORF9BVURJTxAFEhMKD01FRElBX0tJTkRfRklMRRAGKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -217,6 +217,13 @@ export type Post = Message<"skein.api.v1.Post"> & {
    * @generated from field: skein.api.v1.Audience audience = 9;
    */
   audience: Audience;
+
+  /**
+   * 1 to 10; absent where there is none.
+   *
+   * @generated from field: skein.api.v1.MediaList media = 40;
+   */
+  media?: MediaList | undefined;
 };
 
 /**
@@ -225,6 +232,121 @@ export type Post = Message<"skein.api.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 3);
+
+/**
+ * What somebody uploaded. Once it is ready it never changes.
+ *
+ * @generated from message skein.api.v1.Media
+ */
+export type Media = Message<"skein.api.v1.Media"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: skein.api.v1.MediaKind kind = 2;
+   */
+  kind: MediaKind;
+
+  /**
+   * For those who do not see it; empty where its owner said nothing.
+   *
+   * @generated from field: string alt = 3;
+   */
+  alt: string;
+
+  /**
+   * Pixels, as it is shown; 0 where it has no picture.
+   *
+   * @generated from field: uint32 width = 4;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 5;
+   */
+  height: number;
+
+  /**
+   * 0 where it does not last, or does not say how long.
+   *
+   * @generated from field: uint32 duration_ms = 6;
+   */
+  durationMs: number;
+
+  /**
+   * A placeholder (https://blurha.sh); empty where it has no picture.
+   *
+   * @generated from field: string blurhash = 7;
+   */
+  blurhash: string;
+
+  /**
+   * Smallest first. A photo has 320.*, 1080.* and full.*, those that are larger than it left out; a video its own bytes, and
+   * poster.* where one could be made.
+   *
+   * @generated from field: repeated skein.api.v1.MediaVariant variants = 8;
+   */
+  variants: MediaVariant[];
+};
+
+/**
+ * Describes the message skein.api.v1.Media.
+ * Use `create(MediaSchema)` to create a new message.
+ */
+export const MediaSchema: GenMessage<Media> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 4);
+
+/**
+ * One form of the bytes.
+ *
+ * @generated from message skein.api.v1.MediaVariant
+ */
+export type MediaVariant = Message<"skein.api.v1.MediaVariant"> & {
+  /**
+   * Never changes its bytes: it may be kept for good. Relative to this API where it begins with a slash.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: uint32 width = 2;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 3;
+   */
+  height: number;
+};
+
+/**
+ * Describes the message skein.api.v1.MediaVariant.
+ * Use `create(MediaVariantSchema)` to create a new message.
+ */
+export const MediaVariantSchema: GenMessage<MediaVariant> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 5);
+
+/**
+ * Media of a post, in its order.
+ *
+ * @generated from message skein.api.v1.MediaList
+ */
+export type MediaList = Message<"skein.api.v1.MediaList"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Media items = 1;
+   */
+  items: Media[];
+};
+
+/**
+ * Describes the message skein.api.v1.MediaList.
+ * Use `create(MediaListSchema)` to create a new message.
+ */
+export const MediaListSchema: GenMessage<MediaList> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 6);
 
 /**
  * What the viewer has to do with a post.
@@ -252,7 +374,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 4);
+  messageDesc(file_skein_api_v1_resources, 7);
 
 /**
  * A comment as shown.
@@ -303,7 +425,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 5);
+  messageDesc(file_skein_api_v1_resources, 8);
 
 /**
  * What the viewer has to do with a comment.
@@ -324,7 +446,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 6);
+  messageDesc(file_skein_api_v1_resources, 9);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -357,7 +479,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 7);
+  messageDesc(file_skein_api_v1_resources, 10);
 
 /**
  * The viewer's own account.
@@ -386,7 +508,7 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 8);
+  messageDesc(file_skein_api_v1_resources, 11);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -443,6 +565,69 @@ export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
   enumDesc(file_skein_api_v1_resources, 0);
 
 /**
+ * What media is for.
+ *
+ * @generated from enum skein.api.v1.MediaKind
+ */
+export const MediaKind = {
+  /**
+   * @generated from enum value: MEDIA_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * JPEG, PNG, WebP, AVIF or GIF.
+   *
+   * @generated from enum value: MEDIA_KIND_PHOTO = 1;
+   */
+  PHOTO: 1,
+
+  /**
+   * MP4 or WebM, at most ten minutes.
+   *
+   * @generated from enum value: MEDIA_KIND_VIDEO = 2;
+   */
+  VIDEO: 2,
+
+  /**
+   * A video of at most ninety seconds.
+   *
+   * @generated from enum value: MEDIA_KIND_REEL = 3;
+   */
+  REEL: 3,
+
+  /**
+   * @generated from enum value: MEDIA_KIND_VOICE = 4;
+   */
+  VOICE: 4,
+
+  /**
+   * @generated from enum value: MEDIA_KIND_AUDIO = 5;
+   */
+  AUDIO: 5,
+
+  /**
+   * Anything; it is saved, never shown.
+   *
+   * @generated from enum value: MEDIA_KIND_FILE = 6;
+   */
+  FILE: 6,
+} as const;
+
+/**
+ * What media is for.
+ *
+ * @generated from enum skein.api.v1.MediaKind
+ */
+export type MediaKind = (typeof MediaKind)[keyof typeof MediaKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.MediaKind.
+ */
+export const MediaKindSchema: GenEnum<MediaKind> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 1);
+
+/**
  * The state of an account.
  *
  * @generated from enum skein.api.v1.AccountState
@@ -485,5 +670,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 1);
+  enumDesc(file_skein_api_v1_resources, 2);
 

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/events.proto.
  */
 export const file_skein_post_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKFAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYiQgoLUG9zdERlbGV0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBGIGcHJvdG8z");
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKYAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSEQoJbWVkaWFfaWRzGCggAygGIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKARiBnByb3RvMw");
 
 /**
  * A post became public. The activity id is the sort key of every timeline it is in.
@@ -53,6 +53,13 @@ export type PostCreated = Message<"skein.post.v1.PostCreated"> & {
    * @generated from field: repeated fixed64 mentioned_user_ids = 6;
    */
   mentionedUserIds: bigint[];
+
+  /**
+   * What it is made of beside its text.
+   *
+   * @generated from field: repeated fixed64 media_ids = 40;
+   */
+  mediaIds: bigint[];
 };
 
 /**
