@@ -2,12 +2,14 @@ import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { SpanKind } from "@opentelemetry/api";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type Leases, pause } from "#lib/events/lease.ts";
+import { atPace } from "#lib/events/pace.ts";
 import { onBehalfOfNobody } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { begin } from "#lib/mesh/trace.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
+import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type FanoutTask, type FeedStore, newTask, shardOf } from "../store.ts";
 import { endings } from "./endings.ts";
@@ -80,7 +82,7 @@ export function createFanout(needs: Needs) {
       const tasks = gathered.splice(0, togetherMax);
       if (tasks.length === 0) return;
       try {
-        for (const one of await pushFirst(needs, tasks)) {
+        for (const one of await atPace(newestOf(tasks), () => pushFirst(needs, tasks))) {
           if (one.ended) end(one.task);
           else step({ ...one.task, pages: 1 }, lanes.short);
         }
@@ -183,6 +185,10 @@ async function nextFollowers(graph: Client<typeof GraphService>, { authorId, aft
   for await (const { followerIds } of graph.scanFollowers(request, options)) ids = followerIds;
   return { ids, more: ids.length === scanPage };
 }
+
+/** A task of an import has a time of its own, and the activity's may be years ago. */
+const newestOf = (tasks: readonly FanoutTask[]): number =>
+  Math.max(...tasks.map(({ publicMs, activityId }) => publicMs ?? timeOf(activityId)));
 
 /** Whose followers pull. */
 const nobody = { ids: [], more: false } as const;
