@@ -30,8 +30,8 @@ type Options = {
 
 type Place = { incarnation: number; sequence: bigint; position: bigint };
 
-/** Facts applied in one transaction. */
-const batchMax = 256;
+/** Facts applied in one transaction: more would hold up whatever else the process does. */
+const batchMax = 64;
 /** A fact that fails this often, within about two seconds, is poison; one that cannot be decoded is so at once. */
 const triesMax = 5;
 const againMs = 300;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** What is older is a backlog: reads show it by other means, so it can wait a little more. */
 const behindMs = 2_000;
 /** Work on a backlog rests so many times as long as it took: whoever reads and writes meanwhile keeps most of the machine. */
-const restShare = 1;
+const restShare = 3;
 /** One rest at most: a store that answers slowly is no reason to stand still. */
 const restMsMax = 500;
 

@@ -29,6 +29,8 @@ const tracedPagesMax = 8;
 const againMs = 300;
 /** The database is looked through for tasks nobody works on, and the lag for entries without a task. */
 const sweepMs = 5_000;
+/** Who has so many to work on looks for no more, unless shards came: a look at ten thousand rows holds up every read. */
+const enoughKnown = 1_000;
 /** An activity this long in the lag without a task lost its fact on the way: its task is made here. */
 const forgottenMs = 10_000;
 const forgottenMax = 500;
@@ -106,7 +108,8 @@ export function createFanout(needs: Needs) {
     });
   }
 
-  async function sweep(): Promise<void> {
+  async function sweep(hasNewShards: boolean): Promise<void> {
+    if (known.size >= enoughKnown && !hasNewShards) return;
     begin(await store.tasksOf(leases.held(), waitingMax));
     const forgotten = await lag.olderThan(redis, Date.now() - forgottenMs, forgottenMax);
     const ours = forgotten.filter(
@@ -122,8 +125,9 @@ export function createFanout(needs: Needs) {
     let changed = new AbortController();
     leases.onChange(() => changed.abort());
     while (!signal.aborted) {
+      const hasNewShards = changed.signal.aborted;
       changed = new AbortController();
-      await sweep().catch((reason) => log.warn("fan-out sweep", { error: reason }));
+      await sweep(hasNewShards).catch((reason) => log.warn("fan-out sweep", { error: reason }));
       await pull.look().catch((reason) => log.warn("who is pulled", { error: reason }));
       await pause(sweepMs, AbortSignal.any([signal, changed.signal]));
     }
