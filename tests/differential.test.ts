@@ -7,6 +7,7 @@ import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
+import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
@@ -52,7 +53,13 @@ const table: readonly Row[] = [
   row(UserService.method.listFollowers, 6, ({ user, page }) => ({ user: user(), ...page() })),
   row(UserService.method.listFollowing, 6, ({ user, page }) => ({ user: user(), ...page() })),
   row(PostService.method.createPost, 20, ({ text }) => ({ text: text() })),
+  row(PostService.method.editPost, 6, ({ post, text, version }) => ({ post: post(), text: text(), ...version() })),
+  row(PostService.method.listPostVersions, 4, ({ post, page }) => ({ post: post(), ...page() })),
   row(PostService.method.getPost, 10, ({ post }) => ({ post: post() })),
+  row(PostService.method.pinPost, 3, ({ post }) => ({ post: post() })),
+  row(PostService.method.unpinPost, 2, ({ post }) => ({ post: post() })),
+  row(PostService.method.listTagPosts, 3, ({ word, page }) => ({ tag: word(), ...page() })),
+  ...drafts(),
   row(PostService.method.deletePost, 5, ({ post }) => ({ post: post() })),
   row(PostService.method.listUserPosts, 8, ({ user, page }) => ({ user: user(), ...page() })),
   row(LikeService.method.likePost, 10, ({ post }) => ({ post: post() })),
@@ -68,6 +75,18 @@ const table: readonly Row[] = [
   ...lists(),
   ...accounts(),
 ];
+
+function drafts(): Row[] {
+  const { method } = DraftService;
+  const chosen: Said = ({ drafts: made }) => made[0] ?? "1";
+  return [
+    row(method.createDraft, 4, ({ text }) => ({ text: text() })),
+    row(method.updateDraft, 3, ({ text }) => ({ draft: chosen, text: text() })),
+    row(method.deleteDraft, 1, () => ({ draft: chosen })),
+    row(method.listDrafts, 3, ({ page }) => page()),
+    row(method.publishDraft, 3, () => ({ draft: chosen })),
+  ];
+}
 
 function relations(): Row[] {
   const { method } = RelationService;
@@ -245,7 +264,8 @@ function chanceOf(random: Random) {
     const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
-  return { user, users, list, word, flag, post, comment, text, name, secret, page, head };
+  const version = (): Arguments => (next() < 0.7 ? {} : { ifVersion: literal(1 + below(3)) });
+  return { version, user, users, list, word, flag, post, comment, text, name, secret, page, head };
 }
 
 let system: System;
@@ -261,7 +281,7 @@ after(async () => {
 });
 
 test("the table has every public RPC", () => {
-  const older = [AuthService, UserService, PostService, LikeService, CommentService, FeedService];
+  const older = [AuthService, UserService, PostService, DraftService, LikeService, CommentService, FeedService];
   const all = [...older, RelationService, MuteService, ListService, AccountService].flatMap(({ methods }) => methods);
   assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
 });

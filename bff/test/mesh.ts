@@ -14,6 +14,7 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService, Reaction } from "#gen/skein/like/v1/like_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf } from "#lib/mesh/call.ts";
@@ -187,6 +188,29 @@ export async function meshOf(t: TestContext, users: User[]) {
       return own(ctx);
     },
   });
+  const drafts: { id: string; text: string }[] = [];
+  const draftOf = (wanted: string) => {
+    const draft = drafts.find(({ id }) => id === wanted);
+    if (draft === undefined) throw notFound("draft");
+    return draft;
+  };
+  service(DraftService, {
+    createDraft: ({ text }) => {
+      const draft = { id: String(900 + drafts.length), text };
+      drafts.push(draft);
+      return { draft };
+    },
+    updateDraft: ({ draftId, text }) => ({ draft: Object.assign(draftOf(draftId), { text }) }),
+    deleteDraft: () => ({}),
+    listDrafts: () => ({ drafts }),
+    publishDraft: ({ draftId }, ctx) => {
+      const { id, text } = draftOf(draftId);
+      const post = { id, version: 1n, authorId: viewer(ctx), text, key: id };
+      posts.push(post);
+      return { post };
+    },
+  });
+  let pinned: string | undefined;
   service(PostService, {
     createPost: ({ text, idempotencyKey }, ctx) => {
       const before = posts.find(({ key }) => key === idempotencyKey);
@@ -209,6 +233,20 @@ export async function meshOf(t: TestContext, users: User[]) {
         return post ? { post } : {};
       }),
     }),
+    editPost: ({ postId, text }, ctx) => {
+      const post = posts.find(({ id, authorId }) => id === postId && authorId === viewer(ctx));
+      if (post === undefined || post.text === "") throw notFound("post");
+      return { post: Object.assign(post, { text: text ?? post.text, version: post.version + 1n }) };
+    },
+    listPostVersions: ({ postId }) => ({ posts: posts.filter(({ id }) => id === postId) }),
+    pinPost: ({ postId }) => {
+      pinned = postId;
+      return {};
+    },
+    unpinPost: () => {
+      pinned = undefined;
+      return {};
+    },
     deletePost: ({ postId }, ctx) => {
       const post = posts.find(({ id, authorId }) => id === postId && authorId === viewer(ctx));
       if (post === undefined) throw notFound("post");
@@ -269,8 +307,14 @@ export async function meshOf(t: TestContext, users: User[]) {
       nextPageToken: "next",
       ...(wordsKnown && { mutedWordsVersion: BigInt(words.length) }),
     }),
-    listAuthorFeed: ({ authorId }) => ({
-      items: posts.filter((post) => post.authorId === authorId).map((post) => item(post, Reason.AUTHOR)),
+    listAuthorFeed: ({ authorId }) => {
+      const items = posts.filter((post) => post.authorId === authorId).map((post) => item(post, Reason.AUTHOR));
+      const top = items.find(({ postId }) => postId === pinned);
+      return { items, ...(top && { pinned: top }) };
+    },
+    listTagFeed: ({ tag }) => ({
+      items: posts.filter(({ text }) => text.includes(`#${tag}`)).map((post) => item(post, Reason.TAG)),
+      mutedWordsVersion: BigInt(words.length),
     }),
   });
 

@@ -255,3 +255,43 @@ test("every RPC of the public contracts is served, each once", async (t) => {
   const nameOf = (method: DescMethod) => `${method.parent.typeName}/${method.name}`;
   assert.deepEqual(served.map(nameOf).sort(), promised.map(nameOf).sort());
 });
+
+test("a post is edited in place, its versions are one call, and a pinned one stands beside the others", async (t) => {
+  const { as, ask, mesh, write } = await bff(t);
+  const { id } = (await write("one #tag", "k1")).json();
+  mesh.calls.length = 0;
+  const headers = { ...(await bearer("1")), "content-type": "application/json" };
+  const edited = await ask(`/v1/posts/${id}`, { method: "PATCH", headers, body: '{"text":"two #tag"}' });
+  assert.deepEqual([edited.status, edited.json().text, edited.json().version], [200, "two #tag", 2]);
+  assert.deepEqual(mesh.calls, ["EditPost", "BatchGetLikes", "BatchGetCommentCounts", "BatchGetUsers"]);
+  const { versions } = (await as("1", `/v1/posts/${id}/versions`)).json() as { versions: { text: string }[] };
+  assert.deepEqual(
+    versions.map(({ text }) => text),
+    ["two #tag"],
+  );
+  assert.deepEqual(mesh.calls, ["ListPostVersions"]);
+  await as("1", `/v1/posts/${id}/pin`, "PUT");
+  type Page = { posts: { id: string }[]; pinnedPost?: { id: string } };
+  const page = (await as("1", "/v1/users/1/posts")).json() as Page;
+  assert.deepEqual([page.pinnedPost?.id, page.posts.length, page.posts[0]], [id, 1, page.pinnedPost]);
+  assert.equal(mesh.calls.filter((name) => name === "BatchGetPosts").length, 1, "one call for all content");
+  const tagged = (await as("2", "/v1/tags/tag/posts")).json() as Page;
+  assert.deepEqual([tagged.posts.length, mesh.calls], [1, ["ListTagFeed", "BatchGetUsers"]]);
+  assertProblem(await as("2", "/v1/posts/1%2f2/versions"), 404, "not-found");
+});
+
+test("a draft is kept, changed, listed and published", async (t) => {
+  const { as, ask, post, mesh } = await bff(t);
+  const headers = { ...(await bearer("1")), "content-type": "application/json" };
+  assertProblem(await post("/v1/me/drafts", '{"text":"x"}', headers), 400, "idempotency-key-missing");
+  const made = await post("/v1/me/drafts", '{"text":"x"}', { ...headers, "idempotency-key": "d" });
+  assert.equal(made.status, 201);
+  const { id } = made.json();
+  const changed = await ask(`/v1/me/drafts/${id}`, { method: "PATCH", headers, body: '{"text":"y"}' });
+  assert.equal(changed.json().text, "y");
+  const { drafts } = (await as("1", "/v1/me/drafts")).json() as { drafts: { text: string }[] };
+  assert.equal(drafts[0]?.text, "y");
+  const published = await as("1", `/v1/me/drafts/${id}/publication`, "PUT");
+  assert.deepEqual([published.json().text, mesh.calls[0]], ["y", "PublishDraft"]);
+  assertProblem(await as("1", "/v1/me/drafts/abc/publication", "PUT"), 404, "not-found");
+});

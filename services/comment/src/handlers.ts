@@ -47,7 +47,7 @@ export function commentHandlers(needs: Needs): Handlers {
       const authorId = BigInt(viewerOf(ctx));
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
-      const [authorVersion] = await Promise.all([readModel.authorVersion(authorId), posts.requireToWrite(postId, ctx)]);
+      const [authorVersion] = await Promise.all([readModel.authorVersion(authorId), posts.requireToReply(postId, ctx)]);
       const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx), () => mustBeWanted(ctx));
       nudge();
       return { comment: shown(comment), replayed, authorVersion: BigInt(authorVersion) };

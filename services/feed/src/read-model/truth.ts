@@ -9,6 +9,7 @@ import type { ViewerId } from "#lib/readmodel/audience.ts";
 import type { Card } from "#lib/readmodel/card.ts";
 import type { MemberSet } from "#lib/readmodel/member-set.ts";
 import { type Standings, standingsByTruth } from "#lib/readmodel/standing.ts";
+import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { cardsByTruth } from "#lib/readmodel/visible-post.ts";
 
 /** What the owners of the truth answer where a read model is missing. Each answer also fills it. */
@@ -24,6 +25,9 @@ export type Clients = {
 
 /** An author's activities, newest first; `complete` where there is nothing older. */
 export type ActivityList = { readonly ids: readonly bigint[]; readonly complete: boolean };
+
+/** Entries below a place; `ended` where there is nothing after them. */
+type TagActivities = { readonly entries: readonly TimelineEntry[]; readonly ended: boolean };
 
 type Likes = { readonly count: number; readonly liked: boolean };
 
@@ -61,6 +65,22 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
         return lists.map(({ activityIds, complete }) => ({ ids: activityIds, complete }));
       });
       return answers.flat();
+    },
+
+    /** What was made public under a tag, newest first. `before` 0 begins at the newest. */
+    async tagActivities(tag: string, before: bigint, limit: number, options: CallOptions): Promise<TagActivities> {
+      const asked = { tag, beforeActivityId: before, limit };
+      const { activityIds, authorIds, complete } = await post.listTagActivities(asked, options);
+      const entries = activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n }));
+      return { entries, ended: complete };
+    },
+
+    /** Which post an author pinned; none where nobody says. */
+    async pinned(authorId: bigint, options: CallOptions): Promise<TimelineEntry[]> {
+      const { postId } = await post
+        .getPinnedPost({ authorId }, options)
+        .catch((reason) => (isAway(reason) ? { postId: 0n } : Promise.reject(reason)));
+      return postId === 0n ? [] : [{ activityId: postId, authorId }];
     },
 
     /** How a viewer stands to accounts. */
