@@ -32,7 +32,7 @@ const viewer = (ctx: HandlerContext): string => callOf(ctx).viewerId ?? "";
 export async function meshOf(t: TestContext, users: User[]) {
   const posts: Post[] = [];
   const follows = new Set<string>();
-  const likes = new Set<string>();
+  const likes = new Map<string, Reaction>();
   const comments: { id: string; version: bigint; postId: string; authorId: string; text: string; key: string }[] = [];
   /** Names of the RPCs that were called, in order. */
   const calls: string[] = [];
@@ -216,24 +216,38 @@ export async function meshOf(t: TestContext, users: User[]) {
       return {};
     },
   });
+  const reactors = (id = ""): [userId: string, way: Reaction][] =>
+    [...likes].flatMap(([pair, way]) => (pair.endsWith(`>${id}`) ? [[pair.split(">")[0] ?? "", way]] : []));
   service(LikeService, {
-    like: ({ subject }, ctx) => {
-      if (!posts.some(({ id }) => id === subject?.id)) throw notFound("post");
-      likes.add(`${viewer(ctx)}>${subject?.id}`);
+    like: ({ subject, reaction }, ctx) => {
+      if (![...posts, ...comments].some(({ id }) => id === subject?.id)) throw notFound("post");
+      likes.set(`${viewer(ctx)}>${subject?.id}`, reaction);
       return {};
     },
-    unlike: ({ subject }, ctx) => {
-      likes.delete(`${viewer(ctx)}>${subject?.id}`);
+    unlike: ({ subject, only }, ctx) => {
+      const pair = `${viewer(ctx)}>${subject?.id}`;
+      if (only === Reaction.UNSPECIFIED || only === likes.get(pair)) likes.delete(pair);
       return {};
     },
     listLikes: ({ subject }) => ({
-      userIds: [...likes].filter((pair) => pair.endsWith(`>${subject?.id}`)).map((pair) => pair.split(">")[0] ?? ""),
+      userIds: reactors(subject?.id).flatMap(([id, way]) => (way === Reaction.LIKE ? [id] : [])),
+    }),
+    listReactions: ({ subject, reaction }) => ({
+      reactors: reactors(subject?.id)
+        .filter(([, way]) => reaction === Reaction.UNSPECIFIED || way === reaction)
+        .map(([userId, way]) => ({ userId, reaction: way })),
     }),
     batchGetLikes: ({ subjects }, ctx) => ({
-      likes: subjects.map(({ id }) => ({
-        count: BigInt([...likes].filter((pair) => pair.endsWith(`>${id}`)).length),
-        own: likes.has(`${viewer(ctx)}>${id}`) ? Reaction.LIKE : Reaction.UNSPECIFIED,
-      })),
+      likes: subjects.map(({ id }) => {
+        const ways = reactors(id).map(([, way]) => way);
+        const count = (of: Reaction) => BigInt(ways.filter((way) => way === of).length);
+        const others = [...new Set(ways)].filter((way) => way !== Reaction.LIKE).sort((a, b) => a - b);
+        return {
+          count: count(Reaction.LIKE),
+          own: likes.get(`${viewer(ctx)}>${id}`) ?? Reaction.UNSPECIFIED,
+          others: others.map((reaction) => ({ reaction, count: count(reaction) })),
+        };
+      }),
     }),
   });
   service(CommentService, {

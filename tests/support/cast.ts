@@ -54,6 +54,9 @@ export function remember(
 /** Counts are folded a moment later, so two doors may see them before and after. */
 const folded = new Set(["followerCount", "followingCount", "likeCount", "commentCount"]);
 
+/** The same of what is not there before. */
+const late = new Set(["reactions"]);
+
 /** An outcome without what is each door's own: ids and names become roles, times and tokens words. */
 export function comparable(cast: Cast, outcome: Outcome): unknown {
   if (!outcome.ok) return outcome;
@@ -73,6 +76,8 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
     return roles.get(value) ?? value.replaceAll(cast.prefix, "");
   };
   const plainObject = (object: JsonObject): JsonObject =>
-    Object.fromEntries(Object.entries(object).map(([name, value]) => [name, plain(value, name)]));
+    Object.fromEntries(
+      Object.entries(object).flatMap(([name, value]) => (late.has(name) ? [] : [[name, plain(value, name)]])),
+    );
   return { ...outcome, message: plainObject(outcome.message) };
 }

@@ -4,14 +4,14 @@ import type { Comment } from "#gen/skein/comment/v1/comment_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { commentView, shownComments } from "../compose/comments.ts";
+import { commentView, noLikes, shownComments } from "../compose/comments.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
-import { isId, postIdOf } from "./ids.ts";
+import { commentIdOf, postIdOf } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
 export function commentRoutes(
-  clients: Pick<Clients, "comment" | "user">,
+  clients: Pick<Clients, "comment" | "user" | "like">,
   pieces: Pieces,
 ): ServiceImpl<typeof CommentService> {
   const { comment: comments } = clients;
@@ -27,10 +27,10 @@ export function commentRoutes(
       const request = { postId: postIdOf(post), text, idempotencyKey: idempotencyKeyOf(ctx) };
       const { comment, replayed, authorVersion } = await comments.createComment(request, within(ctx));
       if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
-      if (comment === undefined || authorVersion === 0n) return shownOne(comment, ctx);
+      if (comment === undefined || replayed || authorVersion === 0n) return shownOne(comment, ctx);
       const [author] = await pieces.authors([{ id: comment.authorId, version: authorVersion }], ctx);
       if (author === undefined) throw notFound("comment");
-      return { comment: commentView(comment, author.content, callOf(ctx).viewerId) };
+      return { comment: commentView(comment, author.content, noLikes, callOf(ctx).viewerId) };
     },
 
     async listComments(request, ctx) {
@@ -50,9 +50,4 @@ export function commentRoutes(
       return {};
     },
   };
-}
-
-function commentIdOf(comment: string): string {
-  if (!isId(comment)) throw notFound("comment");
-  return comment;
 }

@@ -1,5 +1,5 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
@@ -32,16 +32,18 @@ type Needs = {
   nudge: () => void;
 };
 
-export function commentHandlers(needs: Needs): Handlers {
-  const { store, readModel, posts, pageTokens, nudge } = needs;
+export const commentHandlers = (needs: Needs): Handlers => ({ ...writes(needs), ...reads(needs), ...counts(needs) });
 
-  async function find(sent: string): Promise<StoredComment> {
-    const id = parseId(sent);
-    const comment = id === undefined ? undefined : await store.byId(id);
-    if (comment === undefined) throw notFound("comment");
-    return comment;
-  }
+/** A comment or its tombstone; NOT_FOUND where there never was one. */
+async function find(store: CommentStore, sent: string): Promise<StoredComment> {
+  const id = parseId(sent);
+  const comment = id === undefined ? undefined : await store.byId(id);
+  if (comment === undefined) throw notFound("comment");
+  return comment;
+}
 
+function writes(needs: Needs): Pick<Handlers, "createComment" | "deleteComment"> {
+  const { store, readModel, posts, nudge } = needs;
   return {
     async createComment(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
@@ -53,6 +55,43 @@ export function commentHandlers(needs: Needs): Handlers {
       return { comment: shown(comment), replayed, authorVersion: BigInt(authorVersion) };
     },
 
+    async deleteComment(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      await posts.mayWrite(ctx);
+      const comment = await find(store, req.commentId);
+      if (comment.authorId !== viewerId) {
+        const post = await posts.find(comment.postId, ctx);
+        if (post?.authorId !== viewerId) throw notFound("comment");
+      }
+      await store.delete(comment, originOf(ctx));
+      nudge();
+      return {};
+    },
+  };
+}
+
+function reads({
+  store,
+  posts,
+  pageTokens,
+}: Needs): Pick<Handlers, "listComments" | "getComment" | "batchGetComments"> {
+  /** Those comments that are there for the viewer of a call, by id. */
+  async function visible(comments: readonly StoredComment[], ctx: HandlerContext): Promise<Map<bigint, StoredComment>> {
+    const standing = comments.filter(({ deleted }) => !deleted);
+    const [there, standings] = await Promise.all([
+      posts.among([...new Set(standing.map(({ postId }) => postId))], ctx),
+      posts.standings(
+        standing.map(({ authorId }) => authorId),
+        ctx,
+      ),
+    ]);
+    const viewerId = anyViewerIdOf(ctx);
+    const maySee = ({ postId, authorId }: StoredComment) =>
+      there.has(postId) && mayMeet(viewerId, authorId, standings.get(authorId));
+    return new Map(standing.filter(maySee).map((comment) => [comment.id, comment]));
+  }
+
+  return {
     async listComments(req, ctx) {
       const postId = postIdOf(req.postId);
       const size = pageSizeOf(req.pageSize);
@@ -73,7 +112,7 @@ export function commentHandlers(needs: Needs): Handlers {
     },
 
     async getComment(req, ctx) {
-      const comment = await find(req.commentId);
+      const comment = await find(store, req.commentId);
       if (comment.deleted || (await posts.find(comment.postId, ctx)) === undefined) throw notFound("comment");
       const { authorId } = comment;
       const standing = (await posts.standings([authorId], ctx)).get(authorId);
@@ -81,19 +120,18 @@ export function commentHandlers(needs: Needs): Handlers {
       return { comment: shown(comment) };
     },
 
-    async deleteComment(req, ctx) {
-      const viewerId = BigInt(viewerOf(ctx));
-      await posts.mayWrite(ctx);
-      const comment = await find(req.commentId);
-      if (comment.authorId !== viewerId) {
-        const post = await posts.find(comment.postId, ctx);
-        if (post?.authorId !== viewerId) throw notFound("comment");
-      }
-      await store.delete(comment, originOf(ctx));
-      nudge();
-      return {};
+    async batchGetComments(req, ctx) {
+      if (req.commentIds.length > batchMax) throw invalid("comment_ids", `must be at most ${batchMax}`);
+      const ids = req.commentIds.map((id) => parseId(id) ?? 0n);
+      const found = await store.byIds(ids);
+      const seen = await visible([...found.values()], ctx);
+      return { comments: ids.map((id) => slotOf(seen.get(id))) };
     },
+  };
+}
 
+function counts({ readModel, posts }: Needs): Pick<Handlers, "batchGetCommentCounts"> {
+  return {
     async batchGetCommentCounts(req, ctx) {
       if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
       const ids = req.postIds.map(parseId);
@@ -101,8 +139,8 @@ export function commentHandlers(needs: Needs): Handlers {
       // A feed has decided already, in the read that asks.
       const there = callOf(ctx).caller === "feed" ? undefined : await posts.among(asked, ctx);
       const known = asked.filter((id) => there?.has(id) ?? true);
-      const counts = await readModel.loadCounts(known, lateShards(ctx, "comment"));
-      const countOf = (id: bigint) => counts.get(id) ?? { version: 0, value: 0 };
+      const kept = await readModel.loadCounts(known, lateShards(ctx, "comment"));
+      const countOf = (id: bigint) => kept.get(id) ?? { version: 0, value: 0 };
       return { counts: ids.map((id = 0n) => BigInt(totalOf(countOf(id)))) };
     },
   };
@@ -116,6 +154,8 @@ function postIdOf(sent: string): bigint {
 
 /** Who said it, and where in the list. */
 const said = (comment: StoredComment) => ({ comment, userId: comment.authorId, place: comment.id });
+
+const slotOf = (comment: StoredComment | undefined) => (comment === undefined ? {} : { comment: shown(comment) });
 
 const shown = ({ id, version, postId, authorId, text, createTime }: StoredComment) => ({
   id: String(id),

@@ -41,6 +41,12 @@ export function commentStore(db: Statements) {
     /** A comment or its tombstone. */
     byId,
 
+    /** The same of many, by id. */
+    async byIds(ids: readonly bigint[]): Promise<Map<bigint, StoredComment>> {
+      const rows = await db.query(`SELECT ${columns} FROM comment WHERE id IN (?)`, [[0n, ...ids]]); // by_id
+      return new Map(rows.map((row) => [bigintOf(row.id), commentOf(row)]));
+    },
+
     /**
      * Says something once for its key. Answers what stands, and whether it stood before. A run that was given up
      * (`mustBeWanted`) leaves the key to the one that came after it.

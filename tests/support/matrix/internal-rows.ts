@@ -113,10 +113,14 @@ function postReads(): Row[] {
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
     row(PostService.method.batchListActivities, rules.service, (at) => ({ authorIds: [userOf(at)], limit: 10 })),
     row(LikeService.method.listLikes, rules.likersVisible, subject),
+    row(LikeService.method.listReactions, rules.likersVisible, subject),
     row(LikeService.method.batchGetLikes, rules.postsVisible, subjects, { shown: likes, trusted }),
     row(LikeService.method.getLikedSet, rules.service, user),
     row(CommentService.method.listComments, rules.commentsVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
+    row(CommentService.method.batchGetComments, rules.commentsOfPosts, (at) => ({
+      commentIds: audiences.map((audience) => comment({ ...at, audience }).commentId),
+    })),
     row(CommentService.method.batchGetCommentCounts, rules.postsVisible, (at) => ({ postIds: postsOf(at) }), {
       shown: comments,
       trusted,

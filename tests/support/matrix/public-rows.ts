@@ -21,6 +21,7 @@ const one =
   (name: "fan" | "asker") =>
   ({ world }: Place) => ({ user: world.people.get(name) ?? "" });
 const none = () => ({});
+const love = { kind: "REACTION_KIND_LOVE" };
 
 /** Every public RPC, in the order in which they are asked. */
 export const publicRows: readonly Row[] = [...reads(), ...additions(), ...relations(), ...endings()];
@@ -40,6 +41,8 @@ function reads(): Row[] {
     row(PostService.method.getPost, rules.postVisible, post),
     row(PostService.method.listUserPosts, rules.postsOfFound, user),
     row(LikeService.method.listPostLikes, rules.likersVisible, post),
+    row(LikeService.method.listPostReactions, rules.likersVisible, post),
+    row(LikeService.method.listCommentReactions, rules.reactorsVisible, comment),
     row(CommentService.method.listComments, rules.commentsVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
     row(FeedService.method.listHomeFeed, rules.homeFeed, none),
@@ -79,6 +82,10 @@ function additions(): Row[] {
     row(AuthService.method.logIn, rules.anyone, logIn, changes),
     row(LikeService.method.unlikePost, rules.writeUnderPost, post, changes),
     row(LikeService.method.likePost, rules.writeUnderPost, post, changes),
+    row(LikeService.method.deletePostReaction, rules.writeUnderPost, post, changes),
+    row(LikeService.method.reactToPost, rules.writeUnderPost, (at) => ({ ...post(at), ...love }), changes),
+    row(LikeService.method.deleteCommentReaction, rules.writeUnderPost, comment, changes),
+    row(LikeService.method.reactToComment, rules.writeUnderPost, (at) => ({ ...comment(at), ...love }), changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), text: named(at) }), changes),
     row(MuteService.method.muteThread, rules.writeAfterReading, post, changes),
     row(MuteService.method.unmuteThread, rules.ending, post, changes),

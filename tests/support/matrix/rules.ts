@@ -134,6 +134,19 @@ export const likersVisible = aboutPost(
   (look) => (seesPost(look) ? shows(met(look, under(look))) : absent),
   "people",
 );
+/** Who commented reacts to their own comment, too. */
+export const reactorsVisible = aboutPost(
+  "comment-visible",
+  (look) => (seesPost(look) ? shows([commenterOf(look)]) : absent),
+  "people",
+);
+/** The one comment under each post of an owner, asked by id: what is hidden is not there. */
+export const commentsOfPosts = aboutOwner(
+  "comments-visible",
+  ({ sight, viewer, owner }) =>
+    shows(sight.posts(viewer, owner).map((audience) => `${commenterOf({ owner, audience })} on ${owner} ${audience}`)),
+  "comments",
+);
 export const commentsVisible = aboutPost(
   "post-visible",
   (look) => (seesPost(look) ? shows(met(look, under(look)).map((name) => `${name} on ${postName(look)}`)) : absent),

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKMAgoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2UiLQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCCLOAQoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlIiEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgiOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqmwEKDEFjY291bnRTdGF0ZRIdChlBQ0NPVU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUQUNDT1VOVF9TVEFURV9BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRFX0RFQUNUSVZBVEVEEAISGwoXQUNDT1VOVF9TVEFURV9TVVNQRU5ERUQQAxIWChJBQ0NPVU5UX1NUQVRFX0dPTkUQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSK9AgoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USLwoJcmVhY3Rpb25zGB4gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSJtCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiKTAgoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlEhIKCmxpa2VfY291bnQYHiABKA0SLwoJcmVhY3Rpb25zGB8gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzImEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgSMQoIcmVhY3Rpb24YHiABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kSACIAQFCCwoJX3JlYWN0aW9uIjoKCFVzZXJMaXN0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMbWVtYmVyX2NvdW50GAMgASgNIlYKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIpCgVzdGF0ZRgCIAEoDjIaLnNrZWluLmFwaS52MS5BY2NvdW50U3RhdGUSDwoHcHJpdmF0ZRgDIAEoCCqnAgoMUmVhY3Rpb25LaW5kEh0KGVJFQUNUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIWChJSRUFDVElPTl9LSU5EX0xJS0UQARIZChVSRUFDVElPTl9LSU5EX0RJU0xJS0UQAhIWChJSRUFDVElPTl9LSU5EX0xPVkUQAxIXChNSRUFDVElPTl9LSU5EX0xBVUdIEAQSFQoRUkVBQ1RJT05fS0lORF9XT1cQBRIVChFSRUFDVElPTl9LSU5EX1NBRBAGEhcKE1JFQUNUSU9OX0tJTkRfQU5HUlkQBxIbChdSRUFDVElPTl9LSU5EX0NFTEVCUkFURRAIEhYKElJFQUNUSU9OX0tJTkRfRklSRRAJEhgKFFJFQUNUSU9OX0tJTkRfVEhBTktTEAoqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBSqbAQoMQWNjb3VudFN0YXRlEh0KGUFDQ09VTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1NUQVRFX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVEVfREVBQ1RJVkFURUQQAhIbChdBQ0NPVU5UX1NUQVRFX1NVU1BFTkRFRBADEhYKEkFDQ09VTlRfU1RBVEVfR09ORRAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -217,6 +217,13 @@ export type Post = Message<"skein.api.v1.Post"> & {
    * @generated from field: skein.api.v1.Audience audience = 9;
    */
   audience: Audience;
+
+  /**
+   * How many react, by kind; absent where there are none but likes.
+   *
+   * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
+   */
+  reactions?: ReactionCounts | undefined;
 };
 
 /**
@@ -225,6 +232,70 @@ export type Post = Message<"skein.api.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 3);
+
+/**
+ * How many people react to something in each way. The numbers of the fields are those of ReactionKind.
+ *
+ * @generated from message skein.api.v1.ReactionCounts
+ */
+export type ReactionCounts = Message<"skein.api.v1.ReactionCounts"> & {
+  /**
+   * @generated from field: uint32 like = 1;
+   */
+  like: number;
+
+  /**
+   * @generated from field: uint32 dislike = 2;
+   */
+  dislike: number;
+
+  /**
+   * @generated from field: uint32 love = 3;
+   */
+  love: number;
+
+  /**
+   * @generated from field: uint32 laugh = 4;
+   */
+  laugh: number;
+
+  /**
+   * @generated from field: uint32 wow = 5;
+   */
+  wow: number;
+
+  /**
+   * @generated from field: uint32 sad = 6;
+   */
+  sad: number;
+
+  /**
+   * @generated from field: uint32 angry = 7;
+   */
+  angry: number;
+
+  /**
+   * @generated from field: uint32 celebrate = 8;
+   */
+  celebrate: number;
+
+  /**
+   * @generated from field: uint32 fire = 9;
+   */
+  fire: number;
+
+  /**
+   * @generated from field: uint32 thanks = 10;
+   */
+  thanks: number;
+};
+
+/**
+ * Describes the message skein.api.v1.ReactionCounts.
+ * Use `create(ReactionCountsSchema)` to create a new message.
+ */
+export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 4);
 
 /**
  * What the viewer has to do with a post.
@@ -245,6 +316,13 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
    * @generated from field: bool liked = 2;
    */
   liked: boolean;
+
+  /**
+   * How the viewer reacts to it, by a like or otherwise; absent where they do not.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind reaction = 30;
+   */
+  reaction?: ReactionKind | undefined;
 };
 
 /**
@@ -252,7 +330,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 4);
+  messageDesc(file_skein_api_v1_resources, 5);
 
 /**
  * A comment as shown.
@@ -296,6 +374,18 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
    * @generated from field: skein.api.v1.CommentViewerState viewer = 7;
    */
   viewer?: CommentViewerState | undefined;
+
+  /**
+   * @generated from field: uint32 like_count = 30;
+   */
+  likeCount: number;
+
+  /**
+   * How many react, by kind; absent where there are none but likes.
+   *
+   * @generated from field: skein.api.v1.ReactionCounts reactions = 31;
+   */
+  reactions?: ReactionCounts | undefined;
 };
 
 /**
@@ -303,7 +393,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 5);
+  messageDesc(file_skein_api_v1_resources, 6);
 
 /**
  * What the viewer has to do with a comment.
@@ -317,6 +407,13 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
    * @generated from field: bool own = 1;
    */
   own: boolean;
+
+  /**
+   * How the viewer reacts to it; absent where they do not.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind reaction = 30;
+   */
+  reaction?: ReactionKind | undefined;
 };
 
 /**
@@ -324,7 +421,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 6);
+  messageDesc(file_skein_api_v1_resources, 7);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -357,7 +454,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 7);
+  messageDesc(file_skein_api_v1_resources, 8);
 
 /**
  * The viewer's own account.
@@ -386,7 +483,102 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 8);
+  messageDesc(file_skein_api_v1_resources, 9);
+
+/**
+ * How somebody reacts to a post or a comment: one way at a time.
+ *
+ * @generated from enum skein.api.v1.ReactionKind
+ */
+export const ReactionKind = {
+  /**
+   * @generated from enum value: REACTION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * 👍
+   *
+   * @generated from enum value: REACTION_KIND_LIKE = 1;
+   */
+  LIKE: 1,
+
+  /**
+   * 👎
+   *
+   * @generated from enum value: REACTION_KIND_DISLIKE = 2;
+   */
+  DISLIKE: 2,
+
+  /**
+   * ❤️
+   *
+   * @generated from enum value: REACTION_KIND_LOVE = 3;
+   */
+  LOVE: 3,
+
+  /**
+   * 😂
+   *
+   * @generated from enum value: REACTION_KIND_LAUGH = 4;
+   */
+  LAUGH: 4,
+
+  /**
+   * 😮
+   *
+   * @generated from enum value: REACTION_KIND_WOW = 5;
+   */
+  WOW: 5,
+
+  /**
+   * 😢
+   *
+   * @generated from enum value: REACTION_KIND_SAD = 6;
+   */
+  SAD: 6,
+
+  /**
+   * 😡
+   *
+   * @generated from enum value: REACTION_KIND_ANGRY = 7;
+   */
+  ANGRY: 7,
+
+  /**
+   * 🎉
+   *
+   * @generated from enum value: REACTION_KIND_CELEBRATE = 8;
+   */
+  CELEBRATE: 8,
+
+  /**
+   * 🔥
+   *
+   * @generated from enum value: REACTION_KIND_FIRE = 9;
+   */
+  FIRE: 9,
+
+  /**
+   * 🙏
+   *
+   * @generated from enum value: REACTION_KIND_THANKS = 10;
+   */
+  THANKS: 10,
+} as const;
+
+/**
+ * How somebody reacts to a post or a comment: one way at a time.
+ *
+ * @generated from enum skein.api.v1.ReactionKind
+ */
+export type ReactionKind = (typeof ReactionKind)[keyof typeof ReactionKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.ReactionKind.
+ */
+export const ReactionKindSchema: GenEnum<ReactionKind> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 0);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -440,7 +632,7 @@ export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
  * Describes the enum skein.api.v1.Audience.
  */
 export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 0);
+  enumDesc(file_skein_api_v1_resources, 1);
 
 /**
  * The state of an account.
@@ -485,5 +677,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 1);
+  enumDesc(file_skein_api_v1_resources, 2);
 

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/comment/v1/comment.proto.
  */
 export const file_skein_comment_v1_comment: GenFile = /*@__PURE__*/
-  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEiiQEKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGChlCYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJLChpCYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyIk4KFENyZWF0ZUNvbW1lbnRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQiTQoTTGlzdENvbW1lbnRzUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlwKFExpc3RDb21tZW50c1Jlc3BvbnNlEisKCGNvbW1lbnRzGAEgAygLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIkAKEkdldENvbW1lbnRSZXNwb25zZRIqCgdjb21tZW50GAEgASgLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50IioKFERlbGV0ZUNvbW1lbnRSZXF1ZXN0EhIKCmNvbW1lbnRfaWQYASABKAkiFwoVRGVsZXRlQ29tbWVudFJlc3BvbnNlIjAKHEJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiLwodQmF0Y2hHZXRDb21tZW50Q291bnRzUmVzcG9uc2USDgoGY291bnRzGAEgAygEMpkGCg5Db21tZW50U2VydmljZRJzCg1DcmVhdGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuQ3JlYXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKTAQoSQmF0Y2hDcmVhdGVDb21tZW50Eisuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0Giwuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZSIiqrsYDQgDEAQYAyACKAIw0A+6uxgNQ3JlYXRlQ29tbWVudBJwCgxMaXN0Q29tbWVudHMSJS5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1JlcXVlc3QaJi5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJqCgpHZXRDb21tZW50EiMuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVxdWVzdBokLnNrZWluLmNvbW1lbnQudjEuR2V0Q29tbWVudFJlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJzCg1EZWxldGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuRGVsZXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxKLAQoVQmF0Y2hHZXRDb21tZW50Q291bnRzEi4uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0Gi8uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8aG7K7GANiZmayuxgEZmVlZLK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEiiQEKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGChlCYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJLChpCYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyIk4KFENyZWF0ZUNvbW1lbnRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQiTQoTTGlzdENvbW1lbnRzUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlwKFExpc3RDb21tZW50c1Jlc3BvbnNlEisKCGNvbW1lbnRzGAEgAygLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIkAKEkdldENvbW1lbnRSZXNwb25zZRIqCgdjb21tZW50GAEgASgLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50Ii4KF0JhdGNoR2V0Q29tbWVudHNSZXF1ZXN0EhMKC2NvbW1lbnRfaWRzGAEgAygJIkwKGEJhdGNoR2V0Q29tbWVudHNSZXNwb25zZRIwCghjb21tZW50cxgBIAMoCzIeLnNrZWluLmNvbW1lbnQudjEuRm91bmRDb21tZW50IjoKDEZvdW5kQ29tbWVudBIqCgdjb21tZW50GAEgASgLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50IioKFERlbGV0ZUNvbW1lbnRSZXF1ZXN0EhIKCmNvbW1lbnRfaWQYASABKAkiFwoVRGVsZXRlQ29tbWVudFJlc3BvbnNlIjAKHEJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiLwodQmF0Y2hHZXRDb21tZW50Q291bnRzUmVzcG9uc2USDgoGY291bnRzGAEgAygEMp8HCg5Db21tZW50U2VydmljZRJzCg1DcmVhdGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuQ3JlYXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKTAQoSQmF0Y2hDcmVhdGVDb21tZW50Eisuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0Giwuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZSIiqrsYDQgDEAQYAyACKAIw0A+6uxgNQ3JlYXRlQ29tbWVudBJwCgxMaXN0Q29tbWVudHMSJS5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1JlcXVlc3QaJi5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJqCgpHZXRDb21tZW50EiMuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVxdWVzdBokLnNrZWluLmNvbW1lbnQudjEuR2V0Q29tbWVudFJlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ8ChBCYXRjaEdldENvbW1lbnRzEikuc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRzUmVxdWVzdBoqLnNrZWluLmNvbW1lbnQudjEuQmF0Y2hHZXRDb21tZW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJzCg1EZWxldGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuRGVsZXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxKLAQoVQmF0Y2hHZXRDb21tZW50Q291bnRzEi4uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0Gi8uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8aI7K7GANiZmayuxgEZmVlZLK7GARsaWtlsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * A comment. Immutable for one (id, version).
@@ -243,6 +243,59 @@ export const GetCommentResponseSchema: GenMessage<GetCommentResponse> = /*@__PUR
   messageDesc(file_skein_comment_v1_comment, 8);
 
 /**
+ * @generated from message skein.comment.v1.BatchGetCommentsRequest
+ */
+export type BatchGetCommentsRequest = Message<"skein.comment.v1.BatchGetCommentsRequest"> & {
+  /**
+   * @generated from field: repeated string comment_ids = 1;
+   */
+  commentIds: string[];
+};
+
+/**
+ * Describes the message skein.comment.v1.BatchGetCommentsRequest.
+ * Use `create(BatchGetCommentsRequestSchema)` to create a new message.
+ */
+export const BatchGetCommentsRequestSchema: GenMessage<BatchGetCommentsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 9);
+
+/**
+ * @generated from message skein.comment.v1.BatchGetCommentsResponse
+ */
+export type BatchGetCommentsResponse = Message<"skein.comment.v1.BatchGetCommentsResponse"> & {
+  /**
+   * @generated from field: repeated skein.comment.v1.FoundComment comments = 1;
+   */
+  comments: FoundComment[];
+};
+
+/**
+ * Describes the message skein.comment.v1.BatchGetCommentsResponse.
+ * Use `create(BatchGetCommentsResponseSchema)` to create a new message.
+ */
+export const BatchGetCommentsResponseSchema: GenMessage<BatchGetCommentsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 10);
+
+/**
+ * A slot of a batch: empty where there is nothing to see.
+ *
+ * @generated from message skein.comment.v1.FoundComment
+ */
+export type FoundComment = Message<"skein.comment.v1.FoundComment"> & {
+  /**
+   * @generated from field: skein.comment.v1.Comment comment = 1;
+   */
+  comment?: Comment | undefined;
+};
+
+/**
+ * Describes the message skein.comment.v1.FoundComment.
+ * Use `create(FoundCommentSchema)` to create a new message.
+ */
+export const FoundCommentSchema: GenMessage<FoundComment> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 11);
+
+/**
  * @generated from message skein.comment.v1.DeleteCommentRequest
  */
 export type DeleteCommentRequest = Message<"skein.comment.v1.DeleteCommentRequest"> & {
@@ -257,7 +310,7 @@ export type DeleteCommentRequest = Message<"skein.comment.v1.DeleteCommentReques
  * Use `create(DeleteCommentRequestSchema)` to create a new message.
  */
 export const DeleteCommentRequestSchema: GenMessage<DeleteCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 9);
+  messageDesc(file_skein_comment_v1_comment, 12);
 
 /**
  * @generated from message skein.comment.v1.DeleteCommentResponse
@@ -270,7 +323,7 @@ export type DeleteCommentResponse = Message<"skein.comment.v1.DeleteCommentRespo
  * Use `create(DeleteCommentResponseSchema)` to create a new message.
  */
 export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 10);
+  messageDesc(file_skein_comment_v1_comment, 13);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsRequest
@@ -287,7 +340,7 @@ export type BatchGetCommentCountsRequest = Message<"skein.comment.v1.BatchGetCom
  * Use `create(BatchGetCommentCountsRequestSchema)` to create a new message.
  */
 export const BatchGetCommentCountsRequestSchema: GenMessage<BatchGetCommentCountsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 11);
+  messageDesc(file_skein_comment_v1_comment, 14);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsResponse
@@ -304,7 +357,7 @@ export type BatchGetCommentCountsResponse = Message<"skein.comment.v1.BatchGetCo
  * Use `create(BatchGetCommentCountsResponseSchema)` to create a new message.
  */
 export const BatchGetCommentCountsResponseSchema: GenMessage<BatchGetCommentCountsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 12);
+  messageDesc(file_skein_comment_v1_comment, 15);
 
 /**
  * CommentService owns what people say under posts, and how much.
@@ -355,6 +408,17 @@ export const CommentService: GenService<{
     methodKind: "unary";
     input: typeof GetCommentRequestSchema;
     output: typeof GetCommentResponseSchema;
+  },
+  /**
+   * BatchGetComments answers in the order asked, one entry an id, empty where there is none that the viewer may see. At most
+   * 100 ids.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.BatchGetComments
+   */
+  batchGetComments: {
+    methodKind: "unary";
+    input: typeof BatchGetCommentsRequestSchema;
+    output: typeof BatchGetCommentsResponseSchema;
   },
   /**
    * DeleteComment removes a comment; its author may, and the author of the post. Again is the same as once. NOT_FOUND:
