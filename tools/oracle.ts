@@ -101,7 +101,7 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
         ),
         counted(
           comment,
-          "SELECT post_id AS id, COUNT(*) AS n FROM comment WHERE post_id IN (?) AND deleted = 0 GROUP BY post_id",
+          "SELECT post_id AS id, COUNT(*) AS n FROM comment WHERE post_id IN (?) AND deleted = 0 AND hidden = 0 GROUP BY post_id",
         ),
       ]);
       return postIds.map(String).map((id) => [id, likes.get(id) ?? 0, comments.get(id) ?? 0]);

@@ -6,7 +6,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { ServerCredentials } from "@grpc/grpc-js";
-import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import { CommentService, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
 import { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
@@ -33,7 +33,15 @@ export async function meshOf(t: TestContext, users: User[]) {
   const posts: Post[] = [];
   const follows = new Set<string>();
   const likes = new Map<string, Reaction>();
-  const comments: { id: string; version: bigint; postId: string; authorId: string; text: string; key: string }[] = [];
+  const comments: {
+    id: string;
+    version: bigint;
+    postId: string;
+    parentId: string;
+    authorId: string;
+    text: string;
+    key: string;
+  }[] = [];
   /** Names of the RPCs that were called, in order. */
   const calls: string[] = [];
   const found = (name: string) => {
@@ -250,21 +258,41 @@ export async function meshOf(t: TestContext, users: User[]) {
       }),
     }),
   });
+  const hides = new Set<string>();
   service(CommentService, {
-    createComment: ({ postId, text, idempotencyKey }, ctx) => {
+    createComment: ({ postId, parentId, text, idempotencyKey }, ctx) => {
       const before = comments.find(({ key }) => key === idempotencyKey);
       if (before !== undefined) return { comment: before, replayed: true };
       const id = String(500 + comments.length);
-      const comment = { id, version: 1n, postId, authorId: viewer(ctx), text, key: idempotencyKey };
+      const comment = { id, version: 1n, postId, parentId, authorId: viewer(ctx), text, key: idempotencyKey };
       comments.push(comment);
       return { comment };
     },
-    listComments: ({ postId }) => ({ comments: comments.filter((one) => one.postId === postId).reverse() }),
+    listComments: ({ postId, parentId }) => ({
+      comments: comments
+        .filter((one) => one.parentId === parentId && (parentId !== "" || one.postId === postId))
+        .reverse(),
+    }),
     getComment: ({ commentId }) => {
       const comment = comments.find(({ id }) => id === commentId);
       if (comment === undefined) throw notFound("comment");
       return { comment };
     },
+    updateComment: ({ commentId, text }, ctx) => {
+      const comment = comments.find(({ id, authorId }) => id === commentId && authorId === viewer(ctx));
+      if (comment === undefined) throw notFound("comment");
+      Object.assign(comment, { text, version: comment.version + 1n });
+      return { comment: { ...comment, editTime: timestampFromMs(0) } };
+    },
+    setCommentHidden: ({ commentId, hidden }) => {
+      if (!comments.some(({ id }) => id === commentId)) throw notFound("comment");
+      hides.add(`${commentId} ${hidden}`);
+      return {};
+    },
+    getThread: () => ({ thread: { locked: true, repliers: Repliers.FOLLOWERS }, mayReply: true }),
+    updateThread: ({ locked, repliers }) => ({
+      thread: { locked: locked ?? false, repliers: repliers ?? Repliers.EVERYONE },
+    }),
     deleteComment: ({ commentId }, ctx) => {
       const at = comments.findIndex(({ id, authorId }) => id === commentId && authorId === viewer(ctx));
       if (at < 0) throw notFound("comment");
@@ -299,5 +327,5 @@ export async function meshOf(t: TestContext, users: User[]) {
   const setWordsKnown = (is: boolean) => {
     wordsKnown = is;
   };
-  return { transport, calls, posts, users, follows, wordsKnown: setWordsKnown };
+  return { transport, calls, posts, users, follows, hides, wordsKnown: setWordsKnown };
 }

@@ -257,6 +257,10 @@ test("a comment is answered as shown, once for its key, counted, listed and dele
     text: "well said",
     viewer: { own: true },
     likeCount: 0,
+    depth: 0,
+    replyCount: 0,
+    removed: false,
+    hidden: false,
   });
   const again = await say("well said", "c1");
   assert.deepEqual([again.headers["idempotency-replayed"], again.text], ["true", first.text]);
@@ -276,6 +280,44 @@ test("a comment is answered as shown, once for its key, counted, listed and dele
   assertProblem(await as("2", `/v1/comments/${comment.id}`), 404, "not-found");
   assertProblem(await as("2", "/v1/comments/x"), 404, "not-found");
   assertProblem(await post(path, '{"text":"x"}', await bearer("2")), 400, "idempotency-key-missing");
+});
+
+test("a reply is listed under its comment, an edit is marked, hiding and the thread are one call each", async (t) => {
+  const { write, as, ask, post, mesh } = await bff(t);
+  const { id } = (await write("x", "k1")).json();
+  const say = async (key: string, more: object) => {
+    const headers = { ...(await bearer("2")), "idempotency-key": key };
+    return (await post(`/v1/posts/${id}/comments`, JSON.stringify({ text: key, ...more }), headers)).json();
+  };
+  const patch = async (path: string, viewerId: string, body: object) =>
+    ask(path, {
+      method: "PATCH",
+      headers: { ...(await bearer(viewerId)), "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const top = await say("c1", {});
+  const reply = await say("c2", { parent: top.id });
+  assert.deepEqual([top.parentId, reply.parentId], [undefined, top.id]);
+  const { comments } = (await as("1", `/v1/comments/${top.id}/replies`)).json() as { comments: { id: string }[] };
+  assert.deepEqual(mesh.calls, ["ListComments", "BatchGetUsers", "BatchGetLikes"]);
+  assert.deepEqual(
+    comments.map((one) => one.id),
+    [reply.id],
+  );
+  const edited = (await patch(`/v1/comments/${reply.id}`, "2", { text: "better" })).json();
+  assert.deepEqual([edited.text, edited.version, typeof edited.editTime], ["better", 2, "string"]);
+  assertProblem(await patch(`/v1/comments/${reply.id}`, "1", { text: "mine" }), 404, "not-found");
+  for (const method of ["PUT", "DELETE"])
+    assert.equal((await as("1", `/v1/comments/${reply.id}/hidden`, method)).status, 200);
+  assert.deepEqual([...mesh.hides], [`${reply.id} true`, `${reply.id} false`]);
+  const thread = { locked: true, repliers: "REPLIERS_FOLLOWERS", mayReply: true };
+  assert.deepEqual((await ask(`/v1/posts/${id}/thread`)).json(), thread);
+  assert.equal((await patch(`/v1/posts/${id}/thread`, "1", { locked: true })).json().locked, true);
+  assertProblem(
+    await post(`/v1/posts/${id}/comments`, '{"text":"x","parent":"x"}', await bearer("2")),
+    404,
+    "not-found",
+  );
 });
 
 test("every RPC of the public contracts is served, each once", async (t) => {

@@ -66,14 +66,14 @@ export function visiblePosts({ redis, post, graph }: Needs) {
   return {
     find,
 
-    /** Which of some posts are there for the viewer of a call. */
-    async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlySet<bigint>> {
-      if (postIds.length === 0) return new Set();
+    /** Those of some posts which are there for the viewer of a call, by id. */
+    async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlyMap<bigint, Card>> {
+      if (postIds.length === 0) return new Map();
       const viewerId = anyViewerIdOf(ctx);
       const { cards: known, kept } = await cardsOf(postIds, within(ctx));
       const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
       const maySee = (card: Card) => maySeePost(viewerId, card, stands.get(card.authorId));
-      const seen = new Set([...known].flatMap(([id, card]) => (maySee(card) ? [id] : [])));
+      const seen = new Map([...known].filter(([, card]) => maySee(card)));
       await lookAgain(
         kept.filter((id) => !seen.has(id)),
         ctx,
@@ -94,8 +94,11 @@ export function visiblePosts({ redis, post, graph }: Needs) {
       return found;
     },
 
-    /** The same for who would hang something on it: PERMISSION_DENIED where the viewer's own account is not open. */
-    async requireToWrite(postId: bigint, ctx: Context): Promise<Card> {
+    /**
+     * The same for who would hang something on it, and whether they follow whose it is: PERMISSION_DENIED where the viewer's own
+     * account is not open.
+     */
+    async requireToWrite(postId: bigint, ctx: Context): Promise<{ readonly card: Card; readonly following: boolean }> {
       const viewerId = BigInt(viewerOf(ctx));
       const { cards: found, kept } = await cardsOf([postId], within(ctx));
       const card = found.get(postId);
@@ -105,7 +108,9 @@ export function visiblePosts({ redis, post, graph }: Needs) {
         within(ctx),
       );
       mayWrite(known.get(viewerId));
-      if (card !== undefined && maySeePost(viewerId, card, known.get(card.authorId))) return card;
+      const author = card && known.get(card.authorId);
+      if (card !== undefined && maySeePost(viewerId, card, author))
+        return { card, following: author?.following === true };
       await lookAgain(kept, ctx);
       throw notFound("post");
     },

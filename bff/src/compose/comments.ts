@@ -28,7 +28,7 @@ export async function shownComments(
   ctx: HandlerContext,
 ): Promise<ShownComment[]> {
   if (comments.length === 0) return [];
-  const userIds = [...new Set(comments.map(({ authorId }) => authorId))];
+  const userIds = [...new Set(comments.flatMap(({ authorId }) => authorId || []))];
   const subjects = comments.map(({ id }) => ({ kind: SubjectKind.COMMENT, id }));
   const [{ users }, { likes }] = await Promise.all([
     user.batchGetUsers({ userIds }, within(ctx)),
@@ -37,7 +37,9 @@ export async function shownComments(
   const authors = new Map(users.flatMap(({ user: one }) => (one ? [[one.id, one] as const] : [])));
   return comments.flatMap((comment, nth) => {
     const author = authors.get(comment.authorId);
-    return author === undefined ? [] : [commentView(comment, author, likes[nth] ?? noLikes, callOf(ctx).viewerId)];
+    return author === undefined && !comment.removed
+      ? []
+      : [commentView(comment, author, likes[nth] ?? noLikes, callOf(ctx).viewerId)];
   });
 }
 
@@ -47,18 +49,20 @@ function withoutLikes(reason: unknown): { likes: Reacted[] } {
   throw reason;
 }
 
-/** A comment as shown to a viewer. */
+/** A comment as shown to a viewer; one that was removed has no author and no text. */
 export const commentView = (
-  { id, version, postId, authorId, text, createTime }: Comment,
-  author: User,
+  comment: Comment,
+  author: User | undefined,
   { count, own, others }: Reacted,
   viewerId: string | undefined,
-): ShownComment =>
-  create(CommentSchema, {
+): ShownComment => {
+  const { id, version, postId, parentId, authorId, createTime, editTime } = comment;
+  const { text, depth, replyCount, removed, hidden } = comment;
+  return create(CommentSchema, {
     id,
     version: Number(version),
     postId,
-    author: authorView(author),
+    ...(author && { author: authorView(author) }),
     text,
     ...(createTime && { createTime }),
     ...(viewerId !== undefined && {
@@ -66,7 +70,14 @@ export const commentView = (
     }),
     likeCount: Number(count),
     ...(others.length > 0 && { reactions: countsView(count, others) }),
+    ...(parentId !== "" && { parentId }),
+    depth,
+    replyCount: Number(replyCount),
+    ...(editTime && { editTime }),
+    removed,
+    hidden,
   });
+};
 
 const kindOf = (reaction: Reaction): ReactionKind => reaction as number as ReactionKind;
 

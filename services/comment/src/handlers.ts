@@ -1,25 +1,28 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { type CommentService, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
 import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
-import { mayMeet } from "#lib/readmodel/audience.ts";
 import { totalOf } from "#lib/readmodel/count.ts";
-import { metPage } from "#lib/readmodel/met-page.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
-import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { PageTokens } from "#lib/storage/page.ts";
+import { commentLists } from "./handlers/lists.ts";
+import { find, postIdOf, seenBy, seenOne, shown } from "./handlers/seen.ts";
 import type { CommentReadModel } from "./read-model.ts";
+import { onTop, type Standing } from "./store/say.ts";
+import { mayReply, type Thread } from "./store/thread.ts";
 import type { CommentStore, StoredComment } from "./store.ts";
 
-/** Posts in one batch. */
+/** Posts, or comments, in one batch. */
 const batchMax = 100;
 /** A text: a page of a hundred of the longest stays below a megabyte. */
 const bounds = { graphemesMax: 2_200, bytesMax: 9_000 };
+/** How deep replies stand: a page of a screen shows no more levels. A reply to what is there stands beside it. */
+const depthMax = 10;
 
 /** Batches of calls are the mesh's work. */
 type Handlers = Omit<ServiceImpl<typeof CommentService>, "batchCreateComment">;
@@ -32,27 +35,73 @@ type Needs = {
   nudge: () => void;
 };
 
-export const commentHandlers = (needs: Needs): Handlers => ({ ...writes(needs), ...reads(needs), ...counts(needs) });
+export const commentHandlers = (needs: Needs): Handlers => ({
+  ...creates(needs),
+  ...changes(needs),
+  ...threads(needs),
+  ...reads(needs),
+  ...commentLists(needs),
+});
 
-/** A comment or its tombstone; NOT_FOUND where there never was one. */
-async function find(store: CommentStore, sent: string): Promise<StoredComment> {
-  const id = parseId(sent);
-  const comment = id === undefined ? undefined : await store.byId(id);
-  if (comment === undefined) throw notFound("comment");
-  return comment;
-}
-
-function writes(needs: Needs): Pick<Handlers, "createComment" | "deleteComment"> {
-  const { store, readModel, posts, nudge } = needs;
+function creates({ store, readModel, posts, nudge }: Needs): Pick<Handlers, "createComment"> {
   return {
     async createComment(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
-      const [authorVersion] = await Promise.all([readModel.authorVersion(authorId), posts.requireToWrite(postId, ctx)]);
-      const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx), () => mustBeWanted(ctx));
+      const [authorVersion, { card, following }] = await Promise.all([
+        readModel.authorVersion(authorId),
+        posts.requireToWrite(postId, ctx),
+      ]);
+      const parent = req.parentId === "" ? undefined : await seenOne(posts, await find(store, req.parentId), ctx);
+      if (parent !== undefined && parent.postId !== postId) throw notFound("comment");
+      const wanted = {
+        ...said,
+        postId,
+        askedParentId: parent?.id ?? 0n,
+        standing: parent === undefined ? onTop : standingUnder(parent),
+        replier: { isOwner: card.authorId === authorId, isFollower: following },
+      };
+      const { comment, replayed } = await store.create(wanted, originOf(ctx), () => mustBeWanted(ctx));
       nudge();
       return { comment: shown(comment), replayed, authorVersion: BigInt(authorVersion) };
+    },
+  };
+}
+
+function standingUnder({ id, parentId, rootId, depth }: StoredComment): Standing {
+  const top = rootId === 0n ? id : rootId;
+  return depth < depthMax ? { parentId: id, rootId: top, depth: depth + 1 } : { parentId, rootId: top, depth };
+}
+
+function changes({
+  store,
+  posts,
+  nudge,
+}: Needs): Pick<Handlers, "updateComment" | "setCommentHidden" | "deleteComment"> {
+  return {
+    async updateComment(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      const text = textOf(req.text, bounds);
+      await posts.mayWrite(ctx);
+      const comment = await find(store, req.commentId);
+      if (comment.authorId !== viewerId) throw notFound("comment");
+      await seenOne(posts, comment, ctx);
+      const edited = await store.edit(comment.id, text, originOf(ctx));
+      nudge();
+      const late = lateShards(ctx, "comment");
+      return { comment: shown(edited, (await store.replyCounts([edited.id], late)).get(edited.id)) };
+    },
+
+    async setCommentHidden(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      await posts.mayWrite(ctx);
+      const comment = await find(store, req.commentId);
+      const post = await posts.find(comment.postId, ctx);
+      if (post?.authorId !== viewerId) throw notFound("comment");
+      await store.hide(comment.id, req.hidden, originOf(ctx));
+      nudge();
+      return {};
     },
 
     async deleteComment(req, ctx) {
@@ -70,68 +119,66 @@ function writes(needs: Needs): Pick<Handlers, "createComment" | "deleteComment">
   };
 }
 
-function reads({
-  store,
-  posts,
-  pageTokens,
-}: Needs): Pick<Handlers, "listComments" | "getComment" | "batchGetComments"> {
-  /** Those comments that are there for the viewer of a call, by id. */
-  async function visible(comments: readonly StoredComment[], ctx: HandlerContext): Promise<Map<bigint, StoredComment>> {
-    const standing = comments.filter(({ deleted }) => !deleted);
-    const [there, standings] = await Promise.all([
-      posts.among([...new Set(standing.map(({ postId }) => postId))], ctx),
-      posts.standings(
-        standing.map(({ authorId }) => authorId),
-        ctx,
-      ),
-    ]);
-    const viewerId = anyViewerIdOf(ctx);
-    const maySee = ({ postId, authorId }: StoredComment) =>
-      there.has(postId) && mayMeet(viewerId, authorId, standings.get(authorId));
-    return new Map(standing.filter(maySee).map((comment) => [comment.id, comment]));
-  }
-
+function threads({ store, posts, nudge }: Needs): Pick<Handlers, "getThread" | "updateThread"> {
   return {
-    async listComments(req, ctx) {
+    async getThread(req, ctx) {
       const postId = postIdOf(req.postId);
-      const size = pageSizeOf(req.pageSize);
-      const scope = `comments:${postId}`;
-      const before = pageTokens.decode(req.pageToken, scope);
-      await posts.require(postId, ctx);
-      const { page, next } = await metPage({
-        viewerId: anyViewerIdOf(ctx),
-        before,
-        size,
-        read: async (from, limit) => (await store.list(postId, from, limit)).map(said),
-        standings: (userIds) => posts.standings(userIds, ctx),
-      });
-      return {
-        comments: page.map(({ comment }) => shown(comment)),
-        nextPageToken: next === undefined ? "" : pageTokens.encode(next, scope),
-      };
+      const viewerId = anyViewerIdOf(ctx);
+      const { authorId } = await posts.require(postId, ctx);
+      const [thread, standings] = await Promise.all([store.thread(postId), posts.standings([authorId], ctx)]);
+      const isFollower = standings.get(authorId)?.following === true;
+      const may = viewerId !== undefined && mayReply(thread, { isOwner: viewerId === authorId, isFollower });
+      return { thread: threadShown(thread), mayReply: may };
     },
 
+    async updateThread(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      const postId = postIdOf(req.postId);
+      const { locked, repliers } = req;
+      if (repliers !== undefined && !allRepliers.has(repliers)) {
+        throw invalid("repliers", "must be one of those named in the contract");
+      }
+      const { card } = await posts.requireToWrite(postId, ctx);
+      if (card.authorId !== viewerId) throw notFound("post");
+      const change = {
+        ...(locked !== undefined && { locked }),
+        ...(repliers !== undefined && { repliers: repliers || Repliers.EVERYONE }),
+      };
+      const thread = await store.changeThread(postId, change, originOf(ctx));
+      nudge();
+      return { thread: threadShown(thread) };
+    },
+  };
+}
+
+const allRepliers = new Set<number>(Object.values(Repliers));
+const threadShown = ({ locked, repliers }: Thread) => ({ locked, repliers });
+
+function reads({
+  store,
+  readModel,
+  posts,
+}: Needs): Pick<Handlers, "getComment" | "batchGetComments" | "batchGetCommentCounts"> {
+  return {
     async getComment(req, ctx) {
-      const comment = await find(store, req.commentId);
-      if (comment.deleted || (await posts.find(comment.postId, ctx)) === undefined) throw notFound("comment");
-      const { authorId } = comment;
-      const standing = (await posts.standings([authorId], ctx)).get(authorId);
-      if (!mayMeet(anyViewerIdOf(ctx), authorId, standing)) throw notFound("comment");
-      return { comment: shown(comment) };
+      const comment = await seenOne(posts, await find(store, req.commentId), ctx);
+      const late = lateShards(ctx, "comment");
+      return { comment: shown(comment, (await store.replyCounts([comment.id], late)).get(comment.id)) };
     },
 
     async batchGetComments(req, ctx) {
       if (req.commentIds.length > batchMax) throw invalid("comment_ids", `must be at most ${batchMax}`);
       const ids = req.commentIds.map((id) => parseId(id) ?? 0n);
-      const found = await store.byIds(ids);
-      const seen = await visible([...found.values()], ctx);
+      const [found, replies] = await Promise.all([
+        store.byIds(ids),
+        store.replyCounts(ids, lateShards(ctx, "comment")),
+      ]);
+      const seen = await seenBy(posts, [...found.values()], ctx);
+      const slotOf = (comment: StoredComment | undefined) =>
+        comment === undefined ? {} : { comment: shown(comment, replies.get(comment.id)) };
       return { comments: ids.map((id) => slotOf(seen.get(id))) };
     },
-  };
-}
 
-function counts({ readModel, posts }: Needs): Pick<Handlers, "batchGetCommentCounts"> {
-  return {
     async batchGetCommentCounts(req, ctx) {
       if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
       const ids = req.postIds.map(parseId);
@@ -145,23 +192,3 @@ function counts({ readModel, posts }: Needs): Pick<Handlers, "batchGetCommentCou
     },
   };
 }
-
-function postIdOf(sent: string): bigint {
-  const id = parseId(sent);
-  if (id === undefined) throw notFound("post");
-  return id;
-}
-
-/** Who said it, and where in the list. */
-const said = (comment: StoredComment) => ({ comment, userId: comment.authorId, place: comment.id });
-
-const slotOf = (comment: StoredComment | undefined) => (comment === undefined ? {} : { comment: shown(comment) });
-
-const shown = ({ id, version, postId, authorId, text, createTime }: StoredComment) => ({
-  id: String(id),
-  version,
-  postId: String(postId),
-  authorId: String(authorId),
-  text,
-  createTime: timestampFromDate(createTime),
-});

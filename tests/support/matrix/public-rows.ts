@@ -44,6 +44,8 @@ function reads(): Row[] {
     row(LikeService.method.listPostReactions, rules.likersVisible, post),
     row(LikeService.method.listCommentReactions, rules.reactorsVisible, comment),
     row(CommentService.method.listComments, rules.commentsVisible, post),
+    row(CommentService.method.listReplies, rules.repliesVisible, comment),
+    row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
     row(FeedService.method.listHomeFeed, rules.homeFeed, none),
     row(relation.listFollowRequests, rules.own("people", asked), none),
@@ -86,6 +88,14 @@ function additions(): Row[] {
     row(LikeService.method.reactToPost, rules.writeUnderPost, (at) => ({ ...post(at), ...love }), changes),
     row(LikeService.method.deleteCommentReaction, rules.writeUnderPost, comment, changes),
     row(LikeService.method.reactToComment, rules.writeUnderPost, (at) => ({ ...comment(at), ...love }), changes),
+    row(CommentService.method.updateThread, rules.authorsOnly, post, changes),
+    row(
+      CommentService.method.updateComment,
+      rules.commentersOnly,
+      (at) => ({ ...comment(at), text: named(at) }),
+      changes,
+    ),
+    row(CommentService.method.showComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), text: named(at) }), changes),
     row(MuteService.method.muteThread, rules.writeAfterReading, post, changes),
     row(MuteService.method.unmuteThread, rules.ending, post, changes),
@@ -123,6 +133,7 @@ function endings(): Row[] {
   const changes = { changes: "all" };
   const member = (at: Place) => ({ list: listOf(at), ...one("fan")(at) });
   return [
+    row(CommentService.method.hideComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.deleteComment, rules.authorsOnly, comment, changes),
     row(PostService.method.deletePost, rules.authorsOnly, post, changes),
     row(ListService.method.removeListMember, rules.ownersOnlyToChange, member, changes),

@@ -33,7 +33,7 @@ export function visibleSubjects({ posts, comments }: { posts: VisiblePosts; comm
     },
 
     /** Which of some subjects of one kind are there. */
-    async among(kind: SubjectKind, ids: readonly bigint[], ctx: HandlerContext): Promise<ReadonlySet<bigint>> {
+    async among(kind: SubjectKind, ids: readonly bigint[], ctx: HandlerContext): Promise<{ has(id: bigint): boolean }> {
       if (kind === SubjectKind.POST) return posts.among(ids, ctx);
       if (ids.length === 0) return new Set();
       const found = await comments.batchGetComments({ commentIds: ids.map(String) }, within(ctx));
