@@ -65,7 +65,28 @@ const table: readonly Row[] = [
   row(LikeService.method.likePost, 10, ({ post }) => ({ post: post() })),
   row(LikeService.method.unlikePost, 6, ({ post }) => ({ post: post() })),
   row(LikeService.method.listPostLikes, 6, ({ post, page }) => ({ post: post(), ...page() })),
+  row(LikeService.method.reactToPost, 6, ({ post, kind }) => ({ post: post(), kind: kind() })),
+  row(LikeService.method.deletePostReaction, 3, ({ post }) => ({ post: post() })),
+  row(LikeService.method.listPostReactions, 4, ({ post, page }) => ({ post: post(), ...page() })),
+  row(LikeService.method.reactToComment, 5, ({ comment, kind }) => ({ comment: comment(), kind: kind() })),
+  row(LikeService.method.deleteCommentReaction, 2, ({ comment }) => ({ comment: comment() })),
+  row(LikeService.method.listCommentReactions, 3, ({ comment, kind, page }) => ({
+    comment: comment(),
+    kind: kind(),
+    ...page(),
+  })),
   row(CommentService.method.createComment, 12, ({ post, text }) => ({ post: post(), text: text() })),
+  row(CommentService.method.createComment, 5, ({ post, text, comment }) => ({
+    post: post(),
+    text: text(),
+    parent: comment(),
+  })),
+  row(CommentService.method.listReplies, 4, ({ comment, page }) => ({ comment: comment(), ...page() })),
+  row(CommentService.method.updateComment, 4, ({ comment, text }) => ({ comment: comment(), text: text() })),
+  row(CommentService.method.hideComment, 3, ({ comment }) => ({ comment: comment() })),
+  row(CommentService.method.showComment, 2, ({ comment }) => ({ comment: comment() })),
+  row(CommentService.method.getThread, 2, ({ post }) => ({ post: post() })),
+  row(CommentService.method.updateThread, 2, ({ post, flag }) => ({ post: post(), locked: flag() })),
   row(CommentService.method.listComments, 6, ({ post, page }) => ({ post: post(), ...page() })),
   row(CommentService.method.getComment, 6, ({ comment }) => ({ comment: comment() })),
   row(CommentService.method.deleteComment, 4, ({ comment }) => ({ comment: comment() })),
@@ -185,6 +206,12 @@ const strangers: readonly [string, ...string[]] = [
   "\u0000",
   "' OR 1=1 --",
 ];
+const reactionKinds: readonly [string, ...string[]] = [
+  "REACTION_KIND_LIKE",
+  "REACTION_KIND_DISLIKE",
+  "REACTION_KIND_LOVE",
+  "REACTION_KIND_UNSPECIFIED",
+];
 const words: readonly [string, ...string[]] = ["cats", "Cats", "spoiler alert", "café", "100%", " trimmed "];
 const names: readonly [string, ...string[]] = ["", "ab", "1abc", "_abc", "Ünicode", "a b", "x".repeat(31), "admin "];
 const secrets: readonly [string, ...string[]] = [
@@ -238,6 +265,7 @@ function chanceOf(random: Random) {
   };
   /** A short text: a word, or the name of a list. */
   const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
+  const kind = (): Said => literal(pick(reactionKinds));
   const flag = (): Said => literal(next() < 0.5);
   const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
   const name = (): Said => {
@@ -265,7 +293,7 @@ function chanceOf(random: Random) {
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
   const version = (): Arguments => (next() < 0.7 ? {} : { ifVersion: literal(1 + below(3)) });
-  return { version, user, users, list, word, flag, post, comment, text, name, secret, page, head };
+  return { version, user, users, list, word, kind, flag, post, comment, text, name, secret, page, head };
 }
 
 let system: System;

@@ -13,7 +13,13 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { type FeedReason, ListHomeFeedResponseSchema } from "#gen/skein/api/v1/feed_pb.ts";
 import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
-import { type Audience, type ReplySetting, PostSchema as ShownPostSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import {
+  type Audience,
+  ReactionKind,
+  type ReplySetting,
+  PostSchema as ShownPostSchema,
+} from "#gen/skein/api/v1/resources_pb.ts";
+import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import {
   type PostContentSchema,
   PostSchema,
@@ -72,7 +78,16 @@ const items: fc.Arbitrary<ShownItem> = fc
       replySetting: fc.integer({ min: 0, max: 5 }) as fc.Arbitrary<SentReplySetting>,
     }),
     author: fc.record({ id: ids, version: versions, username: texts, displayName: texts }),
-    reactions: fc.record({ likeCount: counts, commentCount: counts, liked: fc.boolean() }),
+    reactions: fc.record({
+      likeCount: counts,
+      commentCount: counts,
+      liked: fc.boolean(),
+      otherReactions: fc.uniqueArray(
+        fc.record({ reaction: fc.integer({ min: 2, max: 12 }) as fc.Arbitrary<Reaction>, count: counts }),
+        { selector: ({ reaction }) => reaction, maxLength: 10 },
+      ),
+      viewerReaction: fc.integer({ min: 0, max: 12 }) as fc.Arbitrary<Reaction>,
+    }),
     activityId: ids,
     reason: fc.integer({ min: 0, max: 3 }) as fc.Arbitrary<FeedReason>,
   })
@@ -119,13 +134,31 @@ function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefin
     ...(language !== "" && { language }),
     ...(editTime && { editTime }),
     ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
-    ...(viewer !== undefined && { viewer: { own: authorId === viewer, liked: reactions.liked } }),
+    ...(viewer !== undefined && {
+      viewer: {
+        own: authorId === viewer,
+        liked: reactions.liked,
+        ...(reactions.viewerReaction !== 0 && { reaction: reactions.viewerReaction as number as ReactionKind }),
+      },
+    }),
+    ...(reactions.otherReactions.length > 0 && { reactions: countsOf(reactions) }),
   };
 }
 
 function plain(range: TextRange | undefined) {
   const { byteStart = 0, byteEnd = 0, start = 0, end = 0 } = range ?? {};
   return { byteStart, byteEnd, start, end };
+}
+
+/** Counts by the names of their kinds; a kind that this release has no name for is left out. */
+function countsOf({ likeCount, otherReactions }: ShownItem["reactions"]) {
+  const named = otherReactions.flatMap(({ reaction, count }) => {
+    const name = Object.entries(ReactionKind)
+      .find(([, kind]) => kind === (reaction as number))?.[0]
+      .toLowerCase();
+    return name === undefined ? [] : [[name, Number(count)] as const];
+  });
+  return { like: Number(likeCount), ...Object.fromEntries(named) };
 }
 
 /** Holds every form to what protobuf-es writes of the same message. */

@@ -82,14 +82,14 @@ export function visiblePosts({ redis, post, graph }: Needs) {
   return {
     find,
 
-    /** Which of some posts are there for the viewer of a call. */
-    async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlySet<bigint>> {
-      if (postIds.length === 0) return new Set();
+    /** Those of some posts which are there for the viewer of a call, by id. */
+    async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlyMap<bigint, Card>> {
+      if (postIds.length === 0) return new Map();
       const viewerId = anyViewerIdOf(ctx);
       const { cards: known, kept } = await cardsOf(postIds, within(ctx));
       const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
       const maySee = (card: Card) => maySeePost(viewerId, card, stands.get(card.authorId));
-      const seen = new Set([...known].flatMap(([id, card]) => (maySee(card) ? [id] : [])));
+      const seen = new Map([...known].filter(([, card]) => maySee(card)));
       await lookAgain(
         kept.filter((id) => !seen.has(id)),
         ctx,
@@ -110,13 +110,18 @@ export function visiblePosts({ redis, post, graph }: Needs) {
       return found;
     },
 
-    /** The same for who would hang something on it: PERMISSION_DENIED where the viewer's own account is not open. */
+    /**
+     * The same for who would hang something on it: PERMISSION_DENIED where the viewer's own account is not open.
+     */
     requireToWrite: async (postId: bigint, ctx: Context): Promise<Card> => (await toWrite(postId, ctx)).card,
 
-    /** The same for who would reply: PERMISSION_DENIED, `reply-not-allowed`, where the post's author wants no reply of theirs. */
-    async requireToReply(postId: bigint, ctx: Context): Promise<Card> {
+    /**
+     * The same for who would reply, and whether they follow whose it is: PERMISSION_DENIED, `reply-not-allowed`, where the post's
+     * author wants no reply of theirs.
+     */
+    async requireToReply(postId: bigint, ctx: Context): Promise<{ readonly card: Card; readonly following: boolean }> {
       const { card, standing } = await toWrite(postId, ctx);
-      if (mayReply(BigInt(viewerOf(ctx)), card, standing)) return card;
+      if (mayReply(BigInt(viewerOf(ctx)), card, standing)) return { card, following: standing?.following === true };
       throw problem(Code.PermissionDenied, "reply-not-allowed", "the author limits who may reply to this post");
     },
   };

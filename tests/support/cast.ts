@@ -62,7 +62,10 @@ export function remember(
 }
 
 /** Counts are folded a moment later, so two doors may see them before and after. */
-const folded = new Set(["followerCount", "followingCount", "likeCount", "commentCount"]);
+const folded = new Set(["followerCount", "followingCount", "likeCount", "commentCount", "replyCount"]);
+
+/** The same of what is not there before. */
+const late = new Set(["reactions"]);
 
 /** An outcome without what is each door's own: ids and names become roles, times and tokens words. */
 export function comparable(cast: Cast, outcome: Outcome): unknown {
@@ -80,10 +83,12 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
     if (typeof value !== "string" || value === "") return value;
     if (name === "nextPageToken" || name === "accessToken") return "a token";
     if (name.endsWith("Time")) return "a time";
-    if (name === "id" || name === "activityId") return roles.get(value) ?? "an id";
+    if (name === "id" || name === "activityId" || name === "parentId") return roles.get(value) ?? "an id";
     return roles.get(value) ?? value.replaceAll(cast.prefix, "");
   };
   const plainObject = (object: JsonObject): JsonObject =>
-    Object.fromEntries(Object.entries(object).map(([name, value]) => [name, plain(value, name)]));
+    Object.fromEntries(
+      Object.entries(object).flatMap(([name, value]) => (late.has(name) ? [] : [[name, plain(value, name)]])),
+    );
   return { ...outcome, message: plainObject(outcome.message) };
 }

@@ -1,5 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
+import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { anyViewerIdOf, callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid } from "#lib/mesh/errors.ts";
 import { tagOf } from "#lib/mesh/facets.ts";
@@ -93,16 +94,21 @@ function answerOf(
   tokenOf: (next: bigint) => string,
 ) {
   return {
-    items: items.map(({ activityId, authorId, postVersion, authorVersion, likeCount, commentCount, liked }) => ({
-      activityId: String(activityId),
-      postId: String(activityId),
-      postVersion: BigInt(postVersion),
-      authorId: String(authorId),
-      authorVersion: BigInt(authorVersion),
-      reason: reasonOf(authorId),
-      likeCount: BigInt(likeCount),
-      commentCount: BigInt(commentCount),
-      liked,
+    items: items.map((item) => ({
+      activityId: String(item.activityId),
+      postId: String(item.activityId),
+      postVersion: BigInt(item.postVersion),
+      authorId: String(item.authorId),
+      authorVersion: BigInt(item.authorVersion),
+      reason: reasonOf(item.authorId),
+      likeCount: BigInt(item.likeCount),
+      commentCount: BigInt(item.commentCount),
+      liked: item.liked,
+      otherReactions: item.otherReactions.map(([reaction, n]) => ({
+        reaction: reaction as Reaction,
+        count: BigInt(n),
+      })),
+      viewerReaction: item.viewerReaction,
     })),
     nextPageToken: next === undefined ? "" : tokenOf(next),
     fromTruth,

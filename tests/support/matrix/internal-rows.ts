@@ -131,10 +131,15 @@ function postReads(): Row[] {
     ),
     row(PostService.method.batchListActivities, rules.service, (at) => ({ authorIds: [userOf(at)], limit: 10 })),
     row(LikeService.method.listLikes, rules.likersVisible, subject),
+    row(LikeService.method.listReactions, rules.likersVisible, subject),
     row(LikeService.method.batchGetLikes, rules.postsVisible, subjects, { shown: likes, trusted }),
     row(LikeService.method.getLikedSet, rules.service, user),
     row(CommentService.method.listComments, rules.commentsVisible, post),
+    row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
+    row(CommentService.method.batchGetComments, rules.commentsOfPosts, (at) => ({
+      commentIds: audiences.map((audience) => comment({ ...at, audience }).commentId),
+    })),
     row(CommentService.method.batchGetCommentCounts, rules.postsVisible, (at) => ({ postIds: postsOf(at) }), {
       shown: comments,
       trusted,
@@ -166,6 +171,14 @@ function additions(): Row[] {
       (at) => ({ ...subject(at), reaction: "REACTION_LIKE" }),
       changes,
     ),
+    row(CommentService.method.updateThread, rules.authorsOnly, post, changes),
+    row(
+      CommentService.method.updateComment,
+      rules.commentersOnly,
+      (at) => ({ ...comment(at), text: named(at) }),
+      changes,
+    ),
+    row(CommentService.method.setCommentHidden, rules.authorsOnly, comment, changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), ...said(at) }), changes),
     // Graph knows no posts: who may see one is decided before it is asked, and the mute of what one cannot see is one's own.
     row(MuteService.method.muteThread, rules.openAccount, post, changes),

@@ -26,6 +26,7 @@ const none = () => ({});
 /** Posts by their texts, which say whose and for whom they are. */
 const said = ({ versions }: JsonObject) =>
   (versions as { text: string }[]).map(({ text }) => text.split(" ").slice(1, 3).join(" "));
+const love = { kind: "REACTION_KIND_LOVE" };
 
 /** Every public RPC, in the order in which they are asked. */
 export const publicRows: readonly Row[] = [...reads(), ...additions(), ...relations(), ...endings()];
@@ -52,7 +53,11 @@ function reads(): Row[] {
       none,
     ),
     row(LikeService.method.listPostLikes, rules.likersVisible, post),
+    row(LikeService.method.listPostReactions, rules.likersVisible, post),
+    row(LikeService.method.listCommentReactions, rules.reactorsVisible, comment),
     row(CommentService.method.listComments, rules.commentsVisible, post),
+    row(CommentService.method.listReplies, rules.repliesVisible, comment),
+    row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
     row(FeedService.method.listHomeFeed, rules.homeFeed, none),
     row(relation.listFollowRequests, rules.own("people", asked), none),
@@ -91,6 +96,18 @@ function additions(): Row[] {
     row(AuthService.method.logIn, rules.anyone, logIn, changes),
     row(LikeService.method.unlikePost, rules.writeUnderPost, post, changes),
     row(LikeService.method.likePost, rules.writeUnderPost, post, changes),
+    row(LikeService.method.deletePostReaction, rules.writeUnderPost, post, changes),
+    row(LikeService.method.reactToPost, rules.writeUnderPost, (at) => ({ ...post(at), ...love }), changes),
+    row(LikeService.method.deleteCommentReaction, rules.writeUnderPost, comment, changes),
+    row(LikeService.method.reactToComment, rules.writeUnderPost, (at) => ({ ...comment(at), ...love }), changes),
+    row(CommentService.method.updateThread, rules.authorsOnly, post, changes),
+    row(
+      CommentService.method.updateComment,
+      rules.commentersOnly,
+      (at) => ({ ...comment(at), text: named(at) }),
+      changes,
+    ),
+    row(CommentService.method.showComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), text: named(at) }), changes),
     row(MuteService.method.muteThread, rules.writeAfterReading, post, changes),
     row(MuteService.method.unmuteThread, rules.ending, post, changes),
@@ -138,6 +155,7 @@ function endings(): Row[] {
   const member = (at: Place) => ({ list: listOf(at), ...one("fan")(at) });
   const named = ({ world, nth }: Place) => `${world.prefix}_${nth}`;
   return [
+    row(CommentService.method.hideComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.deleteComment, rules.authorsOnly, comment, changes),
     row(DraftService.method.publishDraft, rules.ownersOnlyToChange, (at) => ({ draft: draftOf(at) }), changes),
     row(DraftService.method.deleteDraft, rules.ending, (at) => ({ draft: draftOf(at) }), changes),

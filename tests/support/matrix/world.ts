@@ -123,7 +123,9 @@ export async function makeWorld(makers: Makers): Promise<World> {
     reactionsIn(posts).map(async ([author, where, postId]) => {
       const name = `${author} on ${where}`;
       const sent = { postId, text: `${prefix} ${name}`, idempotencyKey: randomUUID() };
-      comments.set(name, (await comment.createComment(sent, as(author))).comment?.id ?? "");
+      const id = (await comment.createComment(sent, as(author))).comment?.id ?? "";
+      comments.set(name, id);
+      await like.like({ subject: { kind: SubjectKind.COMMENT, id }, reaction: Reaction.LOVE }, as(author));
       await like.like({ subject: { kind: SubjectKind.POST, id: postId }, reaction: Reaction.LIKE }, as(author));
     }),
   );

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKBBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBAUISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZUIQCg5fcmVwbHlfc2V0dGluZyKMAQoGRmFjZXRzEiwKCG1lbnRpb25zGAEgAygLMhouc2tlaW4uYXBpLnYxLk1lbnRpb25GYWNldBIsCghoYXNodGFncxgCIAMoCzIaLnNrZWluLmFwaS52MS5IYXNodGFnRmFjZXQSJgoFbGlua3MYAyADKAsyFy5za2Vpbi5hcGkudjEuTGlua0ZhY2V0Ik0KCVRleHRSYW5nZRISCgpieXRlX3N0YXJ0GAEgASgNEhAKCGJ5dGVfZW5kGAIgASgNEg0KBXN0YXJ0GAMgASgNEgsKA2VuZBgEIAEoDSJHCgxNZW50aW9uRmFjZXQSJgoFcmFuZ2UYASABKAsyFy5za2Vpbi5hcGkudjEuVGV4dFJhbmdlEg8KB3VzZXJfaWQYAiABKAkiQwoMSGFzaHRhZ0ZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRILCgN0YWcYAiABKAkiQAoJTGlua0ZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRILCgN1cmwYAiABKAkiLQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCCLOAQoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlIiEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgiOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKyBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHNCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmcijAEKBkZhY2V0cxIsCghtZW50aW9ucxgBIAMoCzIaLnNrZWluLmFwaS52MS5NZW50aW9uRmFjZXQSLAoIaGFzaHRhZ3MYAiADKAsyGi5za2Vpbi5hcGkudjEuSGFzaHRhZ0ZhY2V0EiYKBWxpbmtzGAMgAygLMhcuc2tlaW4uYXBpLnYxLkxpbmtGYWNldCJNCglUZXh0UmFuZ2USEgoKYnl0ZV9zdGFydBgBIAEoDRIQCghieXRlX2VuZBgCIAEoDRINCgVzdGFydBgDIAEoDRILCgNlbmQYBCABKA0iRwoMTWVudGlvbkZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRIPCgd1c2VyX2lkGAIgASgJIkMKDEhhc2h0YWdGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdGFnGAIgASgJIkAKCUxpbmtGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdXJsGAIgASgJIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSJtCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiKtAwoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlEhIKCmxpa2VfY291bnQYHiABKA0SLwoJcmVhY3Rpb25zGB8gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzEhYKCXBhcmVudF9pZBggIAEoCUgAiAEBEg0KBWRlcHRoGCEgASgNEhMKC3JlcGx5X2NvdW50GCIgASgNEi0KCWVkaXRfdGltZRgjIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmVtb3ZlZBgkIAEoCBIOCgZoaWRkZW4YJSABKAhCDAoKX3BhcmVudF9pZCJhChJDb21tZW50Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiI6CghVc2VyTGlzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDG1lbWJlcl9jb3VudBgDIAEoDSJWCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSKQoFc3RhdGUYAiABKA4yGi5za2Vpbi5hcGkudjEuQWNjb3VudFN0YXRlEg8KB3ByaXZhdGUYAyABKAgqnQEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEKqcCCgxSZWFjdGlvbktpbmQSHQoZUkVBQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhYKElJFQUNUSU9OX0tJTkRfTElLRRABEhkKFVJFQUNUSU9OX0tJTkRfRElTTElLRRACEhYKElJFQUNUSU9OX0tJTkRfTE9WRRADEhcKE1JFQUNUSU9OX0tJTkRfTEFVR0gQBBIVChFSRUFDVElPTl9LSU5EX1dPVxAFEhUKEVJFQUNUSU9OX0tJTkRfU0FEEAYSFwoTUkVBQ1RJT05fS0lORF9BTkdSWRAHEhsKF1JFQUNUSU9OX0tJTkRfQ0VMRUJSQVRFEAgSFgoSUkVBQ1RJT05fS0lORF9GSVJFEAkSGAoUUkVBQ1RJT05fS0lORF9USEFOS1MQCiqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -252,6 +252,13 @@ export type Post = Message<"skein.api.v1.Post"> & {
    * @generated from field: optional skein.api.v1.ReplySetting reply_setting = 24;
    */
   replySetting?: ReplySetting | undefined;
+
+  /**
+   * How many react, by kind; absent where there are none but likes.
+   *
+   * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
+   */
+  reactions?: ReactionCounts | undefined;
 };
 
 /**
@@ -405,6 +412,70 @@ export const LinkFacetSchema: GenMessage<LinkFacet> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 8);
 
 /**
+ * How many people react to something in each way. The numbers of the fields are those of ReactionKind.
+ *
+ * @generated from message skein.api.v1.ReactionCounts
+ */
+export type ReactionCounts = Message<"skein.api.v1.ReactionCounts"> & {
+  /**
+   * @generated from field: uint32 like = 1;
+   */
+  like: number;
+
+  /**
+   * @generated from field: uint32 dislike = 2;
+   */
+  dislike: number;
+
+  /**
+   * @generated from field: uint32 love = 3;
+   */
+  love: number;
+
+  /**
+   * @generated from field: uint32 laugh = 4;
+   */
+  laugh: number;
+
+  /**
+   * @generated from field: uint32 wow = 5;
+   */
+  wow: number;
+
+  /**
+   * @generated from field: uint32 sad = 6;
+   */
+  sad: number;
+
+  /**
+   * @generated from field: uint32 angry = 7;
+   */
+  angry: number;
+
+  /**
+   * @generated from field: uint32 celebrate = 8;
+   */
+  celebrate: number;
+
+  /**
+   * @generated from field: uint32 fire = 9;
+   */
+  fire: number;
+
+  /**
+   * @generated from field: uint32 thanks = 10;
+   */
+  thanks: number;
+};
+
+/**
+ * Describes the message skein.api.v1.ReactionCounts.
+ * Use `create(ReactionCountsSchema)` to create a new message.
+ */
+export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 9);
+
+/**
  * What the viewer has to do with a post.
  *
  * @generated from message skein.api.v1.PostViewerState
@@ -423,6 +494,13 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
    * @generated from field: bool liked = 2;
    */
   liked: boolean;
+
+  /**
+   * How the viewer reacts to it, by a like or otherwise; absent where they do not.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind reaction = 30;
+   */
+  reaction?: ReactionKind | undefined;
 };
 
 /**
@@ -430,7 +508,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 9);
+  messageDesc(file_skein_api_v1_resources, 10);
 
 /**
  * A comment as shown.
@@ -474,6 +552,60 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
    * @generated from field: skein.api.v1.CommentViewerState viewer = 7;
    */
   viewer?: CommentViewerState | undefined;
+
+  /**
+   * @generated from field: uint32 like_count = 30;
+   */
+  likeCount: number;
+
+  /**
+   * How many react, by kind; absent where there are none but likes.
+   *
+   * @generated from field: skein.api.v1.ReactionCounts reactions = 31;
+   */
+  reactions?: ReactionCounts | undefined;
+
+  /**
+   * What it replies to; absent where it is no reply.
+   *
+   * @generated from field: optional string parent_id = 32;
+   */
+  parentId?: string | undefined;
+
+  /**
+   * 0 for what is no reply; at most 10.
+   *
+   * @generated from field: uint32 depth = 33;
+   */
+  depth: number;
+
+  /**
+   * Replies to it that stand and are not hidden.
+   *
+   * @generated from field: uint32 reply_count = 34;
+   */
+  replyCount: number;
+
+  /**
+   * When it was last edited; absent where it never was.
+   *
+   * @generated from field: google.protobuf.Timestamp edit_time = 35;
+   */
+  editTime?: Timestamp | undefined;
+
+  /**
+   * It was removed, or is hidden from the viewer, and has replies: there is no text and no author.
+   *
+   * @generated from field: bool removed = 36;
+   */
+  removed: boolean;
+
+  /**
+   * Only who wrote it and the author of the post see it.
+   *
+   * @generated from field: bool hidden = 37;
+   */
+  hidden: boolean;
 };
 
 /**
@@ -481,7 +613,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 10);
+  messageDesc(file_skein_api_v1_resources, 11);
 
 /**
  * What the viewer has to do with a comment.
@@ -495,6 +627,13 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
    * @generated from field: bool own = 1;
    */
   own: boolean;
+
+  /**
+   * How the viewer reacts to it; absent where they do not.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind reaction = 30;
+   */
+  reaction?: ReactionKind | undefined;
 };
 
 /**
@@ -502,7 +641,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 11);
+  messageDesc(file_skein_api_v1_resources, 12);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -535,7 +674,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 12);
+  messageDesc(file_skein_api_v1_resources, 13);
 
 /**
  * The viewer's own account.
@@ -564,7 +703,7 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 13);
+  messageDesc(file_skein_api_v1_resources, 14);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.
@@ -614,6 +753,101 @@ export type ReplySetting = (typeof ReplySetting)[keyof typeof ReplySetting] | Un
  */
 export const ReplySettingSchema: GenEnum<ReplySetting> = /*@__PURE__*/
   enumDesc(file_skein_api_v1_resources, 0);
+
+/**
+ * How somebody reacts to a post or a comment: one way at a time.
+ *
+ * @generated from enum skein.api.v1.ReactionKind
+ */
+export const ReactionKind = {
+  /**
+   * @generated from enum value: REACTION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * 👍
+   *
+   * @generated from enum value: REACTION_KIND_LIKE = 1;
+   */
+  LIKE: 1,
+
+  /**
+   * 👎
+   *
+   * @generated from enum value: REACTION_KIND_DISLIKE = 2;
+   */
+  DISLIKE: 2,
+
+  /**
+   * ❤️
+   *
+   * @generated from enum value: REACTION_KIND_LOVE = 3;
+   */
+  LOVE: 3,
+
+  /**
+   * 😂
+   *
+   * @generated from enum value: REACTION_KIND_LAUGH = 4;
+   */
+  LAUGH: 4,
+
+  /**
+   * 😮
+   *
+   * @generated from enum value: REACTION_KIND_WOW = 5;
+   */
+  WOW: 5,
+
+  /**
+   * 😢
+   *
+   * @generated from enum value: REACTION_KIND_SAD = 6;
+   */
+  SAD: 6,
+
+  /**
+   * 😡
+   *
+   * @generated from enum value: REACTION_KIND_ANGRY = 7;
+   */
+  ANGRY: 7,
+
+  /**
+   * 🎉
+   *
+   * @generated from enum value: REACTION_KIND_CELEBRATE = 8;
+   */
+  CELEBRATE: 8,
+
+  /**
+   * 🔥
+   *
+   * @generated from enum value: REACTION_KIND_FIRE = 9;
+   */
+  FIRE: 9,
+
+  /**
+   * 🙏
+   *
+   * @generated from enum value: REACTION_KIND_THANKS = 10;
+   */
+  THANKS: 10,
+} as const;
+
+/**
+ * How somebody reacts to a post or a comment: one way at a time.
+ *
+ * @generated from enum skein.api.v1.ReactionKind
+ */
+export type ReactionKind = (typeof ReactionKind)[keyof typeof ReactionKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.ReactionKind.
+ */
+export const ReactionKindSchema: GenEnum<ReactionKind> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 1);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -667,7 +901,7 @@ export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
  * Describes the enum skein.api.v1.Audience.
  */
 export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 1);
+  enumDesc(file_skein_api_v1_resources, 2);
 
 /**
  * The state of an account.
@@ -712,5 +946,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 2);
+  enumDesc(file_skein_api_v1_resources, 3);
 

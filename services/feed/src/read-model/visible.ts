@@ -6,7 +6,7 @@ import { mutedWordsIn, type Standings, standingsIn } from "#lib/readmodel/standi
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { looking } from "./look.ts";
-import { type Reactions, reactionsOf } from "./reactions.ts";
+import { type Reactions, reactionOf, reactionsOf } from "./reactions.ts";
 import type { Truth } from "./truth.ts";
 
 /** An entry that its viewer may see at this moment. */
@@ -77,9 +77,7 @@ export async function visibleByTruth(
     const entry = entries[nth] as TimelineEntry;
     return {
       ...itemOf(entry, cards[nth], versions[authorAt[nth] ?? -1]),
-      likeCount: likes.get(entry.activityId)?.count ?? 0,
-      commentCount: comments.get(entry.activityId) ?? 0,
-      liked: likes.get(entry.activityId)?.liked ?? false,
+      ...reactionOf(likes.get(entry.activityId), comments.get(entry.activityId)),
     };
   });
   return { items, mutedWordsVersion: undefined };
