@@ -7,6 +7,7 @@ import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
+import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
@@ -19,6 +20,20 @@ import { type Random, randomOf } from "../tools/seed/random.ts";
 import { type Cast, comparable, openCast, password, remember } from "./support/cast.ts";
 import { openDoors } from "./support/doors.ts";
 import { isSpellable } from "./support/json-door.ts";
+import {
+  badKeys,
+  badTokens,
+  mediaKinds,
+  names,
+  pages,
+  reactionKinds,
+  secrets,
+  sizes,
+  strangers,
+  texts,
+  uploads,
+  words,
+} from "./support/odd.ts";
 import type { Head, Outcome } from "./support/outcome.ts";
 import { type System, startSystem } from "./support/system.ts";
 
@@ -53,13 +68,40 @@ const table: readonly Row[] = [
   row(UserService.method.listFollowers, 6, ({ user, page }) => ({ user: user(), ...page() })),
   row(UserService.method.listFollowing, 6, ({ user, page }) => ({ user: user(), ...page() })),
   row(PostService.method.createPost, 20, ({ text }) => ({ text: text() })),
+  row(PostService.method.editPost, 6, ({ post, text, version }) => ({ post: post(), text: text(), ...version() })),
+  row(PostService.method.listPostVersions, 4, ({ post, page }) => ({ post: post(), ...page() })),
   row(PostService.method.getPost, 10, ({ post }) => ({ post: post() })),
+  row(PostService.method.pinPost, 3, ({ post }) => ({ post: post() })),
+  row(PostService.method.unpinPost, 2, ({ post }) => ({ post: post() })),
+  row(PostService.method.listTagPosts, 3, ({ word, page }) => ({ tag: word(), ...page() })),
+  ...drafts(),
   row(PostService.method.deletePost, 5, ({ post }) => ({ post: post() })),
   row(PostService.method.listUserPosts, 8, ({ user, page }) => ({ user: user(), ...page() })),
   row(LikeService.method.likePost, 10, ({ post }) => ({ post: post() })),
   row(LikeService.method.unlikePost, 6, ({ post }) => ({ post: post() })),
   row(LikeService.method.listPostLikes, 6, ({ post, page }) => ({ post: post(), ...page() })),
+  row(LikeService.method.reactToPost, 6, ({ post, kind }) => ({ post: post(), kind: kind() })),
+  row(LikeService.method.deletePostReaction, 3, ({ post }) => ({ post: post() })),
+  row(LikeService.method.listPostReactions, 4, ({ post, page }) => ({ post: post(), ...page() })),
+  row(LikeService.method.reactToComment, 5, ({ comment, kind }) => ({ comment: comment(), kind: kind() })),
+  row(LikeService.method.deleteCommentReaction, 2, ({ comment }) => ({ comment: comment() })),
+  row(LikeService.method.listCommentReactions, 3, ({ comment, kind, page }) => ({
+    comment: comment(),
+    kind: kind(),
+    ...page(),
+  })),
   row(CommentService.method.createComment, 12, ({ post, text }) => ({ post: post(), text: text() })),
+  row(CommentService.method.createComment, 5, ({ post, text, comment }) => ({
+    post: post(),
+    text: text(),
+    parent: comment(),
+  })),
+  row(CommentService.method.listReplies, 4, ({ comment, page }) => ({ comment: comment(), ...page() })),
+  row(CommentService.method.updateComment, 4, ({ comment, text }) => ({ comment: comment(), text: text() })),
+  row(CommentService.method.hideComment, 3, ({ comment }) => ({ comment: comment() })),
+  row(CommentService.method.showComment, 2, ({ comment }) => ({ comment: comment() })),
+  row(CommentService.method.getThread, 2, ({ post }) => ({ post: post() })),
+  row(CommentService.method.updateThread, 2, ({ post, flag }) => ({ post: post(), locked: flag() })),
   row(CommentService.method.listComments, 6, ({ post, page }) => ({ post: post(), ...page() })),
   row(CommentService.method.getComment, 6, ({ comment }) => ({ comment: comment() })),
   row(CommentService.method.deleteComment, 4, ({ comment }) => ({ comment: comment() })),
@@ -70,6 +112,18 @@ const table: readonly Row[] = [
   ...accounts(),
   ...media(),
 ];
+
+function drafts(): Row[] {
+  const { method } = DraftService;
+  const chosen: Said = ({ drafts: made }) => made[0] ?? "1";
+  return [
+    row(method.createDraft, 4, ({ text }) => ({ text: text() })),
+    row(method.updateDraft, 3, ({ text }) => ({ draft: chosen, text: text() })),
+    row(method.deleteDraft, 1, () => ({ draft: chosen })),
+    row(method.listDrafts, 3, ({ page }) => page()),
+    row(method.publishDraft, 3, () => ({ draft: chosen })),
+  ];
+}
 
 function relations(): Row[] {
   const { method } = RelationService;
@@ -118,7 +172,7 @@ function lists(): Row[] {
 function media(): Row[] {
   const { method } = MediaService;
   return [
-    row(method.createMedia, 5, ({ kind, size, text }) => ({ kind: kind(), sizeBytes: size(), alt: text() })),
+    row(method.createMedia, 5, ({ mediaKind, size, text }) => ({ kind: mediaKind(), sizeBytes: size(), alt: text() })),
     row(method.getMedia, 3, ({ media }) => ({ media: media() })),
     row(method.completeMedia, 2, ({ media }) => ({ media: media() })),
     row(method.deleteMedia, 2, ({ media }) => ({ media: media() })),
@@ -135,66 +189,6 @@ function accounts(): Row[] {
     row(method.deleteAccount, 1, () => ({})),
   ];
 }
-
-const texts: readonly [string, ...string[]] = [
-  "",
-  " ",
-  "\u200b\u200b",
-  "\u0301\u0301",
-  "plain",
-  "👩‍👩‍👧‍👦 🇩🇪 👍🏽",
-  "Привет שלום नमस्ते",
-  "e\u0301 é",
-  "a\r\nSet-Cookie: x=1",
-  "nul \u0000 bell \u0007",
-  "'; DROP TABLE post; --",
-  "<script>alert(1)</script> $\u007bjndi:ldap://x} {{7*7}} %s%n",
-  "x".repeat(5_000),
-  "x".repeat(5_001),
-  "👍🏽".repeat(2_500),
-  "ü".repeat(10_001),
-  "x".repeat(300_000),
-];
-const strangers: readonly [string, ...string[]] = [
-  "",
-  "0",
-  "-1",
-  "1",
-  "1.5",
-  "01",
-  "a",
-  "nobody_here",
-  "NoBody_Here",
-  "ünïcode",
-  "an na",
-  "a;b",
-  "a%2fb",
-  "a/b",
-  "..",
-  "18446744073709551615",
-  "18446744073709551616",
-  "9".repeat(30),
-  "x".repeat(500),
-  "\u0000",
-  "' OR 1=1 --",
-];
-const kinds: readonly [string, ...string[]] = ["PHOTO", "VIDEO", "REEL", "VOICE", "AUDIO", "FILE", "UNSPECIFIED"];
-const uploads: readonly [number, ...number[]] = [
-  0, 1, 9, 10_485_760, 10_485_761, 52_428_800, 52_428_801, 4_294_967_295,
-];
-const words: readonly [string, ...string[]] = ["cats", "Cats", "spoiler alert", "café", "100%", " trimmed "];
-const names: readonly [string, ...string[]] = ["", "ab", "1abc", "_abc", "Ünicode", "a b", "x".repeat(31), "admin "];
-const secrets: readonly [string, ...string[]] = [
-  "",
-  "short",
-  "x".repeat(129),
-  "pässwörd 🔑 long",
-  "wrong horse battery",
-];
-const sizes: readonly [number, ...number[]] = [-1, 0, 1, 2, 3, 20, 100, 101, 2_147_483_647, -2_147_483_648];
-const pages: readonly [string, ...string[]] = ["", "0", "abc", "%00", "ü", "x".repeat(1_025), "eyJvZmZzZXQiOi0xfQ"];
-const badTokens: readonly [string, ...string[]] = ["a.b.c", "x", "x".repeat(5_000)];
-const badKeys: readonly [string, ...string[]] = ["a b", "x".repeat(256)];
 
 type Chance = ReturnType<typeof chanceOf>;
 
@@ -238,10 +232,11 @@ function chanceOf(random: Random) {
     if (next() < 0.25) return literal(pick(strangers));
     return ({ media }) => media[nth % Math.max(1, media.length)] ?? "1";
   };
-  const kind = (): Said => literal(`MEDIA_KIND_${pick(kinds)}`);
+  const mediaKind = (): Said => literal(`MEDIA_KIND_${pick(mediaKinds)}`);
   const size = (): Said => literal(pick(uploads));
   /** A short text: a word, or the name of a list. */
   const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
+  const kind = (): Said => literal(pick(reactionKinds));
   const flag = (): Said => literal(next() < 0.5);
   const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
   const name = (): Said => {
@@ -268,7 +263,26 @@ function chanceOf(random: Random) {
     const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
-  return { user, users, list, media, kind, size, word, flag, post, comment, text, name, secret, page, head };
+  const version = (): Arguments => (next() < 0.7 ? {} : { ifVersion: literal(1 + below(3)) });
+  return {
+    version,
+    user,
+    users,
+    list,
+    media,
+    mediaKind,
+    size,
+    word,
+    kind,
+    flag,
+    post,
+    comment,
+    text,
+    name,
+    secret,
+    page,
+    head,
+  };
 }
 
 let system: System;
@@ -284,7 +298,7 @@ after(async () => {
 });
 
 test("the table has every public RPC", () => {
-  const older = [AuthService, UserService, PostService, LikeService, CommentService, FeedService];
+  const older = [AuthService, UserService, PostService, DraftService, LikeService, CommentService, FeedService];
   const all = [...older, RelationService, MuteService, ListService, AccountService, MediaService].flatMap(
     ({ methods }) => methods,
   );

@@ -83,7 +83,10 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
 
     /** The posts a viewer likes. */
     async liked(viewerId: bigint): Promise<ReadonlySet<string>> {
-      const rows = await like.query("SELECT subject_id FROM reaction WHERE user_id = ? AND reaction = 1", [viewerId]);
+      const rows = await like.query(
+        "SELECT subject_id FROM reaction WHERE user_id = ? AND subject_kind = 1 AND reaction = 1",
+        [viewerId],
+      );
       return new Set(rows.map((row) => String(row.subject_id)));
     },
 
@@ -94,11 +97,11 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
       const [likes, comments] = await Promise.all([
         counted(
           like,
-          "SELECT subject_id AS id, COUNT(*) AS n FROM reaction WHERE subject_id IN (?) AND reaction = 1 GROUP BY subject_id",
+          "SELECT subject_id AS id, COUNT(*) AS n FROM reaction WHERE subject_id IN (?) AND subject_kind = 1 AND reaction = 1 GROUP BY subject_id",
         ),
         counted(
           comment,
-          "SELECT post_id AS id, COUNT(*) AS n FROM comment WHERE post_id IN (?) AND deleted = 0 GROUP BY post_id",
+          "SELECT post_id AS id, COUNT(*) AS n FROM comment WHERE post_id IN (?) AND deleted = 0 AND hidden = 0 GROUP BY post_id",
         ),
       ]);
       return postIds.map(String).map((id) => [id, likes.get(id) ?? 0, comments.get(id) ?? 0]);

@@ -8,6 +8,7 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
@@ -25,7 +26,7 @@ export type Clients = {
     Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
   readonly media: Client<typeof MediaService>;
-  readonly post: Client<typeof PostService>;
+  readonly post: Client<typeof PostService> & Client<typeof DraftService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -36,8 +37,13 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
   graph: createGraphClient(guard(transport, "graph", log)),
   like: createClient(LikeService, guard(transport, "like", log)),
   media: createClient(MediaService, guard(transport, "media", log)),
-  post: createClient(PostService, guard(transport, "post", log)),
+  post: createPostClient(guard(transport, "post", log)),
   user: createClient(UserService, guard(transport, "user", log)),
+});
+
+const createPostClient = (transport: Transport): Clients["post"] => ({
+  ...createClient(PostService, transport),
+  ...createClient(DraftService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

@@ -1,9 +1,11 @@
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
+import { timeOf } from "#lib/storage/id.ts";
 import { bigintOf, type Param, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { events as eventsTotal, watchParked } from "./backlog.ts";
 import type { Bus, Delivered } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
+import { atPace } from "./pace.ts";
 import { park, parkedAmong, replayParked } from "./parked.ts";
 import { isPassing, UndecodableError } from "./poison.ts";
 import { together } from "./spans.ts";
@@ -28,8 +30,8 @@ type Options = {
 
 type Place = { incarnation: number; sequence: bigint; position: bigint };
 
-/** Facts applied in one transaction. */
-const batchMax = 256;
+/** Facts applied in one transaction: more would hold up whatever else the process does. */
+const batchMax = 64;
 /** A fact that fails this often, within about two seconds, is poison; one that cannot be decoded is so at once. */
 const triesMax = 5;
 const againMs = 300;
@@ -63,9 +65,8 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
       // A relay that had not heard of the new life told them; it tells them again in this one.
       const current = batch.filter((event) => event.incarnation >= incarnation);
       const { fresh, missed } = freshIn(places, current);
-      const heard = fresh.length > 0 ? await settle(options, fresh, signal) : fresh;
-      for (const { shard, ...at } of fresh) places.set(shard, at);
-      options.applied(heard);
+      const newest = fresh.at(-1);
+      if (newest !== undefined) await atPace(timeOf(newest.id), () => hear(fresh, signal));
       if (missed !== undefined) {
         askAgain(missed);
         return pause(retellMs, signal);
@@ -76,6 +77,12 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
         seen = last;
       }
     }
+  }
+
+  async function hear(fresh: readonly Delivered[], signal: AbortSignal): Promise<void> {
+    const heard = await settle(options, fresh, signal);
+    for (const { shard, ...at } of fresh) places.set(shard, at);
+    options.applied(heard);
   }
 
   /** The stream lacks facts before this one, so it is left for later: its relay tells them again, in order. */

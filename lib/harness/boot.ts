@@ -2,7 +2,7 @@ import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus } from "#gen/grpc/health/v1/health_pb.ts";
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
@@ -14,6 +14,7 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
@@ -37,11 +38,15 @@ const services = {
   feed: FeedService,
 } as const;
 
-/** Graph has several contracts; a test calls them as one. */
-const graphServices = [RelationService, MuteService, ListService, AccountService] as const;
+/** Some have several contracts; a test calls them as one. */
+const more: { readonly [N in Noun]?: readonly DescService[] } = {
+  graph: [RelationService, MuteService, ListService, AccountService],
+  post: [DraftService],
+};
 
 export type Noun = keyof typeof services;
-type Clients = { readonly [N in Exclude<Noun, "graph">]: Client<(typeof services)[N]> } & {
+type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof services)[N]> } & {
+  readonly post: Client<typeof PostService> & Client<typeof DraftService>;
   readonly graph: Client<typeof GraphService> &
     Client<typeof RelationService> &
     Client<typeof MuteService> &
@@ -101,8 +106,8 @@ export async function boot<const N extends Noun>(
       const transport = grpcTransport({ address: urlOf(addresses.get(noun)), caller, key });
       closing.push(transport.close);
       transports.push({ noun, transport });
-      const more = noun === "graph" ? graphServices.map((desc) => createClient(desc, transport)) : [];
-      return [noun, Object.assign(createClient(services[noun], transport), ...more)];
+      const clients = (more[noun] ?? []).map((desc) => createClient(desc, transport));
+      return [noun, Object.assign(createClient(services[noun], transport), ...clients)];
     });
     return Object.fromEntries(made) as Pick<Clients, N>;
   };

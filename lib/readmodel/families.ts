@@ -1,4 +1,4 @@
-import { memberSetFamily, memberSetScripts } from "./member-set.ts";
+import { markedSetFamily, memberSetFamily, memberSetScripts } from "./member-set.ts";
 import { pulledScripts } from "./pulled.ts";
 import { tieScripts } from "./tie.ts";
 import { timelineFamily, timelineScripts } from "./timeline.ts";
@@ -29,11 +29,11 @@ export const tiesMax = 20_000;
 export const tieSets = memberSetFamily("ties", tiesMax);
 
 /**
- * `mine:<viewer>`: the newest posts a viewer likes, by post id, down to the set's low watermark. Owner: like, which
- * applies each change after its commit and before its answer. Bound: 4,000; a build takes the newest 2,000. Missing:
- * like.GetLikedSet builds it; below the watermark like.BatchGetLikes answers.
+ * `reacted:<viewer>`: the newest posts a viewer reacts to, by post id, each marked with the reaction, down to the set's low
+ * watermark. Owner: like, which applies each change after its commit and before its answer. Bound: 4,000; a build takes the
+ * newest 2,000. Missing: like.GetLikedSet builds it; below the watermark like.BatchGetLikes answers.
  */
-export const likedSets = memberSetFamily("mine", 4_000);
+export const reactedSets = markedSetFamily("reacted", 4_000);
 
 /** Every script of the read models; each process loads them all. */
 export const readModelScripts = [

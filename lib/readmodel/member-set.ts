@@ -11,6 +11,8 @@ export type MemberChange = {
   readonly isMember: boolean;
   readonly version: bigint;
 };
+/** The same where each member has a mark: 1 to 15, and 0 for what is no member any more. */
+type MarkChange = Omit<MemberChange, "isMember"> & { readonly mark: number };
 
 /** Which state of the owner's truth a set was made from, and down to which member it is whole: 0 for all of them. */
 export type SetState = { readonly version: bigint; readonly lowWatermark: bigint };
@@ -43,15 +45,39 @@ redis.call('SET', KEYS[1], ARGV[1] .. ' 0', 'EX', ARGV[2], 'NX')
 return string.match(redis.call('GET', KEYS[1]), '^%S+')`,
 };
 
-const applyChange: Script = {
+/** How members are kept: in a set, or in a hash where each has a mark, a hexadecimal digit. */
+type Kept = {
+  /** Adds a member, or takes it out where the mark is 0. */
+  readonly apply: string;
+  readonly size: string;
+  readonly add: string;
+  /** What says "the set is here". */
+  readonly here: string;
+};
+
+const asSet: Kept = {
+  apply: "redis.call(ARGV[3] == '0' and 'SREM' or 'SADD', KEYS[1], ARGV[2])",
+  size: "SCARD",
+  add: "SADD",
+  here: "'0'",
+};
+const asHash: Kept = {
+  apply:
+    "if ARGV[3] == '0' then redis.call('HDEL', KEYS[1], ARGV[2]) else redis.call('HSET', KEYS[1], ARGV[2], ARGV[3]) end",
+  size: "HLEN",
+  add: "HSET",
+  here: "'0', '0'",
+};
+
+const applying = (kept: Kept): Script => ({
   lua: `${versionOf}${raiseFloor}
 local state = redis.call('GET', KEYS[2])
 local cur, version = versionOf(state), tonumber(ARGV[1])
 raiseFloor(KEYS[3], version)
 if cur >= version then return 0 end
 if cur == version - 1 and redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call(ARGV[3] == '1' and 'SADD' or 'SREM', KEYS[1], ARGV[2])
-  if redis.call('SCARD', KEYS[1]) <= tonumber(ARGV[5]) then
+  ${kept.apply}
+  if redis.call('${kept.size}', KEYS[1]) <= tonumber(ARGV[5]) then
     redis.call('SET', KEYS[2], ARGV[1] .. string.match(state, ' %d+$'), 'EX', ARGV[4])
     redis.call('EXPIRE', KEYS[1], ARGV[4])
     return 1
@@ -59,23 +85,24 @@ if cur == version - 1 and redis.call('EXISTS', KEYS[1]) == 1 then
 end
 redis.call('DEL', KEYS[1], KEYS[2])
 return -1`,
-};
+});
 
-const build: Script = {
+/** ARGV from the fourth on: members; or members, each with its mark after it. */
+const building = (kept: Kept): Script => ({
   lua: `${versionOf}
 local version = versionOf(ARGV[2])
 local token, floor = string.match(redis.call('GET', KEYS[3]) or '', '^(%S+) (%d+)$')
 if token ~= ARGV[1] or tonumber(floor) > version then return 0 end
 if redis.call('EXISTS', KEYS[1]) == 1 and versionOf(redis.call('GET', KEYS[2])) > version then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('SADD', KEYS[1], '0')
+redis.call('${kept.add}', KEYS[1], ${kept.here})
 for first = 4, #ARGV, ${membersAtOnce} do
-  redis.call('SADD', KEYS[1], unpack(ARGV, first, math.min(first + ${membersAtOnce - 1}, #ARGV)))
+  redis.call('${kept.add}', KEYS[1], unpack(ARGV, first, math.min(first + ${membersAtOnce - 1}, #ARGV)))
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return 1`,
-};
+});
 
 /** A set that is older than a committed version goes, and so does a build that may have read an older one. */
 const catchUp: Script = {
@@ -96,7 +123,26 @@ end`;
 
 const look: Script = { lua: `${membersLua} return members(KEYS[1], KEYS[2], ARGV)` };
 
-export const memberSetScripts = [begin, applyChange, build, catchUp, look];
+/** The state, and a digit for each of the members asked for: its mark, or 0. */
+export const marksLua = `
+local function marks(set, stateKey, ids)
+  local state = redis.call('GET', stateKey)
+  if not state or redis.call('EXISTS', set) == 0 then return {} end
+  local found = redis.call('HMGET', set, unpack(ids))
+  for nth = 1, #ids do found[nth] = found[nth] or '0' end
+  return { state, table.concat(found) }
+end`;
+
+const scriptsOf = (kept: Kept) => ({ apply: applying(kept), build: building(kept) });
+const setScripts = scriptsOf(asSet);
+const hashScripts = scriptsOf(asHash);
+
+export const memberSetScripts = [
+  begin,
+  catchUp,
+  look,
+  ...[setScripts, hashScripts].flatMap(({ apply, build }) => [apply, build]),
+];
 
 /**
  * A key family of sets, one an owner: `<family>:<owner>` holds the members and the mark 0 that says "the set is here"
@@ -104,6 +150,56 @@ export const memberSetScripts = [begin, applyChange, build, catchUp, look];
  * set that would grow beyond `membersMax` is dropped, and built anew from the newest.
  */
 export function memberSetFamily(family: string, membersMax: number) {
+  const { keysOf, change, build, ...rest } = familyOf(family, membersMax, setScripts);
+  return {
+    ...rest,
+
+    /** Asks which of some members, one or more, are in a set; `membersIn` reads the answer. */
+    ask(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint, memberIds: readonly bigint[]): void {
+      redis.call(pipeline, look, keysOf(redis, ownerId), memberIds.map(String));
+    },
+
+    /** Reads it whole: members, and the mark 0. */
+    readAll: (pipeline: ReturnType<Redis["pipeline"]>, key: string): void => void pipeline.smembers(key),
+
+    /** Applies a committed change, or drops a set that misses one before it. Either way no reader sees the old state. */
+    apply: (redis: Redis, { isMember, ...of }: MemberChange): Promise<void> =>
+      change(redis, { ...of, mark: isMember ? 1 : 0 }),
+
+    /** Begins a build; call it before reading truth. What is read counts only if nothing later was committed in between. */
+    async rebuild(redis: Redis, ownerId: bigint) {
+      const keep = await build(redis, ownerId);
+      return (state: SetState, memberIds: readonly Member[]): Promise<void> => keep(state, memberIds.map(String));
+    },
+  };
+}
+
+/** A member and its mark. */
+export type Marked = readonly [memberId: bigint, mark: number];
+
+/** The same where each member has a mark, 1 to 15, that says what kind of member it is. */
+export function markedSetFamily(family: string, membersMax: number) {
+  const { keysOf: _, change, build, ...rest } = familyOf(family, membersMax, hashScripts);
+  return {
+    ...rest,
+    apply: change,
+    readAll: (pipeline: ReturnType<Redis["pipeline"]>, key: string): void => void pipeline.hgetall(key),
+
+    async rebuild(redis: Redis, ownerId: bigint) {
+      const keep = await build(redis, ownerId);
+      return (state: SetState, marked: readonly Marked[]): Promise<void> =>
+        keep(
+          state,
+          marked.flatMap(([id, mark]) => [String(id), digitOf(mark)]),
+        );
+    },
+  };
+}
+
+const digitOf = (mark: number): string => mark.toString(16);
+
+/** What both kinds of family are made of. */
+function familyOf(family: string, membersMax: number, scripts: ReturnType<typeof scriptsOf>) {
   const keysOf = (redis: Redis, ownerId: bigint) => [
     redis.key(family, ownerId),
     redis.key(`${family}.v`, ownerId),
@@ -111,21 +207,17 @@ export function memberSetFamily(family: string, membersMax: number) {
   ];
 
   return {
+    keysOf,
     setKey: (redis: Redis, ownerId: bigint): string => redis.key(family, ownerId),
     /** For scripts that read a set together with its state. */
     readKeys: (redis: Redis, ownerId: bigint): string[] => keysOf(redis, ownerId).slice(0, 2),
     stateKey: (redis: Redis, ownerId: bigint): string => redis.key(`${family}.v`, ownerId),
 
-    /** Asks which of some members, one or more, are in a set; `membersIn` reads the answer. */
-    ask(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, ownerId: bigint, memberIds: readonly bigint[]): void {
-      redis.call(pipeline, look, keysOf(redis, ownerId), memberIds.map(String));
-    },
-
     /** Applies a committed change, or drops a set that misses one before it. Either way no reader sees the old state. */
-    async apply(redis: Redis, { ownerId, memberId, isMember, version }: MemberChange): Promise<void> {
+    async change(redis: Redis, { ownerId, memberId, mark, version }: MarkChange): Promise<void> {
       const pipeline = redis.pipeline();
-      const args = [String(version), String(memberId), isMember ? "1" : "0", lifeSeconds, membersMax + 1];
-      redis.call(pipeline, applyChange, keysOf(redis, ownerId), args);
+      const args = [String(version), String(memberId), digitOf(mark), lifeSeconds, membersMax + 1];
+      redis.call(pipeline, scripts.apply, keysOf(redis, ownerId), args);
       await redis.run(pipeline);
     },
 
@@ -146,18 +238,14 @@ export function memberSetFamily(family: string, membersMax: number) {
     },
 
     /** Begins a build; call it before reading truth. What is read counts only if nothing later was committed in between. */
-    async rebuild(
-      redis: Redis,
-      ownerId: bigint,
-    ): Promise<(state: SetState, memberIds: readonly Member[]) => Promise<void>> {
+    async build(redis: Redis, ownerId: bigint) {
       const keys = keysOf(redis, ownerId);
       const begun = redis.pipeline();
       redis.call(begun, begin, [keys[2] as string], [randomBytes(9).toString("base64url"), buildSeconds]);
       const token = String((await redis.run(begun))[0]);
-      return async ({ version, lowWatermark }, memberIds) => {
+      return async ({ version, lowWatermark }: SetState, members: readonly string[]): Promise<void> => {
         const pipeline = redis.pipeline();
-        const state = `${version} ${lowWatermark}`;
-        redis.call(pipeline, build, keys, [token, state, lifeSeconds, ...memberIds.map(String)]);
+        redis.call(pipeline, scripts.build, keys, [token, `${version} ${lowWatermark}`, lifeSeconds, ...members]);
         await redis.run(pipeline);
       };
     },
@@ -179,4 +267,19 @@ export function membersIn(answer: unknown, memberIds: readonly bigint[]): Member
   const [first, flags = ""] = answer as [state?: string, flags?: string];
   const state = setStateOf(first);
   return state && { ...state, ids: new Set(memberIds.filter((_, nth) => flags[nth] === "1")) };
+}
+
+/** The same with the mark of each member that is in the set. */
+export type MarkedSet = SetState & { readonly marks: ReadonlyMap<bigint, number> };
+
+/** Those of the members that were asked for which are in the set, each with its mark; undefined where there is no set. */
+export function marksIn(answer: unknown, memberIds: readonly bigint[]): MarkedSet | undefined {
+  const [first, digits = ""] = answer as [state?: string, digits?: string];
+  const state = setStateOf(first);
+  if (state === undefined) return undefined;
+  const marks = new Map<bigint, number>();
+  for (let nth = 0; nth < digits.length; nth++) {
+    if (digits[nth] !== "0") marks.set(memberIds[nth] as bigint, Number.parseInt(digits[nth] as string, 16));
+  }
+  return { ...state, marks };
 }

@@ -1,10 +1,10 @@
-import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, type HandlerContext } from "@connectrpc/connect";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { anyViewerIdOf, viewerOf, within } from "#lib/mesh/call.ts";
-import { notFound } from "#lib/mesh/errors.ts";
+import { notFound, problem } from "#lib/mesh/errors.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { maySeePost, mayWrite } from "./audience.ts";
+import { mayReply, maySeePost, mayWrite } from "./audience.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
 import { keptSoon } from "./passing.ts";
 import { askedAbout, mustBeOpen, type Standings, standingReader } from "./standing.ts";
@@ -63,17 +63,33 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     if (hidden.length > 0) await cardsByTruth(post, hidden, within(ctx));
   }
 
+  async function toWrite(postId: bigint, ctx: Context) {
+    const viewerId = BigInt(viewerOf(ctx));
+    const { cards: found, kept } = await cardsOf([postId], within(ctx));
+    const card = found.get(postId);
+    const known = await standings(
+      viewerId,
+      [viewerId, ...askedAbout(viewerId, card === undefined ? [] : [card])],
+      within(ctx),
+    );
+    mayWrite(known.get(viewerId));
+    const standing = card && known.get(card.authorId);
+    if (card !== undefined && maySeePost(viewerId, card, standing)) return { card, standing };
+    await lookAgain(kept, ctx);
+    throw notFound("post");
+  }
+
   return {
     find,
 
-    /** Which of some posts are there for the viewer of a call. */
-    async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlySet<bigint>> {
-      if (postIds.length === 0) return new Set();
+    /** Those of some posts which are there for the viewer of a call, by id. */
+    async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlyMap<bigint, Card>> {
+      if (postIds.length === 0) return new Map();
       const viewerId = anyViewerIdOf(ctx);
       const { cards: known, kept } = await cardsOf(postIds, within(ctx));
       const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
       const maySee = (card: Card) => maySeePost(viewerId, card, stands.get(card.authorId));
-      const seen = new Set([...known].flatMap(([id, card]) => (maySee(card) ? [id] : [])));
+      const seen = new Map([...known].filter(([, card]) => maySee(card)));
       await lookAgain(
         kept.filter((id) => !seen.has(id)),
         ctx,
@@ -94,20 +110,19 @@ export function visiblePosts({ redis, post, graph }: Needs) {
       return found;
     },
 
-    /** The same for who would hang something on it: PERMISSION_DENIED where the viewer's own account is not open. */
-    async requireToWrite(postId: bigint, ctx: Context): Promise<Card> {
-      const viewerId = BigInt(viewerOf(ctx));
-      const { cards: found, kept } = await cardsOf([postId], within(ctx));
-      const card = found.get(postId);
-      const known = await standings(
-        viewerId,
-        [viewerId, ...askedAbout(viewerId, card === undefined ? [] : [card])],
-        within(ctx),
-      );
-      mayWrite(known.get(viewerId));
-      if (card !== undefined && maySeePost(viewerId, card, known.get(card.authorId))) return card;
-      await lookAgain(kept, ctx);
-      throw notFound("post");
+    /**
+     * The same for who would hang something on it: PERMISSION_DENIED where the viewer's own account is not open.
+     */
+    requireToWrite: async (postId: bigint, ctx: Context): Promise<Card> => (await toWrite(postId, ctx)).card,
+
+    /**
+     * The same for who would reply, and whether they follow whose it is: PERMISSION_DENIED, `reply-not-allowed`, where the post's
+     * author wants no reply of theirs.
+     */
+    async requireToReply(postId: bigint, ctx: Context): Promise<{ readonly card: Card; readonly following: boolean }> {
+      const { card, standing } = await toWrite(postId, ctx);
+      if (mayReply(BigInt(viewerOf(ctx)), card, standing)) return { card, following: standing?.following === true };
+      throw problem(Code.PermissionDenied, "reply-not-allowed", "the author limits who may reply to this post");
     },
   };
 }
@@ -130,8 +145,8 @@ export async function cardsByTruth(
     for (const [nth, id] of ids.entries()) {
       const card = slots[nth]?.card;
       if (card === undefined) continue;
-      const { version, authorId, deleted, audience, mentionedUserIds } = card;
-      found.set(id, { version: Number(version), authorId, deleted, audience, mentionedIds: mentionedUserIds });
+      const { version, authorId, deleted, audience, mentionedUserIds: mentionedIds, replySetting } = card;
+      found.set(id, { version: Number(version), authorId, deleted, audience, mentionedIds, replySetting });
     }
   }
   return found;

@@ -15,6 +15,8 @@ export type Cast = {
   readonly comments: string[];
   readonly lists: string[];
   readonly media: string[];
+  /** The last one first. */
+  readonly drafts: string[];
   /** Page tokens of home feeds, by the person who got them. */
   readonly pageTokens: Map<number, string>;
 };
@@ -31,12 +33,12 @@ export async function openCast(door: Door, prefix: string, size: number): Promis
     const { accessToken, user } = outcome.message as { accessToken: string; user: { id: string } };
     people.push({ id: user.id, username, token: accessToken });
   }
-  return { door, prefix, people, posts: [], comments: [], lists: [], media: [], pageTokens: new Map() };
+  return { door, prefix, people, posts: [], comments: [], lists: [], media: [], drafts: [], pageTokens: new Map() };
 }
 
 /** Remembers what later calls speak of: posts made, pages begun. */
 export function remember(
-  { posts, comments, lists, media: uploads, pageTokens }: Cast,
+  { posts, comments, lists, media: uploads, drafts, pageTokens }: Cast,
   name: string,
   as: number | undefined,
   outcome: Outcome,
@@ -46,11 +48,14 @@ export function remember(
     post?: { id: string };
     comment?: { id: string };
     list?: { id: string };
+    draft?: { id: string };
     media?: { id: string };
     nextPageToken?: string;
   };
-  const { post, comment, list, media, nextPageToken } = outcome.message as Made;
-  if (name === "CreatePost" && post !== undefined && !posts.includes(post.id)) posts.push(post.id);
+  const { post, comment, list, draft, media, nextPageToken } = outcome.message as Made;
+  if (name === "CreateDraft" && draft !== undefined && !drafts.includes(draft.id)) drafts.unshift(draft.id);
+  if ((name === "CreatePost" || name === "PublishDraft") && post !== undefined && !posts.includes(post.id))
+    posts.push(post.id);
   if (name === "CreateComment" && comment !== undefined && !comments.includes(comment.id)) comments.push(comment.id);
   if (name === "CreateList" && list !== undefined && !lists.includes(list.id)) lists.push(list.id);
   if (name === "CreateMedia" && media !== undefined && !uploads.includes(media.id)) uploads.push(media.id);
@@ -60,7 +65,10 @@ export function remember(
 }
 
 /** Counts are folded a moment later, so two doors may see them before and after. */
-const folded = new Set(["followerCount", "followingCount", "likeCount", "commentCount"]);
+const folded = new Set(["followerCount", "followingCount", "likeCount", "commentCount", "replyCount"]);
+
+/** The same of what is not there before. */
+const late = new Set(["reactions"]);
 
 /** An outcome without what is each door's own: ids and names become roles, times and tokens words. */
 export function comparable(cast: Cast, outcome: Outcome): unknown {
@@ -69,6 +77,7 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
   for (const [n, { id, username }] of cast.people.entries()) roles.set(id, `person ${n}`).set(username, `name ${n}`);
   for (const [n, id] of cast.posts.entries()) roles.set(id, `post ${n}`);
   for (const [n, id] of cast.comments.entries()) roles.set(id, `comment ${n}`);
+  for (const [n, id] of cast.drafts.entries()) roles.set(id, `draft ${cast.drafts.length - n}`);
   for (const [n, id] of cast.lists.entries()) roles.set(id, `list ${n}`);
   for (const [n, id] of cast.media.entries()) roles.set(id, `media ${n}`);
   const plain = (value: JsonValue, name: string): JsonValue => {
@@ -79,10 +88,12 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
     if (name === "nextPageToken" || name === "accessToken") return "a token";
     if (name === "url") return "an address";
     if (name.endsWith("Time")) return "a time";
-    if (name === "id" || name === "activityId") return roles.get(value) ?? "an id";
+    if (name === "id" || name === "activityId" || name === "parentId") return roles.get(value) ?? "an id";
     return roles.get(value) ?? value.replaceAll(cast.prefix, "");
   };
   const plainObject = (object: JsonObject): JsonObject =>
-    Object.fromEntries(Object.entries(object).map(([name, value]) => [name, plain(value, name)]));
+    Object.fromEntries(
+      Object.entries(object).flatMap(([name, value]) => (late.has(name) ? [] : [[name, plain(value, name)]])),
+    );
   return { ...outcome, message: plainObject(outcome.message) };
 }

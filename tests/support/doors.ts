@@ -1,4 +1,4 @@
-import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import { fromJson, type Message } from "@bufbuild/protobuf";
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import * as node from "@connectrpc/connect-node";
 import * as web from "@connectrpc/connect-web";
@@ -31,8 +31,8 @@ function connectDoor(name: string, transport: Transport): Door {
     name,
     async call(method, request, head) {
       try {
-        const init = request as MessageInitShape<typeof method.input>;
-        const { message, header } = await transport.unary(method, undefined, undefined, headersOf(head), init);
+        const sent = fromJson(method.input, request);
+        const { message, header } = await transport.unary(method, undefined, undefined, headersOf(head), sent);
         return answered(method, message, header.get("idempotency-replayed") === "true");
       } catch (reason) {
         return refused(ConnectError.from(reason));
@@ -52,8 +52,7 @@ function grpcJsDoor(edge: string): Door {
         const metadata = new grpc.Metadata();
         for (const [name, value] of Object.entries(headersOf(head))) metadata.set(name, value);
         let replayed = false;
-        const serialize = () =>
-          requestSerialize(create(method.input, request as MessageInitShape<typeof method.input>));
+        const serialize = () => requestSerialize(fromJson(method.input, request));
         const call = client.makeUnaryRequest(path, serialize, responseDeserialize, {}, metadata, (err, reply) =>
           resolve(err === null ? answered(method, reply as Message, replayed) : refused(fromStatus(err))),
         );

@@ -8,7 +8,7 @@ import {
   authorTimelines,
   followSets,
   homeTimelines,
-  likedSets,
+  reactedSets,
   readModelScripts,
   tieSets,
   tiesMax,
@@ -37,7 +37,7 @@ export const familyNames = [
   "acct",
   "rel",
   "ties",
-  "mine",
+  "reacted",
 ] as const;
 export type FamilyName = (typeof familyNames)[number];
 
@@ -52,8 +52,8 @@ export type Family = {
   readonly rebuild: (ids: readonly bigint[]) => Promise<Tally>;
 };
 
-/** A set of likes is built from as many as its owner builds it from. */
-const likedMax = 2_000;
+/** A set of reactions is built from as many as its owner builds it from. */
+const reactedMax = 2_000;
 /** The first connection to Redis may take as long. */
 const redisMs = 5_000;
 
@@ -153,12 +153,15 @@ export async function openFamilies({ mysqlUrl, redisUrl, deployment }: Omit<Stor
         },
       }),
     },
-    mine: {
+    reacted: {
       ...walk(like, "liker", "user_id"),
       rebuild: setRebuild({
         redis,
-        family: likedSets,
-        truth: (id) => likes.likedSet(id, SubjectKind.POST, likedMax),
+        family: reactedSets,
+        truth: async (id) => {
+          const { own, ...state } = await likes.reactedSet(id, SubjectKind.POST, reactedMax);
+          return { ...state, ids: own };
+        },
       }),
     },
   };

@@ -74,15 +74,24 @@ export async function reactionsTo(id: string, { like, comment }: Clients, ctx: H
     like.batchGetLikes({ subjects: [{ kind: SubjectKind.POST, id }] }, within(ctx)),
     comment.batchGetCommentCounts({ postIds: [id] }, within(ctx)),
   ]);
+  const { count = 0n, own = Reaction.UNSPECIFIED, others = [] } = likes[0] ?? {};
   return {
-    likeCount: likes[0]?.count ?? 0n,
+    likeCount: count,
     commentCount: counts[0] ?? 0n,
-    liked: likes[0]?.own === Reaction.LIKE,
+    liked: own === Reaction.LIKE,
+    otherReactions: others,
+    viewerReaction: own,
   };
 }
 
 /** Nobody could react to what did not exist a moment ago. */
-export const noReactions: Reactions = { likeCount: 0n, commentCount: 0n, liked: false };
+export const noReactions: Reactions = {
+  likeCount: 0n,
+  commentCount: 0n,
+  liked: false,
+  otherReactions: [],
+  viewerReaction: Reaction.UNSPECIFIED,
+};
 
 /** The same where the version of the author's profile is known: from memory, mostly. 0 is not known. */
 export async function withKnownAuthor(

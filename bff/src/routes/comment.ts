@@ -1,17 +1,17 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
-import type { Comment } from "#gen/skein/comment/v1/comment_pb.ts";
+import { CommentOrder, type CommentService, type Repliers as ShownRepliers } from "#gen/skein/api/v1/comment_pb.ts";
+import type { Comment, Repliers, CommentOrder as SentOrder, Thread } from "#gen/skein/comment/v1/comment_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { commentView, shownComments } from "../compose/comments.ts";
+import { commentView, noLikes, shownComments } from "../compose/comments.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
-import { isId, postIdOf } from "./ids.ts";
+import { commentIdOf, postIdOf } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
 export function commentRoutes(
-  clients: Pick<Clients, "comment" | "user">,
+  clients: Pick<Clients, "comment" | "user" | "like">,
   pieces: Pieces,
 ): ServiceImpl<typeof CommentService> {
   const { comment: comments } = clients;
@@ -22,22 +22,65 @@ export function commentRoutes(
     return { comment: shown };
   }
 
+  /** A page of what was said under a post and is no reply, or of the replies to one comment. */
+  async function level(
+    of: { readonly postId: string } | { readonly parentId: string },
+    {
+      order = CommentOrder.UNSPECIFIED,
+      ...page
+    }: Parameters<typeof pageOf>[0] & { readonly order?: CommentOrder | undefined },
+    ctx: HandlerContext,
+  ) {
+    const asked = { ...of, ...pageOf(page), order: order as number as SentOrder };
+    const { comments: found, nextPageToken } = await comments.listComments(asked, within(ctx));
+    return { comments: await shownComments(found, clients, ctx), nextPageToken };
+  }
+
   return {
-    async createComment({ post, text }, ctx) {
-      const request = { postId: postIdOf(post), text, idempotencyKey: idempotencyKeyOf(ctx) };
+    async createComment({ post, text, parent }, ctx) {
+      const parentId = parent === undefined ? "" : commentIdOf(parent);
+      const request = { postId: postIdOf(post), parentId, text, idempotencyKey: idempotencyKeyOf(ctx) };
       const { comment, replayed, authorVersion } = await comments.createComment(request, within(ctx));
       if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
-      if (comment === undefined || authorVersion === 0n) return shownOne(comment, ctx);
+      if (comment === undefined || replayed || authorVersion === 0n) return shownOne(comment, ctx);
       const [author] = await pieces.authors([{ id: comment.authorId, version: authorVersion }], ctx);
       if (author === undefined) throw notFound("comment");
-      return { comment: commentView(comment, author.content, callOf(ctx).viewerId) };
+      return { comment: commentView(comment, author.content, noLikes, callOf(ctx).viewerId) };
     },
 
-    async listComments(request, ctx) {
-      const page = pageOf(request);
-      const asked = { postId: postIdOf(request.post), ...page };
-      const { comments: found, nextPageToken } = await comments.listComments(asked, within(ctx));
-      return { comments: await shownComments(found, clients, ctx), nextPageToken };
+    listComments: (request, ctx) => level({ postId: postIdOf(request.post) }, request, ctx),
+    listReplies: (request, ctx) => level({ parentId: commentIdOf(request.comment) }, request, ctx),
+
+    async updateComment({ comment, text }, ctx) {
+      const edited = await comments.updateComment({ commentId: commentIdOf(comment), text }, within(ctx));
+      return shownOne(edited.comment, ctx);
+    },
+
+    async hideComment({ comment }, ctx) {
+      await comments.setCommentHidden({ commentId: commentIdOf(comment), hidden: true }, within(ctx));
+      return {};
+    },
+
+    async showComment({ comment }, ctx) {
+      await comments.setCommentHidden({ commentId: commentIdOf(comment), hidden: false }, within(ctx));
+      return {};
+    },
+
+    async getThread({ post }, ctx) {
+      const { thread, mayReply } = await comments.getThread({ postId: postIdOf(post) }, within(ctx));
+      return { thread: threadView(thread, mayReply) };
+    },
+
+    async updateThread({ post, locked, repliers }, ctx) {
+      const { thread } = await comments.updateThread(
+        {
+          postId: postIdOf(post),
+          ...(locked !== undefined && { locked }),
+          ...(repliers !== undefined && { repliers: repliers as number as Repliers }),
+        },
+        within(ctx),
+      );
+      return { thread: threadView(thread, thread?.locked === false) };
     },
 
     async getComment({ comment }, ctx) {
@@ -52,7 +95,8 @@ export function commentRoutes(
   };
 }
 
-function commentIdOf(comment: string): string {
-  if (!isId(comment)) throw notFound("comment");
-  return comment;
-}
+const threadView = (thread: Thread | undefined, mayReply: boolean) => ({
+  locked: thread?.locked ?? false,
+  repliers: (thread?.repliers ?? 0) as number as ShownRepliers,
+  mayReply,
+});

@@ -29,3 +29,8 @@ export function postIdOf(post: string): string {
   if (!isId(post)) throw notFound("post");
   return post;
 }
+
+export function commentIdOf(comment: string): string {
+  if (!isId(comment)) throw notFound("comment");
+  return comment;
+}

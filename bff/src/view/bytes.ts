@@ -62,8 +62,5 @@ export function ownBytes(text: string): Buffer {
   return bytes;
 }
 
-/** The byte before a field's value: https://protobuf.dev/programming-guides/encoding/#structure. */
-export function tagOf({ number }: Pick<DescField, "number">, wireType: 0 | 2): number {
-  if (number > 15) throw new RangeError("a tag of more than one byte");
-  return (number << 3) | wireType;
-}
+/** What stands before a field's value, a varint: https://protobuf.dev/programming-guides/encoding/#structure. */
+export const tagOf = ({ number }: Pick<DescField, "number">, wireType: 0 | 2): number => (number << 3) | wireType;

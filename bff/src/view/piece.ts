@@ -1,10 +1,10 @@
-import { create, toBinary, toJson } from "@bufbuild/protobuf";
+import { create, type JsonObject, toBinary, toJson } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type Audience, AuthorSchema, MediaListSchema, PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import { type Audience, AuthorSchema, PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
+import { besideBytes, besideNames, besideOf } from "./beside.ts";
 import { ownBytes, tagOf, varintBytes } from "./bytes.ts";
-import { mediaView } from "./media.ts";
 import { authorView } from "./user.ts";
 
 /** Content that never changes for one (id, version), with the bytes it was shown as: each form is made when first needed. */
@@ -17,27 +17,24 @@ type Kept<Content> = {
   json: Buffer | undefined;
   binary: Buffer | undefined;
 };
-/** A post's JSON is in two: its counts and its viewer's state stand between what never changes. */
-export type PostPiece = Kept<Post> & { jsonEnd?: Buffer };
+export type PostPiece = Kept<Post> & { tail: Buffer | undefined };
 export type AuthorPiece = Kept<User>;
 
 /** Objects, keys, times and the heads of Buffers, beside the texts: measured with Node 24 (docs/decisions/0026). */
 const overheadBytes = 2_500;
 
-/** One media as an object, as JSON and as protobuf, with three variants: measured. */
-const mediaBytes = 4_000;
-
-export const postPiece = (post: Post): PostPiece =>
-  pieceOf(post, `${post.text}${post.media.map(({ alt }) => alt).join("")}`, post.media.length * mediaBytes);
+export const postPiece = (post: Post): PostPiece => {
+  const piece = pieceOf(post, post.text);
+  return { ...piece, sizeBytes: piece.sizeBytes + besideBytes(post), tail: undefined };
+};
 export const authorPiece = (user: User): AuthorPiece => pieceOf(user, `${user.username}${user.displayName}${user.bio}`);
 
-const pieceOf = <C extends Post | User>(content: C, text: string, moreBytes = 0): Kept<C> => ({
+const pieceOf = <C extends Post | User>(content: C, text: string): Kept<C> => ({
   id: content.id,
   version: content.version,
   content,
   // As it came, as JSON and as protobuf; escapes make JSON longer.
-  sizeBytes:
-    overheadBytes + moreBytes + 2 * text.length + Buffer.byteLength(JSON.stringify(text)) + Buffer.byteLength(text),
+  sizeBytes: overheadBytes + 2 * text.length + Buffer.byteLength(JSON.stringify(text)) + Buffer.byteLength(text),
   json: undefined,
   binary: undefined,
 });
@@ -53,16 +50,21 @@ export function jsonOfPost(piece: PostPiece): Buffer {
   return piece.json;
 }
 
-/** Of a post's JSON what stands after its audience: nothing, where it is plain. */
-export function jsonEndOfPost(piece: PostPiece): Buffer {
-  piece.jsonEnd ??= piece.content.media.length === 0 ? nothing : ownBytes(`,"media":${mediaJson(piece.content)}`);
-  return piece.jsonEnd;
+/** Of a post's JSON what stands after its audience: nothing of a plain one. */
+export function jsonTailOfPost(piece: PostPiece): Buffer {
+  if (piece.tail !== undefined) return piece.tail;
+  const beside = besideOf(piece.content);
+  if (Object.keys(beside).length === 0) return nothing;
+  const json = toJson(PostSchema, create(PostSchema, beside), { alwaysEmitImplicit: true }) as JsonObject;
+  const fields = besideNames.flatMap((name) => {
+    const value = json[name];
+    return value === undefined ? [] : [`,"${name}":${JSON.stringify(value)}`];
+  });
+  piece.tail = ownBytes(fields.join(""));
+  return piece.tail;
 }
 
 const nothing = Buffer.alloc(0);
-const mediaJson = (post: Post): string =>
-  JSON.stringify(toJson(MediaListSchema, mediaOf(post), { alwaysEmitImplicit: true }));
-const mediaOf = ({ media }: Post) => create(MediaListSchema, { items: media.map(mediaView) });
 
 /** A post's message without its author, its counts and its viewer's state. */
 export function binaryOfPost(piece: PostPiece): Buffer {
@@ -74,7 +76,7 @@ export function binaryOfPost(piece: PostPiece): Buffer {
     text,
     audience: audience as number as Audience,
     ...(createTime && { createTime }),
-    ...(piece.content.media.length > 0 && { media: mediaOf(piece.content) }),
+    ...besideOf(piece.content),
   });
   piece.binary = Buffer.from(toBinary(PostSchema, content));
   return piece.binary;

@@ -5,21 +5,34 @@ import {
   ListHomeFeedResponseSchema,
 } from "#gen/skein/api/v1/feed_pb.ts";
 import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
-import { AudienceSchema, PostSchema, PostViewerStateSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import {
+  AudienceSchema,
+  PostSchema,
+  PostViewerStateSchema,
+  ReactionCountsSchema,
+  ReactionKindSchema,
+} from "#gen/skein/api/v1/resources_pb.ts";
+import type { Reaction, ReactionCount } from "#gen/skein/like/v1/like_pb.ts";
 import { type Rendered, rendered } from "../door/rendered.ts";
 import { type Bytes, bytesUpTo, tagOf, varintBytes } from "./bytes.ts";
 import {
   type AuthorPiece,
   binaryOfAuthor,
   binaryOfPost,
-  jsonEndOfPost,
   jsonOfAuthor,
   jsonOfPost,
+  jsonTailOfPost,
   type PostPiece,
 } from "./piece.ts";
 
 /** What stands beside a post's content: as thin items carry it. */
-export type Reactions = { readonly likeCount: bigint; readonly commentCount: bigint; readonly liked: boolean };
+export type Reactions = {
+  readonly likeCount: bigint;
+  readonly commentCount: bigint;
+  readonly liked: boolean;
+  readonly otherReactions: readonly Pick<ReactionCount, "reaction" | "count">[];
+  readonly viewerReaction: Reaction;
+};
 
 /** A post as one viewer sees it: pieces that others see too, and what is of this moment. */
 export type ShownPost = { readonly post: PostPiece; readonly author: AuthorPiece; readonly reactions: Reactions };
@@ -29,7 +42,7 @@ export type ShownItem = ShownPost & { readonly activityId: string; readonly reas
 type Viewer = string | undefined;
 
 /** Beside its pieces an item has ids, counts and words of ours: less than this, in either form. */
-const itemBytesMax = 320;
+const itemBytesMax = 720;
 /** Beside its items a page has the names of its fields. */
 const pageBytesMax = 64;
 
@@ -59,16 +72,30 @@ export function homePage(items: readonly ShownItem[], nextPageToken: string, vie
   });
 }
 
-/** A page of posts. */
-export function postsPage(posts: readonly ShownPost[], nextPageToken: string, viewer: Viewer): Rendered {
-  const { posts: list, nextPageToken: token } = ListUserPostsResponseSchema.field;
+/** A page of posts, with the one that is pinned above them. A tag's page is written the same way: its fields are the same. */
+export function postsPage(
+  posts: readonly ShownPost[],
+  nextPageToken: string,
+  viewer: Viewer,
+  pinned?: ShownPost,
+): Rendered {
+  const { posts: list, nextPageToken: token, pinnedPost } = ListUserPostsResponseSchema.field;
+  const write = (to: Bytes, field: { readonly number: number }, post: ShownPost) => {
+    lengthOf(to, field, postSize(post, viewer));
+    binaryPost(to, post, viewer);
+  };
+  const page = () => binaryList(posts, nextPageToken, token.number, (to, post) => write(to, list, post));
   return rendered({
-    json: () => jsonList(list.jsonName, posts, nextPageToken, (to, post) => jsonPost(to, post, viewer)),
+    json() {
+      const all = jsonList(list.jsonName, posts, nextPageToken, (to, post) => jsonPost(to, post, viewer));
+      if (pinned === undefined) return all;
+      const field = Buffer.from(`,"${pinnedPost.jsonName}":`);
+      return Buffer.concat([all.subarray(0, -1), field, onePost(pinned, viewer).json(), Buffer.from("}")]);
+    },
     binary: () =>
-      binaryList(posts, nextPageToken, token.number, (to, post) => {
-        lengthOf(to, list, postSize(post, viewer));
-        binaryPost(to, post, viewer);
-      }),
+      pinned === undefined
+        ? page()
+        : Buffer.concat([page(), binaryList([pinned], "", 0, (to, post) => write(to, pinnedPost, post))]),
   });
 }
 
@@ -76,7 +103,12 @@ export function postsPage(posts: readonly ShownPost[], nextPageToken: string, vi
 export function onePost(post: ShownPost, viewer: Viewer): Rendered {
   return rendered({
     json() {
-      const to = bytesUpTo(itemBytesMax + jsonSize(post));
+      const to = bytesUpTo(
+        itemBytesMax +
+          jsonOfAuthor(post.author).length +
+          jsonOfPost(post.post).length +
+          jsonTailOfPost(post.post).length,
+      );
       jsonPost(to, post, viewer);
       return to.done();
     },
@@ -97,7 +129,7 @@ function jsonList<P extends ShownPost>(
   const token = JSON.stringify(nextPageToken);
   let bytesMax = pageBytesMax + token.length;
   for (const { post, author } of items) {
-    bytesMax += itemBytesMax + jsonSize({ post, author });
+    bytesMax += itemBytesMax + jsonOfAuthor(author).length + jsonOfPost(post).length + jsonTailOfPost(post).length;
   }
   const to = bytesUpTo(bytesMax);
   to.ascii(`{"${name}":[`);
@@ -109,23 +141,46 @@ function jsonList<P extends ShownPost>(
   return to.done();
 }
 
-/** Of a post's pieces as JSON. */
-const jsonSize = ({ post, author }: Pick<ShownPost, "post" | "author">): number =>
-  jsonOfAuthor(author).length + jsonOfPost(post).length + jsonEndOfPost(post).length;
-
 function jsonPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Viewer): void {
   const { id, version, content } = post;
   to.ascii(`{"id":"${id}","version":${version},"author":`);
   to.raw(jsonOfAuthor(author));
   to.raw(jsonOfPost(post));
-  const state =
-    viewer === undefined ? "" : `"viewer":{"own":${content.authorId === viewer},"liked":${reactions.liked}},`;
-  const { likeCount, commentCount } = reactions;
+  const { likeCount, commentCount, liked, viewerReaction, otherReactions } = reactions;
+  const own = viewerReaction === 0 ? "" : `,"reaction":${nameOf(ReactionKindSchema, viewerReaction)}`;
+  const state = viewer === undefined ? "" : `"viewer":{"own":${content.authorId === viewer},"liked":${liked}${own}},`;
   to.ascii(
     `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
   );
-  to.raw(jsonEndOfPost(post));
-  to.ascii("}");
+  to.raw(jsonTailOfPost(post));
+  to.ascii(otherReactions.length === 0 ? "}" : `,"reactions":{${jsonCounts(reactions)}}}`);
+}
+
+const kinds = ReactionCountsSchema.fields;
+
+/** Counts by kind: the numbers of the fields are those of the kinds. */
+export function countsByKind({ likeCount, otherReactions }: Pick<Reactions, "likeCount" | "otherReactions">): number[] {
+  const counts: number[] = kinds.map(() => 0);
+  counts[0] = Number(likeCount);
+  for (const { reaction, count } of otherReactions) {
+    if (reaction <= kinds.length) counts[reaction - 1] = Number(count);
+  }
+  return counts;
+}
+
+const jsonCounts = (reactions: Reactions): string =>
+  countsByKind(reactions)
+    .map((count, nth) => `"${kinds[nth]?.jsonName}":${count}`)
+    .join(",");
+
+/** Of a message: tag, length and counts; nothing where there are none but likes. */
+const countsSize = (reactions: Reactions): number =>
+  countsByKind(reactions).reduce((sum, count) => sum + numberSize(count), 0);
+
+function binaryCounts(to: Bytes, reactions: Reactions): void {
+  if (reactions.otherReactions.length === 0) return;
+  lengthOf(to, postFields.reactions, countsSize(reactions));
+  for (const [nth, count] of countsByKind(reactions).entries()) number(to, { number: nth + 1 }, count);
 }
 
 /** A value of an enum as JSON: its name, or the number that this release has none for. */
@@ -164,7 +219,9 @@ function postSize({ post, author, reactions }: ShownPost, viewer: Viewer): numbe
     binaryOfAuthor(author).length +
     numberSize(Number(reactions.likeCount)) +
     numberSize(Number(reactions.commentCount)) +
-    (viewer === undefined ? 0 : 2 + stateSize(post, reactions, viewer))
+    (viewer === undefined ? 0 : 2 + stateSize(post, reactions, viewer)) +
+    // The field of counts has a tag of two bytes.
+    (reactions.otherReactions.length === 0 ? 0 : 3 + countsSize(reactions))
   );
 }
 
@@ -174,14 +231,19 @@ function binaryPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: V
   to.raw(binaryOfAuthor(author));
   number(to, postFields.likeCount, Number(reactions.likeCount));
   number(to, postFields.commentCount, Number(reactions.commentCount));
+  binaryCounts(to, reactions);
   if (viewer === undefined) return;
   lengthOf(to, postFields.viewer, stateSize(post, reactions, viewer));
   number(to, stateFields.own, Number(post.content.authorId === viewer));
   number(to, stateFields.liked, Number(reactions.liked));
+  number(to, stateFields.reaction, reactions.viewerReaction);
 }
 
-const stateSize = ({ content }: PostPiece, { liked }: Reactions, viewer: string): number =>
-  numberSize(Number(content.authorId === viewer)) + numberSize(Number(liked));
+const stateSize = ({ content }: PostPiece, { liked, viewerReaction }: Reactions, viewer: string): number =>
+  numberSize(Number(content.authorId === viewer)) +
+  numberSize(Number(liked)) +
+  // A tag of two bytes.
+  (viewerReaction === 0 ? 0 : 1 + numberSize(viewerReaction));
 
 /** What is zero is not written. */
 const numberSize = (value: number): number => (value === 0 ? 0 : 1 + varintBytes(value));

@@ -1,25 +1,29 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import { type CommentService, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
 import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
-import { mayMeet } from "#lib/readmodel/audience.ts";
+import { mayReply } from "#lib/readmodel/audience.ts";
 import { totalOf } from "#lib/readmodel/count.ts";
-import { metPage } from "#lib/readmodel/met-page.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
-import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import type { PageTokens } from "#lib/storage/page.ts";
+import { commentLists } from "./handlers/lists.ts";
+import { find, postIdOf, seenBy, seenOne, shown } from "./handlers/seen.ts";
 import type { CommentReadModel } from "./read-model.ts";
+import { onTop, type Standing } from "./store/say.ts";
+import { letsReply, type Thread } from "./store/thread.ts";
 import type { CommentStore, StoredComment } from "./store.ts";
 
-/** Posts in one batch. */
+/** Posts, or comments, in one batch. */
 const batchMax = 100;
 /** A text: a page of a hundred of the longest stays below a megabyte. */
 const bounds = { graphemesMax: 2_200, bytesMax: 9_000 };
+/** How deep replies stand: a page of a screen shows no more levels. A reply to what is there stands beside it. */
+const depthMax = 10;
 
 /** Batches of calls are the mesh's work. */
 type Handlers = Omit<ServiceImpl<typeof CommentService>, "batchCreateComment">;
@@ -32,59 +36,79 @@ type Needs = {
   nudge: () => void;
 };
 
-export function commentHandlers(needs: Needs): Handlers {
-  const { store, readModel, posts, pageTokens, nudge } = needs;
+export const commentHandlers = (needs: Needs): Handlers => ({
+  ...creates(needs),
+  ...changes(needs),
+  ...threads(needs),
+  ...reads(needs),
+  ...commentLists(needs),
+});
 
-  async function find(sent: string): Promise<StoredComment> {
-    const id = parseId(sent);
-    const comment = id === undefined ? undefined : await store.byId(id);
-    if (comment === undefined) throw notFound("comment");
-    return comment;
-  }
-
+function creates({ store, readModel, posts, nudge }: Needs): Pick<Handlers, "createComment"> {
   return {
     async createComment(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
-      const [authorVersion] = await Promise.all([readModel.authorVersion(authorId), posts.requireToWrite(postId, ctx)]);
-      const { comment, replayed } = await store.create({ ...said, postId }, originOf(ctx), () => mustBeWanted(ctx));
+      const [authorVersion, { card, following }] = await Promise.all([
+        readModel.authorVersion(authorId),
+        posts.requireToReply(postId, ctx),
+      ]);
+      const parent = req.parentId === "" ? undefined : await seenOne(posts, await find(store, req.parentId), ctx);
+      if (parent !== undefined && parent.postId !== postId) throw notFound("comment");
+      const wanted = {
+        ...said,
+        postId,
+        askedParentId: parent?.id ?? 0n,
+        standing: parent === undefined ? onTop : standingUnder(parent),
+        replier: { isOwner: card.authorId === authorId, isFollower: following },
+      };
+      const { comment, replayed } = await store.create(wanted, originOf(ctx), () => mustBeWanted(ctx));
       nudge();
       return { comment: shown(comment), replayed, authorVersion: BigInt(authorVersion) };
     },
+  };
+}
 
-    async listComments(req, ctx) {
-      const postId = postIdOf(req.postId);
-      const size = pageSizeOf(req.pageSize);
-      const scope = `comments:${postId}`;
-      const before = pageTokens.decode(req.pageToken, scope);
-      await posts.require(postId, ctx);
-      const { page, next } = await metPage({
-        viewerId: anyViewerIdOf(ctx),
-        before,
-        size,
-        read: async (from, limit) => (await store.list(postId, from, limit)).map(said),
-        standings: (userIds) => posts.standings(userIds, ctx),
-      });
-      return {
-        comments: page.map(({ comment }) => shown(comment)),
-        nextPageToken: next === undefined ? "" : pageTokens.encode(next, scope),
-      };
+function standingUnder({ id, parentId, rootId, depth }: StoredComment): Standing {
+  const top = rootId === 0n ? id : rootId;
+  return depth < depthMax ? { parentId: id, rootId: top, depth: depth + 1 } : { parentId, rootId: top, depth };
+}
+
+function changes({
+  store,
+  posts,
+  nudge,
+}: Needs): Pick<Handlers, "updateComment" | "setCommentHidden" | "deleteComment"> {
+  return {
+    async updateComment(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      const text = textOf(req.text, bounds);
+      await posts.mayWrite(ctx);
+      const comment = await find(store, req.commentId);
+      if (comment.authorId !== viewerId) throw notFound("comment");
+      await seenOne(posts, comment, ctx);
+      const edited = await store.edit(comment.id, text, originOf(ctx));
+      nudge();
+      const late = lateShards(ctx, "comment");
+      return { comment: shown(edited, (await store.replyCounts([edited.id], late)).get(edited.id)) };
     },
 
-    async getComment(req, ctx) {
-      const comment = await find(req.commentId);
-      if (comment.deleted || (await posts.find(comment.postId, ctx)) === undefined) throw notFound("comment");
-      const { authorId } = comment;
-      const standing = (await posts.standings([authorId], ctx)).get(authorId);
-      if (!mayMeet(anyViewerIdOf(ctx), authorId, standing)) throw notFound("comment");
-      return { comment: shown(comment) };
+    async setCommentHidden(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      await posts.mayWrite(ctx);
+      const comment = await find(store, req.commentId);
+      const post = await posts.find(comment.postId, ctx);
+      if (post?.authorId !== viewerId) throw notFound("comment");
+      await store.hide(comment.id, req.hidden, originOf(ctx));
+      nudge();
+      return {};
     },
 
     async deleteComment(req, ctx) {
       const viewerId = BigInt(viewerOf(ctx));
       await posts.mayWrite(ctx);
-      const comment = await find(req.commentId);
+      const comment = await find(store, req.commentId);
       if (comment.authorId !== viewerId) {
         const post = await posts.find(comment.postId, ctx);
         if (post?.authorId !== viewerId) throw notFound("comment");
@@ -92,6 +116,71 @@ export function commentHandlers(needs: Needs): Handlers {
       await store.delete(comment, originOf(ctx));
       nudge();
       return {};
+    },
+  };
+}
+
+function threads({ store, posts, nudge }: Needs): Pick<Handlers, "getThread" | "updateThread"> {
+  return {
+    async getThread(req, ctx) {
+      const postId = postIdOf(req.postId);
+      const viewerId = anyViewerIdOf(ctx);
+      const card = await posts.require(postId, ctx);
+      const { authorId } = card;
+      const [thread, standings] = await Promise.all([store.thread(postId), posts.standings([authorId], ctx)]);
+      const standing = standings.get(authorId);
+      const replier = { isOwner: viewerId === authorId, isFollower: standing?.following === true };
+      // What the post said from the start, and what its author narrowed it to since.
+      const may = viewerId !== undefined && mayReply(viewerId, card, standing) && letsReply(thread, replier);
+      return { thread: threadShown(thread), mayReply: may };
+    },
+
+    async updateThread(req, ctx) {
+      const viewerId = BigInt(viewerOf(ctx));
+      const postId = postIdOf(req.postId);
+      const { locked, repliers } = req;
+      if (repliers !== undefined && !allRepliers.has(repliers)) {
+        throw invalid("repliers", "must be one of those named in the contract");
+      }
+      const { authorId } = await posts.requireToWrite(postId, ctx);
+      if (authorId !== viewerId) throw notFound("post");
+      const change = {
+        ...(locked !== undefined && { locked }),
+        ...(repliers !== undefined && { repliers: repliers || Repliers.EVERYONE }),
+      };
+      const thread = await store.changeThread(postId, change, originOf(ctx));
+      nudge();
+      return { thread: threadShown(thread) };
+    },
+  };
+}
+
+const allRepliers = new Set<number>(Object.values(Repliers));
+const threadShown = ({ locked, repliers }: Thread) => ({ locked, repliers });
+
+function reads({
+  store,
+  readModel,
+  posts,
+}: Needs): Pick<Handlers, "getComment" | "batchGetComments" | "batchGetCommentCounts"> {
+  return {
+    async getComment(req, ctx) {
+      const comment = await seenOne(posts, await find(store, req.commentId), ctx);
+      const late = lateShards(ctx, "comment");
+      return { comment: shown(comment, (await store.replyCounts([comment.id], late)).get(comment.id)) };
+    },
+
+    async batchGetComments(req, ctx) {
+      if (req.commentIds.length > batchMax) throw invalid("comment_ids", `must be at most ${batchMax}`);
+      const ids = req.commentIds.map((id) => parseId(id) ?? 0n);
+      const [found, replies] = await Promise.all([
+        store.byIds(ids),
+        store.replyCounts(ids, lateShards(ctx, "comment")),
+      ]);
+      const seen = await seenBy(posts, [...found.values()], ctx);
+      const slotOf = (comment: StoredComment | undefined) =>
+        comment === undefined ? {} : { comment: shown(comment, replies.get(comment.id)) };
+      return { comments: ids.map((id) => slotOf(seen.get(id))) };
     },
 
     async batchGetCommentCounts(req, ctx) {
@@ -101,27 +190,9 @@ export function commentHandlers(needs: Needs): Handlers {
       // A feed has decided already, in the read that asks.
       const there = callOf(ctx).caller === "feed" ? undefined : await posts.among(asked, ctx);
       const known = asked.filter((id) => there?.has(id) ?? true);
-      const counts = await readModel.loadCounts(known, lateShards(ctx, "comment"));
-      const countOf = (id: bigint) => counts.get(id) ?? { version: 0, value: 0 };
+      const kept = await readModel.loadCounts(known, lateShards(ctx, "comment"));
+      const countOf = (id: bigint) => kept.get(id) ?? { version: 0, value: 0 };
       return { counts: ids.map((id = 0n) => BigInt(totalOf(countOf(id)))) };
     },
   };
 }
-
-function postIdOf(sent: string): bigint {
-  const id = parseId(sent);
-  if (id === undefined) throw notFound("post");
-  return id;
-}
-
-/** Who said it, and where in the list. */
-const said = (comment: StoredComment) => ({ comment, userId: comment.authorId, place: comment.id });
-
-const shown = ({ id, version, postId, authorId, text, createTime }: StoredComment) => ({
-  id: String(id),
-  version,
-  postId: String(postId),
-  authorId: String(authorId),
-  text,
-  createTime: timestampFromDate(createTime),
-});

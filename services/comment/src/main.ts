@@ -6,10 +6,12 @@ import { visiblePosts } from "#lib/readmodel/visible-post.ts";
 import { openService } from "#lib/service/open.ts";
 import { pageTokens } from "#lib/storage/page.ts";
 import { config } from "./config.ts";
+import { hearReactions } from "./consumer.ts";
 import { changesIn } from "./events.ts";
 import { commentHandlers } from "./handlers.ts";
 import { commentReadModel } from "./read-model.ts";
-import { commentStore, foldCommentCounts } from "./store.ts";
+import { foldCommentCounts } from "./store/counts.ts";
+import { commentStore } from "./store.ts";
 
 const service = await openService("comment", config);
 const { db, redis, log } = service;
@@ -21,6 +23,7 @@ const relay = service.relay({
   fold: foldCommentCounts,
   project: (events) => told.catchUp(changesIn(events)),
 });
+service.consume({ noun: "like", leases: service.leases("like"), ...hearReactions });
 const handlers = commentHandlers({
   store,
   readModel,

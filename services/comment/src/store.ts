@@ -1,30 +1,40 @@
-import { append, type Event, type Origin } from "#lib/events/outbox.ts";
-import { tellPending, withPending } from "#lib/events/pending.ts";
+import type { Origin } from "#lib/events/outbox.ts";
+import { append } from "#lib/events/outbox.ts";
+import { tellPending } from "#lib/events/pending.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import { batched, type Wanted } from "#lib/storage/batch.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
-import { type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
-import { bigintOf, isDuplicate, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
-import { changesIn, commentChanged, commentCountsChanged, commentName, deltasOf } from "./events.ts";
+import { madeUnder } from "#lib/storage/idempotency.ts";
+import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/mysql.ts";
+import { commentEdited, commentHidden, commentName } from "./events.ts";
+import { countsOf, replyCountsOf } from "./store/counts.ts";
+import { removeComment } from "./store/remove.ts";
+import { asked, type NewComment, type Saying, type Standing, sayAll } from "./store/say.ts";
+import { changeThread, type Thread, threadsOf } from "./store/thread.ts";
 
-export type StoredComment = {
+export type StoredComment = Standing & {
   readonly id: bigint;
   readonly postId: bigint;
   readonly authorId: bigint;
   readonly version: bigint;
   readonly deleted: boolean;
+  /** Deleted, and there for its replies. */
+  readonly stub: boolean;
+  readonly hidden: boolean;
   readonly text: string;
   readonly createTime: Date;
+  readonly editTime: Date | undefined;
 };
 
-/** A comment to be. */
-export type NewComment = Keyed & { readonly postId: bigint };
+/** One level of a tree: the replies to a comment, or what is no reply (0). */
+export type Level = { readonly postId: bigint; readonly parentId: bigint };
 
-/** A comment about to be there. */
-type Saying = NewComment & { readonly id: bigint; readonly createTime: Date; readonly origin: Origin };
+/** A place in the order by liveliness. */
+export type LivelyPlace = { readonly heat: number; readonly id: bigint };
 
-const columns = "id, post_id, author_id, version, deleted, text, create_time";
+const columns =
+  "id, post_id, author_id, version, deleted, stub, hidden, parent_id, root_id, depth, text, create_time, edit_time";
 
 /** The truth about comments. */
 export type CommentStore = ReturnType<typeof commentStore>;
@@ -32,114 +42,144 @@ export type CommentStore = ReturnType<typeof commentStore>;
 export function commentStore(db: Statements) {
   const say = batched<Saying & Wanted, void>({ what: "comments", db, work: sayAll });
 
-  const byId = async (id: bigint): Promise<StoredComment | undefined> => {
-    const [row] = await db.query(`SELECT ${columns} FROM comment WHERE id = ?`, [id]); // by_id
-    return row && commentOf(row);
+  const byIds = async (ids: readonly bigint[]): Promise<Map<bigint, StoredComment>> => {
+    const rows = await db.query(`SELECT ${columns} FROM comment WHERE id IN (?)`, [[0n, ...ids]]); // by_id
+    return new Map(rows.map((row) => [bigintOf(row.id), commentOf(row)]));
   };
 
   return {
-    /** A comment or its tombstone. */
-    byId,
+    ...changes(db),
+
+    /** Comments or their tombstones. */
+    byIds,
 
     /**
      * Says something once for its key. Answers what stands, and whether it stood before. A run that was given up
-     * (`mustBeWanted`) leaves the key to the one that came after it.
+     * (`mustBeWanted`) leaves the key to the one that came after it. NOT_FOUND where what is replied to was removed.
      */
     async create(
       wanted: NewComment,
       origin: Origin,
       mustBeWanted = () => {},
     ): Promise<{ comment: StoredComment; replayed: boolean }> {
-      const { postId, authorId, text } = wanted;
+      const { postId, authorId, standing, text } = wanted;
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
         await say({ ...wanted, id, createTime, origin, mustBeWanted });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
-        const comment = await madeBefore(wanted);
+        const madeId = await madeUnder(db, asked(wanted), "comment_id");
+        const comment = (await byIds([madeId])).get(madeId);
+        if (comment === undefined) throw notFound("comment");
         await tellPending(db, commentName(comment.id), comment.postId, origin);
         return { comment, replayed: true };
       }
-      return { comment: { id, postId, authorId, version: 1n, deleted: false, text, createTime }, replayed: false };
+      const fresh = { version: 1n, deleted: false, stub: false, hidden: false, editTime: undefined };
+      return { comment: { ...fresh, ...standing, id, postId, authorId, text, createTime }, replayed: false };
     },
 
-    /** Removes a comment; again is the same as once. Whose it is never changes, so who may is decided before. */
-    delete: ({ id, postId, authorId, version }: StoredComment, origin: Origin): Promise<void> =>
-      db.tx(async (tx) => {
-        const removed = await tx.exec(
-          "UPDATE comment SET deleted = 1, version = version + 1 WHERE post_id = ? AND id = ? AND deleted = 0", // PRIMARY
-          [postId, id],
-        );
-        if (removed === 0) return tellPending(tx, commentName(id), postId, origin);
-        const deleted = { commentId: id, postId, authorId, version: version + 1n, deleted: true };
-        await append(tx, [commentChanged(deleted, origin)]);
-      }),
-
-    /** What was said under a post, latest first. */
-    async list(postId: bigint, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
+    /** One level of what was said under a post, latest first; removed ones with replies are there. */
+    async list({ postId, parentId }: Level, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
       const below = before === undefined ? "" : `AND id < ${before}`;
       const rows = await db.query(
-        `SELECT ${columns} FROM comment WHERE post_id = ? AND deleted = 0 ${below} ORDER BY id DESC LIMIT ${limit}`, // PRIMARY
-        [postId],
+        `SELECT ${columns} FROM comment WHERE post_id = ? AND parent_id = ? AND (deleted = 0 OR stub = 1) ${below} ORDER BY id DESC LIMIT ${limit}`, // children
+        [postId, parentId],
       );
       return rows.map(commentOf);
     },
 
-    /** How many comments each post has, with what the shards `late` have not folded; one nobody ever commented on is not there. */
-    counts: async (postIds: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, Count>> => {
-      const sql = "SELECT post_id, comment_count, version FROM comment_count WHERE post_id IN (?)";
-      const { rows, pending } = await withPending(db, { sql, columns: 3, params: [[0n, ...postIds]] }, late);
-      const countOf = (row: Row) => ({ version: Number(row.version), value: Number(row.comment_count) });
-      const found = new Map<bigint, Count>(rows.map((row) => [bigintOf(row.post_id), countOf(row)]));
-      for (const [id, delta] of deltasOf(changesIn(pending))) {
-        found.set(id, { version: 0, value: 0, ...found.get(id), pending: delta });
-      }
-      return found;
+    /** The same with the liveliest first; what was said a moment ago comes with the relay. */
+    async listLively(
+      { postId, parentId }: Level,
+      before: LivelyPlace | undefined,
+      limit: number,
+    ): Promise<{ place: LivelyPlace; comment: StoredComment | undefined }[]> {
+      const below =
+        before === undefined
+          ? ""
+          : `AND (heat < ${before.heat} OR (heat = ${before.heat} AND comment_id < ${before.id}))`;
+      const rows = await db.query(
+        `SELECT comment_id, heat FROM comment_rank WHERE post_id = ? AND parent_id = ? ${below} ORDER BY heat DESC, comment_id DESC LIMIT ${limit}`, // lively
+        [postId, parentId],
+      );
+      const ids = rows.map((row) => bigintOf(row.comment_id));
+      const found = await byIds(ids);
+      return rows.map((row, nth) => {
+        const id = ids[nth] as bigint;
+        const comment = found.get(id);
+        return {
+          place: { heat: Number(row.heat), id },
+          comment: comment?.deleted && !comment.stub ? undefined : comment,
+        };
+      });
     },
+
+    /** How many comments each post has, with what the shards `late` have not folded; one nobody ever commented on is not there. */
+    counts: (postIds: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, Count>> =>
+      countsOf(db, postIds, late),
+
+    /** How many replies each comment has, in the same way. */
+    replyCounts: (ids: readonly bigint[], late: readonly number[]): Promise<Map<bigint, number>> =>
+      replyCountsOf(db, ids, late),
+
+    /** Who may comment on a post. */
+    thread: async (postId: bigint): Promise<Thread> => (await threadsOf(db, [postId]))(postId),
   };
-
-  /** What stands under a key that was used before. Another request under it is refused. */
-  async function madeBefore(wanted: NewComment): Promise<StoredComment> {
-    const comment = await byId(await madeUnder(db, asked(wanted), "comment_id"));
-    if (comment === undefined) throw notFound("comment");
-    return comment;
-  }
 }
 
-/** Says some things in one transaction of a few statements. A key that was used before is a duplicate key, and undoes them all. */
-async function sayAll(tx: Sql, all: readonly Saying[]): Promise<undefined[]> {
-  await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, comment_id) VALUES ?", [
-    all.map((one) => keyRow(asked(one), one.id)),
-  ]);
-  await tx.exec("INSERT INTO comment (post_id, id, author_id, version, text, create_time) VALUES ?", [
-    all.map(({ postId, id, authorId, text, createTime }) => [postId, id, authorId, 1, text, createTime]),
-  ]);
-  const created = ({ id: commentId, postId, authorId, origin }: Saying) =>
-    commentChanged({ commentId, postId, authorId, version: 1n, deleted: false }, origin);
-  await append(tx, all.map(created));
-  return all.map(() => undefined);
-}
+/** What changes a comment or a thread that is there. Who may do so is decided before: whose they are never changes. */
+const changes = (db: Statements) => ({
+  /** Gives a comment another text; the same text changes nothing. NOT_FOUND where it was removed. */
+  edit: (id: bigint, text: string, origin: Origin): Promise<StoredComment> =>
+    db.tx(async (tx) => {
+      const [row] = await tx.query(`SELECT ${columns} FROM comment WHERE id = ? FOR UPDATE`, [id]); // by_id
+      const comment = row && commentOf(row);
+      if (comment === undefined || comment.deleted) throw notFound("comment");
+      if (comment.text === text) {
+        await tellPending(tx, commentName(id), comment.postId, origin);
+        return comment;
+      }
+      const edited = { ...comment, text, version: comment.version + 1n, editTime: new Date() };
+      await tx.exec("UPDATE comment SET text = ?, version = ?, edit_time = ? WHERE post_id = ? AND id = ?", [
+        text,
+        edited.version,
+        edited.editTime,
+        comment.postId,
+        id,
+      ]);
+      await append(tx, [commentEdited({ ...edited, commentId: id }, origin)]);
+      return edited;
+    }),
 
-/** Adds a batch's comments to the counts and says what they are now. Runs once for each fact: numbering happens once. */
-export async function foldCommentCounts(tx: Sql, events: readonly Event[]): Promise<void> {
-  const deltas = [...deltasOf(changesIn(events))].sort(([a], [b]) => (a < b ? -1 : 1));
-  if (deltas.length === 0) return;
-  await tx.exec(
-    "INSERT INTO comment_count (post_id, comment_count, version) VALUES ? ON DUPLICATE KEY UPDATE comment_count = comment_count + VALUES(comment_count), version = version + 1",
-    [deltas.map(([postId, delta]) => [postId, delta, 1])],
-  );
-  const rows = await tx.query("SELECT post_id, comment_count, version FROM comment_count WHERE post_id IN (?)", [
-    deltas.map(([postId]) => postId),
-  ]);
-  await append(
-    tx,
-    rows.map((row) => commentCountsChanged(bigintOf(row.post_id), bigintOf(row.comment_count), bigintOf(row.version))),
-  );
-}
+  /** Hides a comment, or shows it again; again is the same as once. NOT_FOUND where it was removed. */
+  hide: (id: bigint, hidden: boolean, origin: Origin): Promise<void> =>
+    db.tx(async (tx) => {
+      const [row] = await tx.query(`SELECT ${columns} FROM comment WHERE id = ? FOR UPDATE`, [id]); // by_id
+      const comment = row && commentOf(row);
+      if (comment === undefined || comment.deleted) throw notFound("comment");
+      if (comment.hidden === hidden) return tellPending(tx, commentName(id), comment.postId, origin);
+      const version = comment.version + 1n;
+      await tx.exec("UPDATE comment SET hidden = ?, version = ? WHERE post_id = ? AND id = ?", [
+        Number(hidden),
+        version,
+        comment.postId,
+        id,
+      ]);
+      await append(tx, [commentHidden({ ...comment, commentId: id, version, hidden }, origin)]);
+    }),
 
-/** The whole request as its key remembers it: the same words under another post are another request. */
-const asked = ({ authorId, key, postId, text }: NewComment): Keyed => ({ authorId, key, text: `${postId}\n${text}` });
+  /** Removes a comment; again is the same as once. One that has replies stays as a stub until they are gone. */
+  delete: ({ id, postId }: Pick<StoredComment, "id" | "postId">, origin: Origin): Promise<void> =>
+    db.tx((tx) => removeComment(tx, { id, postId }, origin)),
+
+  /** Sets who may comment on a post. */
+  changeThread: (
+    postId: bigint,
+    change: Partial<Pick<Thread, "locked" | "repliers">>,
+    origin: Origin,
+  ): Promise<Thread> => changeThread(db, postId, change, origin),
+});
 
 const commentOf = (row: Row): StoredComment => ({
   id: bigintOf(row.id),
@@ -147,6 +187,12 @@ const commentOf = (row: Row): StoredComment => ({
   authorId: bigintOf(row.author_id),
   version: bigintOf(row.version),
   deleted: Number(row.deleted) === 1,
+  stub: Number(row.stub) === 1,
+  hidden: Number(row.hidden) === 1,
+  parentId: bigintOf(row.parent_id),
+  rootId: bigintOf(row.root_id),
+  depth: Number(row.depth),
   text: String(row.text),
   createTime: row.create_time as Date,
+  editTime: (row.edit_time as Date | null) ?? undefined,
 });

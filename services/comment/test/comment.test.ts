@@ -7,6 +7,7 @@ import { invisible, scripts } from "#lib/harness/texts.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import { timeOf } from "#lib/storage/id.ts";
+import { onTop } from "../src/store/say.ts";
 import { commentStore } from "../src/store.ts";
 import {
   allTold,
@@ -45,7 +46,8 @@ test("CreateComment says something under the viewer's name; a read and the list 
 
 test("a comment whose run was given up is not said, and its key is the next run's", async () => {
   const [author, postId] = [somebody(), await newPost()];
-  const wanted = { postId: BigInt(postId), authorId: BigInt(author), text: "given up", key: newKey() };
+  const said = { postId: BigInt(postId), authorId: BigInt(author), text: "given up", key: newKey() };
+  const wanted = { ...said, askedParentId: 0n, standing: onTop, replier: { isOwner: false, isFollower: false } };
   const store = commentStore(system.db("comment"));
   const origin = { actor: BigInt(author), traceparent: newTraceparent() };
   let asked = 0;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { until } from "#lib/harness/until.ts";
-import { likedSets } from "#lib/readmodel/families.ts";
+import { reactedSets } from "#lib/readmodel/families.ts";
 import { openWorld, type World } from "./world.ts";
 
 let world: World;
@@ -89,8 +89,8 @@ test("below the liked set's low watermark the like service answers", async () =>
   await like(fan, old);
   await like(fan, recent);
   const { redis } = world.system;
-  const keep = await likedSets.rebuild(redis, BigInt(fan));
-  await keep({ version: 2n, lowWatermark: BigInt(recent) }, [BigInt(recent)]);
+  const keep = await reactedSets.rebuild(redis, BigInt(fan));
+  await keep({ version: 2n, lowWatermark: BigInt(recent) }, [[BigInt(recent), Reaction.LIKE]]);
   await counted(fan, [
     [1, 0, true],
     [1, 0, true],

@@ -13,6 +13,8 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** More than any test has. */
 const pagesMax = 1_000;
+/** A service that has just begun has few connections. */
+const atOnce = 20;
 /** As many as were asked for; the first ones by name. */
 type People = [string, string, string, string, ...string[]];
 
@@ -49,7 +51,10 @@ export async function openWorld(
     async people(count: number): Promise<People> {
       const users = Array.from({ length: count }, () => ({ username: `person_${++names}` }));
       const { userIds } = await operator.user.importUsers({ users }, as());
-      await Promise.all(userIds.map((userId) => graph.createAccount({ userId }, as())));
+      for (let nth = 0; nth < userIds.length; nth += atOnce) {
+        const some = userIds.slice(nth, nth + atOnce);
+        await Promise.all(some.map((userId) => graph.createAccount({ userId }, as())));
+      }
       return userIds as People;
     },
 

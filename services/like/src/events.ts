@@ -2,8 +2,9 @@ import { LikeChangedSchema, LikeCountsChangedSchema } from "#gen/skein/like/v1/e
 import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
 import { decode, UndecodableError } from "#lib/events/poison.ts";
+import { type Count, othersOf } from "#lib/readmodel/count.ts";
 
-/** Something that can be liked. */
+/** Something that can be reacted to. */
 export type Subject = { readonly kind: SubjectKind; readonly id: bigint };
 
 /** How one person's reaction to a subject changed. */
@@ -36,14 +37,19 @@ export const likeChanged = ({ subject, userId, reaction, previous, version }: Li
     },
   });
 
-export const likeCountsChanged = ({ kind, id }: Subject, count: bigint, version: bigint): Fact =>
+export const likeCountsChanged = ({ kind, id }: Subject, count: Count): Fact =>
   fact({
     ...ofNobody,
     desc: LikeCountsChangedSchema,
     aggregate: `likes:${kind}:${id}`,
-    version,
+    version: BigInt(count.version),
     partition: id,
-    value: { subject: { kind, id: String(id) }, count, version },
+    value: {
+      subject: { kind, id: String(id) },
+      count: BigInt(count.value),
+      version: BigInt(count.version),
+      others: othersOf(count).map(([reaction, n]) => ({ reaction: reaction as Reaction, count: BigInt(n) })),
+    },
   });
 
 /** The changes some facts tell of; facts of other kinds say nothing here. */
@@ -57,14 +63,21 @@ export function changesIn(events: readonly Pick<Event, "type" | "payload">[]): L
   });
 }
 
-/** By how much each subject's likes change. */
-export function deltasOf(changes: readonly LikeChange[]): { subject: Subject; delta: number }[] {
-  const deltas = new Map<string, { subject: Subject; delta: number }>();
-  const one = (reaction: Reaction) => (reaction === Reaction.LIKE ? 1 : 0);
+/** By how much the counts of some kinds change. */
+export type Deltas = ReadonlyMap<Reaction, number>;
+
+/** By how much each subject's counts change. */
+export function deltasOf(changes: readonly LikeChange[]): { subject: Subject; deltas: Deltas }[] {
+  const found = new Map<string, { subject: Subject; deltas: Map<Reaction, number> }>();
   for (const { subject, reaction, previous } of changes) {
     const name = `${subject.kind}:${subject.id}`;
-    const delta = (deltas.get(name)?.delta ?? 0) + one(reaction) - one(previous);
-    deltas.set(name, { subject, delta });
+    const { deltas } = found.get(name) ?? { deltas: new Map<Reaction, number>() };
+    const add = (kind: Reaction, n: number) => {
+      if (kind !== Reaction.UNSPECIFIED) deltas.set(kind, (deltas.get(kind) ?? 0) + n);
+    };
+    add(previous, -1);
+    add(reaction, 1);
+    found.set(name, { subject, deltas });
   }
-  return [...deltas.values()];
+  return [...found.values()];
 }

@@ -1,3 +1,4 @@
+import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
@@ -7,9 +8,11 @@ import { openService } from "#lib/service/open.ts";
 import { pageTokens } from "#lib/storage/page.ts";
 import { config } from "./config.ts";
 import { changesIn } from "./events.ts";
+import { visibleSubjects } from "./handlers/subjects.ts";
 import { likeHandlers } from "./handlers.ts";
 import { likeReadModel } from "./read-model.ts";
-import { foldLikeCounts, likeStore } from "./store.ts";
+import { foldLikeCounts } from "./store/counts.ts";
+import { likeStore } from "./store.ts";
 
 const service = await openService("like", config);
 const { db, redis, log } = service;
@@ -24,7 +27,10 @@ const relay = service.relay({
 const handlers = likeHandlers({
   store,
   readModel,
-  posts: visiblePosts({ redis, post: service.client(PostService), graph: service.client(GraphService) }),
+  subjects: visibleSubjects({
+    posts: visiblePosts({ redis, post: service.client(PostService), graph: service.client(GraphService) }),
+    comments: service.client(CommentService),
+  }),
   pageTokens: pageTokens(config.cursorKey),
   nudge: relay.nudge,
 });

@@ -1,16 +1,18 @@
-import type { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
-import { append, type Event, type Origin } from "#lib/events/outbox.ts";
-import { withPending } from "#lib/events/pending.ts";
+import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import type { SetState } from "#lib/readmodel/member-set.ts";
 import { batched, type Wanted } from "#lib/storage/batch.ts";
-import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
-import { changesIn, deltasOf, likeCountsChanged, type Subject } from "./events.ts";
+import { bigintOf, type Statements } from "#lib/storage/mysql.ts";
+import type { Subject } from "./events.ts";
+import { countsOf, reactionKinds } from "./store/counts.ts";
 import { type Liked, reactAll, type Wish } from "./store/react.ts";
 
-/** One like of a list: its id is the sort key, latest first. */
-export type Like = { readonly place: bigint; readonly userId: bigint };
-/** The truth about likes. */
+/** One reaction of a list: its id is the sort key, latest first. */
+export type Reacted = { readonly place: bigint; readonly userId: bigint; readonly reaction: Reaction };
+/** A subject and how somebody reacts to it. */
+export type Own = readonly [subjectId: bigint, reaction: Reaction];
+
+/** The truth about likes and other reactions. */
 export type LikeStore = ReturnType<typeof likeStore>;
 
 export function likeStore(db: Statements) {
@@ -22,13 +24,7 @@ export function likeStore(db: Statements) {
 
   return {
     /** Sets how somebody reacts. A run that was given up (`mustBeWanted`) must not set back what was set since. */
-    react: (
-      userId: bigint,
-      subject: Subject,
-      reaction: Reaction,
-      origin: Origin,
-      mustBeWanted = () => {},
-    ): Promise<Liked> => react({ userId, subject, reaction, origin, mustBeWanted }),
+    react: (wish: Wish, mustBeWanted = () => {}): Promise<Liked> => react({ ...wish, mustBeWanted }),
 
     /** Whether a person ever reacted to a subject, also where that was taken back. */
     async hasReacted(userId: bigint, { kind, id }: Subject): Promise<boolean> {
@@ -48,17 +44,17 @@ export function likeStore(db: Statements) {
       return new Map(rows.map((row) => [bigintOf(row.subject_id), Number(row.reaction) as Reaction]));
     },
 
-    /** The newest subjects a person likes, by id, as of one moment. */
-    likedSet: (userId: bigint, kind: SubjectKind, limit: number): Promise<SetState & { ids: bigint[] }> =>
+    /** The newest subjects a person reacts to, by id, as of one moment. */
+    reactedSet: (userId: bigint, kind: SubjectKind, limit: number): Promise<SetState & { own: Own[] }> =>
       db.tx(async (tx) => {
         const [liker] = await tx.query("SELECT like_version FROM liker WHERE user_id = ? FOR UPDATE", [userId]);
         const rows = await tx.query(
-          `SELECT subject_id FROM reaction WHERE user_id = ? AND subject_kind = ? AND reaction = 1 ORDER BY subject_id DESC LIMIT ${limit}`, // PRIMARY
+          `SELECT subject_id, reaction FROM reaction WHERE user_id = ? AND subject_kind = ? AND reaction > 0 ORDER BY subject_id DESC LIMIT ${limit}`, // PRIMARY
           [userId, kind],
         );
-        const ids = rows.map((row) => bigintOf(row.subject_id));
-        const lowWatermark = ids.length < limit ? 0n : (ids.at(-1) ?? 0n);
-        return { version: bigintOf(liker?.like_version), lowWatermark, ids };
+        const own = rows.map((row): Own => [bigintOf(row.subject_id), Number(row.reaction) as Reaction]);
+        const lowWatermark = own.length < limit ? 0n : (own.at(-1)?.[0] ?? 0n);
+        return { version: bigintOf(liker?.like_version), lowWatermark, own };
       }),
 
     likeVersions: async (userIds: readonly bigint[]): Promise<Map<bigint, bigint>> => {
@@ -66,56 +62,30 @@ export function likeStore(db: Statements) {
       return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.like_version)]));
     },
 
-    /** How many like each subject of one kind, with what the shards `late` have not folded; one nobody ever liked is not there. */
+    /** How many react to each subject of one kind, with what the shards `late` have not folded; one that nobody ever reacted to is not there. */
     counts: (kind: SubjectKind, ids: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, Count>> =>
-      counts(db, kind, ids, late),
+      countsOf(db, kind, ids, late),
 
-    /** Who likes a subject, latest first. */
-    async list({ kind, id }: Subject, before: bigint | undefined, limit: number): Promise<Like[]> {
+    /** Who reacts to a subject in one way, or in any, latest first: one range a way. */
+    async list(
+      { kind, id }: Subject,
+      reaction: Reaction,
+      before: bigint | undefined,
+      limit: number,
+    ): Promise<Reacted[]> {
       const below = before === undefined ? "" : `AND like_id < ${before}`;
+      const ways = reaction === Reaction.UNSPECIFIED ? reactionKinds : [reaction];
+      const range = (way: Reaction) =>
+        `(SELECT like_id, user_id, reaction FROM reaction_of WHERE subject_id = ? AND subject_kind = ? AND reaction = ${way} ${below} ORDER BY like_id DESC LIMIT ${limit})`; // latest
       const rows = await db.query(
-        `SELECT like_id, user_id FROM reaction_of WHERE subject_id = ? AND subject_kind = ? AND reaction = 1 ${below} ORDER BY like_id DESC LIMIT ${limit}`, // latest
-        [id, kind],
+        `${ways.map(range).join(" UNION ALL ")} ORDER BY like_id DESC LIMIT ${limit}`,
+        ways.flatMap(() => [id, kind]),
       );
-      return rows.map((row) => ({ place: bigintOf(row.like_id), userId: bigintOf(row.user_id) }));
+      return rows.map((row) => ({
+        place: bigintOf(row.like_id),
+        userId: bigintOf(row.user_id),
+        reaction: Number(row.reaction) as Reaction,
+      }));
     },
   };
-}
-
-async function counts(
-  db: Statements,
-  kind: SubjectKind,
-  ids: readonly bigint[],
-  late: readonly number[],
-): Promise<Map<bigint, Count>> {
-  const sql = "SELECT subject_id, like_count, version FROM like_count WHERE subject_id IN (?) AND subject_kind = ?";
-  const { rows, pending } = await withPending(db, { sql, columns: 3, params: [[0n, ...ids], kind] }, late);
-  const countOf = (row: Row) => ({ version: Number(row.version), value: Number(row.like_count) });
-  const found = new Map<bigint, Count>(rows.map((row) => [bigintOf(row.subject_id), countOf(row)]));
-  for (const { subject, delta } of deltasOf(changesIn(pending))) {
-    if (subject.kind === kind)
-      found.set(subject.id, { version: 0, value: 0, ...found.get(subject.id), pending: delta });
-  }
-  return found;
-}
-
-/** Adds a batch's likes to the counts and says what they are now. Runs once for each fact: numbering happens once. */
-export async function foldLikeCounts(tx: Sql, events: readonly Event[]): Promise<void> {
-  const deltas = deltasOf(changesIn(events)).sort((a, b) => (a.subject.id < b.subject.id ? -1 : 1));
-  if (deltas.length === 0) return;
-  await tx.exec(
-    "INSERT INTO like_count (subject_id, subject_kind, like_count, version) VALUES ? ON DUPLICATE KEY UPDATE like_count = like_count + VALUES(like_count), version = version + 1",
-    [deltas.map(({ subject, delta }) => [subject.id, subject.kind, delta, 1])],
-  );
-  const rows = await tx.query(
-    "SELECT subject_id, subject_kind, like_count, version FROM like_count WHERE (subject_id, subject_kind) IN (?)",
-    [deltas.map(({ subject }) => [subject.id, subject.kind])],
-  );
-  await append(
-    tx,
-    rows.map((row) => {
-      const subject = { kind: Number(row.subject_kind) as SubjectKind, id: bigintOf(row.subject_id) };
-      return likeCountsChanged(subject, bigintOf(row.like_count), bigintOf(row.version));
-    }),
-  );
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { until } from "#lib/harness/until.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
-import { likedSets } from "#lib/readmodel/families.ts";
+import { reactedSets } from "#lib/readmodel/families.ts";
 import { newId } from "#lib/storage/id.ts";
 import type { Param } from "#lib/storage/mysql.ts";
 import { likeStore } from "../src/store.ts";
@@ -88,14 +88,19 @@ test("a like whose writer died before Redis heard of it drops the old set, and a
   const [known, building] = [newId(), newId()];
   await likedSet(String(known));
   const store = likeStore(system.db("like"));
-  const keep = await likedSets.rebuild(system.redis, building);
-  const read = await store.likedSet(building, SubjectKind.POST, builtMax);
+  const keep = await reactedSets.rebuild(system.redis, building);
+  const read = await store.reactedSet(building, SubjectKind.POST, builtMax);
   const subject = { kind: SubjectKind.POST, id: newId() };
   for (const id of [known, building])
-    await store.react(id, subject, Reaction.LIKE, { actor: id, traceparent: newTraceparent() });
+    await store.react({
+      userId: id,
+      subject,
+      reaction: Reaction.LIKE,
+      origin: { actor: id, traceparent: newTraceparent() },
+    });
   await until("the relay dropped the old set", async () => (await setInRedis(String(known))).state === undefined);
   await allTold();
-  await keep(read, read.ids);
+  await keep(read, read.own);
   for (const id of [known, building]) {
     assert.equal((await setInRedis(String(id))).state, undefined, "missing: truth decides");
     assert.deepEqual((await likedSet(String(id))).postIds, [String(subject.id)]);
@@ -111,7 +116,9 @@ test("a like sent again by whoever's first died before Redis heard of it drops t
   await like(viewer, second);
   await allTold();
   // The set as a writer left it that died: without its change.
-  await (await likedSets.rebuild(system.redis, BigInt(viewer)))({ version, lowWatermark: 0n }, [BigInt(first)]);
+  await (await reactedSets.rebuild(system.redis, BigInt(viewer)))({ version, lowWatermark: 0n }, [
+    [BigInt(first), Reaction.LIKE],
+  ]);
   await like(viewer, second);
   await assertRightOrGone(viewer, posts, 2n);
 });

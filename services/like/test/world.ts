@@ -6,7 +6,7 @@ import { peopleOf } from "#lib/harness/people.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { everyFactTold } from "#lib/harness/told.ts";
 import { decodeCount, likeCounts } from "#lib/readmodel/count.ts";
-import { likedSets } from "#lib/readmodel/families.ts";
+import { reactedSets } from "#lib/readmodel/families.ts";
 import { setStateOf } from "#lib/readmodel/member-set.ts";
 import { bigintOf } from "#lib/storage/mysql.ts";
 
@@ -75,8 +75,8 @@ export const allTold = () => everyFactTold(system.db("like"));
 export async function setInRedis(viewer: string) {
   const { redis } = system;
   const id = BigInt(viewer);
-  const read = "return {redis.call('SMEMBERS', KEYS[1]), redis.call('GET', KEYS[2])}";
-  const keysOfSet = [likedSets.setKey(redis, id), likedSets.stateKey(redis, id)];
+  const read = "return {redis.call('HKEYS', KEYS[1]), redis.call('GET', KEYS[2])}";
+  const keysOfSet = [reactedSets.setKey(redis, id), reactedSets.stateKey(redis, id)];
   const [answer] = await redis.run(redis.pipeline().eval(read, 2, ...keysOfSet));
   const [members, state] = answer as [string[], string | null];
   return { members: members.sort(), state: setStateOf(state) };

@@ -47,11 +47,14 @@ test("a post shows its media as they are, in their order, also with no text, and
   const author = somebody();
   const [one, two] = [await photo(author), await photo(author)];
   const made = await post(author, [two.id, one.id]);
-  assert.deepEqual([made.post?.media, made.post?.text], [[two, one], ""]);
+  assert.deepEqual([made.post?.content?.media, made.post?.text], [[two, one], ""]);
   await system.kill("media", "SIGKILL");
   const { posts } = await system.clients.post.batchGetPosts({ postIds: [made.post?.id ?? ""] }, as());
   await system.start("media");
-  assert.deepEqual(posts[0]?.post?.media, [two, one]);
+  assert.deepEqual(posts[0]?.post?.content?.media, [two, one]);
+  const edit = (text: string) => system.clients.post.editPost({ postId: made.post?.id ?? "", text }, as(author));
+  assert.deepEqual((await edit("said later")).post?.content?.media, [two, one], "an edit changes none");
+  assert.equal((await edit("")).post?.text, "");
 });
 
 test("media are of one post: one's own, ready, claimed by no other; several are photos", async () => {
@@ -71,7 +74,7 @@ test("media are of one post: one's own, ready, claimed by no other; several are 
   const again = await post(author, [own.id], { key });
   assert.deepEqual([again.replayed, again.post], [true, first.post]);
   await refused(post(author, [own.id]), Code.FailedPrecondition, "media-attached", "media_ids");
-  assert.equal((await post(author, [film.id])).post?.media[0]?.durationMs, 4_000);
+  assert.equal((await post(author, [film.id])).post?.content?.media[0]?.durationMs, 4_000);
 });
 
 test("what nothing is made of goes when its time comes, whole or not; what is part of a post stays", async () => {

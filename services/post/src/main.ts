@@ -1,13 +1,19 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { standingReader } from "#lib/readmodel/standing.ts";
 import { openService } from "#lib/service/open.ts";
+import { pageTokens } from "#lib/storage/page.ts";
 import { config } from "./config.ts";
+import { publishDue } from "./consumer.ts";
 import { changeOf } from "./events.ts";
+import { draftHandlers } from "./handlers/drafts.ts";
 import { postHandlers } from "./handlers.ts";
 import { postReadModel } from "./read-model.ts";
+import { draftStore } from "./store/draft.ts";
 import { postStore } from "./store.ts";
 
 const service = await openService("post", config);
@@ -21,7 +27,27 @@ const relay = service.relay({
 });
 
 const standings = standingReader(redis, service.client(GraphService));
-const media = service.client(MediaService);
-const handlers = postHandlers({ db, store, readModel, standings, media, nudge: relay.nudge });
+const { nudge } = relay;
+const shared = {
+  readModel,
+  standings,
+  users: service.client(UserService),
+  pageTokens: pageTokens(config.cursorKey),
+  nudge,
+};
+const scheduled = publishDue({
+  drafts: draftStore(db.background),
+  readModel,
+  standings,
+  leases: service.leases("schedule"),
+  nudge,
+  log,
+});
 
-await service.run([host(PostService, handlers)]);
+await service.run(
+  [
+    host(PostService, postHandlers({ db, store, media: service.client(MediaService), ...shared })),
+    host(DraftService, draftHandlers({ drafts: draftStore(db), ...shared })),
+  ],
+  [scheduled],
+);

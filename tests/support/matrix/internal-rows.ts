@@ -8,10 +8,11 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { listOf, mediaOf, type Place, postOf, type Row, row, userOf } from "./table.ts";
+import { draftOf, listOf, mediaOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { audiences, owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ userId: userOf(place) });
@@ -94,6 +95,14 @@ function peopleReads(): Row[] {
   return [
     row(UserService.method.getUser, rules.accountVisible, (at) => ({ user: userOf(at) }), { trusted }),
     row(UserService.method.batchGetUsers, rules.accountsVisible, some, { trusted }),
+    row(
+      UserService.method.batchFindUsers,
+      rules.accountsVisible,
+      (at) => ({
+        usernames: [at.owner, "fan", "leaver", "foe"].map((name) => `${at.world.prefix}_${name}`),
+      }),
+      { trusted },
+    ),
     row(UserService.method.batchGetAuthorVersions, rules.service, some),
   ];
 }
@@ -112,14 +121,28 @@ function postReads(): Row[] {
   const subjects = (at: Place) => ({ subjects: postsOf(at).map((id) => ({ kind: "SUBJECT_KIND_POST", id })) });
   return [
     row(PostService.method.batchGetPosts, rules.postsVisible, (at) => ({ postIds: postsOf(at) })),
+    row(PostService.method.listPostVersions, rules.postVisible, post),
     row(PostService.method.batchGetCards, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
+    row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),
+    row(PostService.method.getPinnedPost, rules.service, (at) => ({ authorId: userOf(at) })),
+    row(FeedService.method.listTagFeed, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
+    row(
+      DraftService.method.listDrafts,
+      rules.own("drafts", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
+      none,
+    ),
     row(PostService.method.batchListActivities, rules.service, (at) => ({ authorIds: [userOf(at)], limit: 10 })),
     row(LikeService.method.listLikes, rules.likersVisible, subject),
+    row(LikeService.method.listReactions, rules.likersVisible, subject),
     row(LikeService.method.batchGetLikes, rules.postsVisible, subjects, { shown: likes, trusted }),
     row(LikeService.method.getLikedSet, rules.service, user),
     row(CommentService.method.listComments, rules.commentsVisible, post),
+    row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
+    row(CommentService.method.batchGetComments, rules.commentsOfPosts, (at) => ({
+      commentIds: audiences.map((audience) => comment({ ...at, audience }).commentId),
+    })),
     row(CommentService.method.batchGetCommentCounts, rules.postsVisible, (at) => ({ postIds: postsOf(at) }), {
       shown: comments,
       trusted,
@@ -151,6 +174,14 @@ function additions(): Row[] {
       (at) => ({ ...subject(at), reaction: "REACTION_LIKE" }),
       changes,
     ),
+    row(CommentService.method.updateThread, rules.authorsOnly, post, changes),
+    row(
+      CommentService.method.updateComment,
+      rules.commentersOnly,
+      (at) => ({ ...comment(at), text: named(at) }),
+      changes,
+    ),
+    row(CommentService.method.setCommentHidden, rules.authorsOnly, comment, changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), ...said(at) }), changes),
     // Graph knows no posts: who may see one is decided before it is asked, and the mute of what one cannot see is one's own.
     row(MuteService.method.muteThread, rules.openAccount, post, changes),
@@ -188,6 +219,15 @@ function additions(): Row[] {
     row(MediaService.method.completeMedia, rules.completing, media, changes),
     row(MediaService.method.deleteMedia, rules.ending, media, changes),
     row(PostService.method.createPost, rules.openAccount, said, changes),
+    row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(PostService.method.unpinPost, rules.ending, post, changes),
+    row(DraftService.method.createDraft, rules.openAccount, said, changes),
+    row(
+      DraftService.method.updateDraft,
+      rules.ownersOnlyToChange,
+      (at) => ({ draftId: draftOf(at), text: named(at) }),
+      changes,
+    ),
   ];
 }
 
@@ -207,6 +247,11 @@ function endings(): Row[] {
   const close = () => ({ state: "ACCOUNT_STATE_DEACTIVATED" });
   return [
     row(CommentService.method.deleteComment, rules.authorsOnly, comment, { changes: "all" }),
+    row(DraftService.method.publishDraft, rules.ownersOnlyToChange, (at) => ({ draftId: draftOf(at) }), {
+      changes: "all",
+    }),
+    row(DraftService.method.deleteDraft, rules.ending, (at) => ({ draftId: draftOf(at) }), { changes: "all" }),
+    row(PostService.method.editPost, rules.authorsOnly, (at) => ({ ...post(at), text: "other" }), { changes: "all" }),
     row(PostService.method.deletePost, rules.authorsOnly, post, { changes: "all" }),
     row(ListService.method.removeListMember, rules.ownersOnlyToChange, member, { changes: "all" }),
     row(ListService.method.deleteList, rules.ending, list, { changes: "all" }),

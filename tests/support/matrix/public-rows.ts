@@ -1,6 +1,8 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
+import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
@@ -10,7 +12,7 @@ import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { listOf, mediaOf, type Place, postOf, type Row, row, userOf } from "./table.ts";
+import { draftOf, listOf, mediaOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ user: userOf(place) });
@@ -22,6 +24,10 @@ const one =
   (name: "fan" | "asker") =>
   ({ world }: Place) => ({ user: world.people.get(name) ?? "" });
 const none = () => ({});
+/** Posts by their texts, which say whose and for whom they are. */
+const said = ({ versions }: JsonObject) =>
+  (versions as { text: string }[]).map(({ text }) => text.split(" ").slice(1, 3).join(" "));
+const love = { kind: "REACTION_KIND_LOVE" };
 
 /** Every public RPC, in the order in which they are asked. */
 export const publicRows: readonly Row[] = [...reads(), ...additions(), ...relations(), ...endings()];
@@ -39,9 +45,20 @@ function reads(): Row[] {
     row(UserService.method.listFollowers, rules.followsVisible(rules.allFollowers, true), user),
     row(UserService.method.listFollowing, rules.followsVisible(rules.theFan, true), user),
     row(PostService.method.getPost, rules.postVisible, post),
+    row(PostService.method.listPostVersions, rules.postVisible, post, { shown: said }),
     row(PostService.method.listUserPosts, rules.postsOfFound, user),
+    row(PostService.method.listTagPosts, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
+    row(
+      DraftService.method.listDrafts,
+      rules.own("drafts", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
+      none,
+    ),
     row(LikeService.method.listPostLikes, rules.likersVisible, post),
+    row(LikeService.method.listPostReactions, rules.likersVisible, post),
+    row(LikeService.method.listCommentReactions, rules.reactorsVisible, comment),
     row(CommentService.method.listComments, rules.commentsVisible, post),
+    row(CommentService.method.listReplies, rules.repliesVisible, comment),
+    row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
     row(FeedService.method.listHomeFeed, rules.homeFeed, none),
     row(relation.listFollowRequests, rules.own("people", asked), none),
@@ -81,6 +98,18 @@ function additions(): Row[] {
     row(AuthService.method.logIn, rules.anyone, logIn, changes),
     row(LikeService.method.unlikePost, rules.writeUnderPost, post, changes),
     row(LikeService.method.likePost, rules.writeUnderPost, post, changes),
+    row(LikeService.method.deletePostReaction, rules.writeUnderPost, post, changes),
+    row(LikeService.method.reactToPost, rules.writeUnderPost, (at) => ({ ...post(at), ...love }), changes),
+    row(LikeService.method.deleteCommentReaction, rules.writeUnderPost, comment, changes),
+    row(LikeService.method.reactToComment, rules.writeUnderPost, (at) => ({ ...comment(at), ...love }), changes),
+    row(CommentService.method.updateThread, rules.authorsOnly, post, changes),
+    row(
+      CommentService.method.updateComment,
+      rules.commentersOnly,
+      (at) => ({ ...comment(at), text: named(at) }),
+      changes,
+    ),
+    row(CommentService.method.showComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), text: named(at) }), changes),
     row(MuteService.method.muteThread, rules.writeAfterReading, post, changes),
     row(MuteService.method.unmuteThread, rules.ending, post, changes),
@@ -106,6 +135,15 @@ function additions(): Row[] {
     row(MediaService.method.completeMedia, rules.completing, (at) => ({ media: mediaOf(at) }), changes),
     row(MediaService.method.deleteMedia, rules.ending, (at) => ({ media: mediaOf(at) }), changes),
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
+    row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(PostService.method.unpinPost, rules.ending, post, changes),
+    row(DraftService.method.createDraft, rules.openAccount, (at) => ({ text: named(at) }), changes),
+    row(
+      DraftService.method.updateDraft,
+      rules.ownersOnlyToChange,
+      (at) => ({ draft: draftOf(at), text: named(at) }),
+      changes,
+    ),
   ];
 }
 
@@ -125,8 +163,13 @@ function relations(): Row[] {
 function endings(): Row[] {
   const changes = { changes: "all" };
   const member = (at: Place) => ({ list: listOf(at), ...one("fan")(at) });
+  const named = ({ world, nth }: Place) => `${world.prefix}_${nth}`;
   return [
+    row(CommentService.method.hideComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.deleteComment, rules.authorsOnly, comment, changes),
+    row(DraftService.method.publishDraft, rules.ownersOnlyToChange, (at) => ({ draft: draftOf(at) }), changes),
+    row(DraftService.method.deleteDraft, rules.ending, (at) => ({ draft: draftOf(at) }), changes),
+    row(PostService.method.editPost, rules.authorsOnly, (at) => ({ ...post(at), text: named(at) }), changes),
     row(PostService.method.deletePost, rules.authorsOnly, post, changes),
     row(ListService.method.removeListMember, rules.ownersOnlyToChange, member, changes),
     row(ListService.method.deleteList, rules.ending, (at) => ({ list: listOf(at) }), changes),

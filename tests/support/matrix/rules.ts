@@ -17,7 +17,7 @@ export type Due = { readonly shows: readonly string[] | undefined } | { readonly
 export type Rule = {
   readonly name: string;
   readonly about: "owner" | "post";
-  readonly lists: "posts" | "people" | "comments" | "lists" | "nothing";
+  readonly lists: "posts" | "people" | "comments" | "lists" | "drafts" | "nothing";
   due(look: Look): Due;
 };
 
@@ -132,6 +132,12 @@ export const postsVisible = aboutOwner(
   ({ sight, viewer, owner }) => shows(sight.posts(viewer, owner).map((audience) => `${owner} ${audience}`)),
   "posts",
 );
+/** The same under a tag: without whom the viewer mutes. */
+export const postsUnderTag = aboutOwner(
+  "posts-visible-not-muted",
+  (look) => (look.viewer === "muted" ? shows([]) : postsVisible.due(look)),
+  "posts",
+);
 export const homeFeed = own("posts", ({ sight, viewer, owner }) => sight.home(viewer, owner));
 
 export const postVisible = aboutPost(
@@ -144,6 +150,19 @@ export const likersVisible = aboutPost(
   (look) => (seesPost(look) ? shows(met(look, under(look))) : absent),
   "people",
 );
+/** Who commented reacts to their own comment, too. */
+export const reactorsVisible = aboutPost(
+  "comment-visible",
+  (look) => (seesPost(look) ? shows([commenterOf(look)]) : absent),
+  "people",
+);
+/** The one comment under each post of an owner, asked by id: what is hidden is not there. */
+export const commentsOfPosts = aboutOwner(
+  "comments-visible",
+  ({ sight, viewer, owner }) =>
+    shows(sight.posts(viewer, owner).map((audience) => `${commenterOf({ owner, audience })} on ${owner} ${audience}`)),
+  "comments",
+);
 export const commentsVisible = aboutPost(
   "post-visible",
   (look) => (seesPost(look) ? shows(met(look, under(look)).map((name) => `${name} on ${postName(look)}`)) : absent),
@@ -152,6 +171,14 @@ export const commentsVisible = aboutPost(
 /** The one comment by the fan, or by the owner where nobody else may say anything. */
 export const commenterOf = ({ owner, audience }: Pick<Look, "owner" | "audience">): Name =>
   audience === "ONLY_ME" ? owner : "fan";
+/** Nobody replies to a comment in this world. */
+export const repliesVisible = aboutPost("comment-visible", (look) => (seesPost(look) ? shows([]) : absent), "comments");
+export const threadVisible = aboutPost("post-visible", (look) => (seesPost(look) ? ok : absent));
+/** Of the comments asked about, a viewer wrote one only where nobody else may see the post. */
+export const commentersOnly = aboutPost(
+  "commenter-only-write",
+  write((look) => (look.viewer === "owner" && commenterOf(look) === look.owner ? ok : absent)),
+);
 export const commentVisible = aboutPost(
   "comment-visible",
   (look) => (seesPost(look) ? shows([`${commenterOf(look)} on ${postName(look)}`]) : absent),

@@ -8,6 +8,7 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { Kind, MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { Audience, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
@@ -63,6 +64,8 @@ export type World = {
   readonly lists: ReadonlyMap<Owner, string>;
   /** An upload of each owner's that is announced. */
   readonly media: ReadonlyMap<Owner, string>;
+  /** A draft of each owner's own. */
+  readonly drafts: ReadonlyMap<Owner, string>;
 };
 
 export type Makers = ReturnType<typeof openMakers>;
@@ -76,6 +79,7 @@ export function openMakers({ mesh, key }: { mesh: string; key: string }) {
   return {
     user: createClient(UserService, transport),
     post: createClient(PostService, transport),
+    draft: createClient(DraftService, transport),
     media: createClient(MediaService, transport),
     like: createClient(LikeService, transport),
     comment: createClient(CommentService, transport),
@@ -96,7 +100,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
   const people = await openPeople(makers, prefix);
   const idOf = (name: Name) => people.get(name) as string;
   const as = (name?: Name) => onBehalfOf(name && idOf(name), "operator", callMs);
-  const { graph, media: uploads, post, like, comment } = makers;
+  const { graph, media: uploads, post, draft, like, comment } = makers;
 
   await Promise.all(
     owners.flatMap((owner) => [
@@ -113,7 +117,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
   for (const owner of owners) {
     for (const audience of audiences) {
       const mentionedUserIds = audience === "MENTIONED" ? mentioned.map(idOf) : [];
-      const text = `${prefix} ${owner} ${audience}`;
+      const text = `${prefix} ${owner} ${audience} #${prefix}${owner}`;
       const sent = { text, audience: Audience[audience], mentionedUserIds, idempotencyKey: randomUUID() };
       posts.set(`${owner} ${audience}`, (await post.createPost(sent, as(owner))).post?.id ?? "");
     }
@@ -123,7 +127,9 @@ export async function makeWorld(makers: Makers): Promise<World> {
     reactionsIn(posts).map(async ([author, where, postId]) => {
       const name = `${author} on ${where}`;
       const sent = { postId, text: `${prefix} ${name}`, idempotencyKey: randomUUID() };
-      comments.set(name, (await comment.createComment(sent, as(author))).comment?.id ?? "");
+      const id = (await comment.createComment(sent, as(author))).comment?.id ?? "";
+      comments.set(name, id);
+      await like.like({ subject: { kind: SubjectKind.COMMENT, id }, reaction: Reaction.LOVE }, as(author));
       await like.like({ subject: { kind: SubjectKind.POST, id: postId }, reaction: Reaction.LIKE }, as(author));
     }),
   );
@@ -147,7 +153,12 @@ export async function makeWorld(makers: Makers): Promise<World> {
   await graph.blockUser({ userId: idOf("follower") }, as("foe"));
   await graph.setOwnState({ state: AccountState.DEACTIVATED }, as("leaver"));
   await graph.setAccountState({ userId: idOf("suspended"), state: AccountState.SUSPENDED }, as());
-  return { prefix, people, posts, comments, lists, media };
+  const drafts = new Map<Owner, string>();
+  for (const owner of owners) {
+    const sent = { text: `${prefix} ${owner}'s draft`, idempotencyKey: randomUUID() };
+    drafts.set(owner, (await draft.createDraft(sent, as(owner))).draft?.id ?? "");
+  }
+  return { prefix, people, posts, comments, lists, drafts, media };
 }
 
 /**

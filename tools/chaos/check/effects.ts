@@ -6,9 +6,16 @@ import type { Finding, Truth } from "./truth.ts";
 const counts = {
   like: `SELECT c.subject_id AS id, c.like_count AS kept,
     (SELECT COUNT(*) FROM reaction_of r WHERE r.subject_id = c.subject_id AND r.subject_kind = c.subject_kind AND r.reaction = 1) AS counted
+    FROM like_count c
+    UNION ALL SELECT c.subject_id, c.like_count + c.dislike_count + c.love_count + c.laugh_count + c.wow_count + c.sad_count
+      + c.angry_count + c.celebrate_count + c.fire_count + c.thanks_count,
+    (SELECT COUNT(*) FROM reaction_of r WHERE r.subject_id = c.subject_id AND r.subject_kind = c.subject_kind AND r.reaction > 0)
     FROM like_count c`,
   comment: `SELECT c.post_id AS id, c.comment_count AS kept,
-    (SELECT COUNT(*) FROM comment m WHERE m.post_id = c.post_id AND m.deleted = 0) AS counted FROM comment_count c`,
+    (SELECT COUNT(*) FROM comment m WHERE m.post_id = c.post_id AND m.deleted = 0 AND m.hidden = 0) AS counted FROM comment_count c
+    UNION ALL SELECT r.comment_id, r.reply_count,
+    (SELECT COUNT(*) FROM comment m WHERE m.post_id = r.post_id AND m.parent_id = r.comment_id AND m.deleted = 0 AND m.hidden = 0)
+    FROM comment_rank r`,
   graph: `SELECT c.user_id AS id, c.follower_count AS kept,
     (SELECT COUNT(*) FROM follower f WHERE f.followee_id = c.user_id AND f.following = 1) AS counted FROM follower_count c`,
 } as const;

@@ -2,19 +2,19 @@
 // @generated from file skein/api/v1/comment.proto (package skein.api.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
 import type { Comment } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/api/v1/comment.proto.
  */
 export const file_skein_api_v1_comment: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9hcGkvdjEvY29tbWVudC5wcm90bxIMc2tlaW4uYXBpLnYxIjIKFENyZWF0ZUNvbW1lbnRSZXF1ZXN0EgwKBHBvc3QYASABKAkSDAoEdGV4dBgCIAEoCSI/ChVDcmVhdGVDb21tZW50UmVzcG9uc2USJgoHY29tbWVudBgBIAEoCzIVLnNrZWluLmFwaS52MS5Db21tZW50InEKE0xpc3RDb21tZW50c1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJYChRMaXN0Q29tbWVudHNSZXNwb25zZRInCghjb21tZW50cxgBIAMoCzIVLnNrZWluLmFwaS52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIkChFHZXRDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJIjwKEkdldENvbW1lbnRSZXNwb25zZRImCgdjb21tZW50GAEgASgLMhUuc2tlaW4uYXBpLnYxLkNvbW1lbnQiJwoURGVsZXRlQ29tbWVudFJlcXVlc3QSDwoHY29tbWVudBgBIAEoCSIXChVEZWxldGVDb21tZW50UmVzcG9uc2UyzwQKDkNvbW1lbnRTZXJ2aWNlEpgBCg1DcmVhdGVDb21tZW50EiIuc2tlaW4uYXBpLnYxLkNyZWF0ZUNvbW1lbnRSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkNyZWF0ZUNvbW1lbnRSZXNwb25zZSI+qrsYDQgCEAIYAyACKAIwuBeC0+STAic6ASpiB2NvbW1lbnQiGS92MS9wb3N0cy97cG9zdH0vY29tbWVudHMSiQEKDExpc3RDb21tZW50cxIhLnNrZWluLmFwaS52MS5MaXN0Q29tbWVudHNSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIjKquxgNCAEQARgBIAIoAzC4F4LT5JMCGxIZL3YxL3Bvc3RzL3twb3N0fS9jb21tZW50cxKJAQoKR2V0Q29tbWVudBIfLnNrZWluLmFwaS52MS5HZXRDb21tZW50UmVxdWVzdBogLnNrZWluLmFwaS52MS5HZXRDb21tZW50UmVzcG9uc2UiOKq7GA0IARABGAEgAigDMLgXgtPkkwIhYgdjb21tZW50EhYvdjEvY29tbWVudHMve2NvbW1lbnR9EokBCg1EZWxldGVDb21tZW50EiIuc2tlaW4uYXBpLnYxLkRlbGV0ZUNvbW1lbnRSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkRlbGV0ZUNvbW1lbnRSZXNwb25zZSIvqrsYDQgCEAIYAiACKAIwuBeC0+STAhgqFi92MS9jb21tZW50cy97Y29tbWVudH1iBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chpza2Vpbi9hcGkvdjEvY29tbWVudC5wcm90bxIMc2tlaW4uYXBpLnYxIlIKFENyZWF0ZUNvbW1lbnRSZXF1ZXN0EgwKBHBvc3QYASABKAkSDAoEdGV4dBgCIAEoCRITCgZwYXJlbnQYAyABKAlIAIgBAUIJCgdfcGFyZW50Ij8KFUNyZWF0ZUNvbW1lbnRSZXNwb25zZRImCgdjb21tZW50GAEgASgLMhUuc2tlaW4uYXBpLnYxLkNvbW1lbnQiqwEKE0xpc3RDb21tZW50c1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQESLgoFb3JkZXIYBCABKA4yGi5za2Vpbi5hcGkudjEuQ29tbWVudE9yZGVySAKIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbkIICgZfb3JkZXIiWAoUTGlzdENvbW1lbnRzUmVzcG9uc2USJwoIY29tbWVudHMYASADKAsyFS5za2Vpbi5hcGkudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkirQEKEkxpc3RSZXBsaWVzUmVxdWVzdBIPCgdjb21tZW50GAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBARIuCgVvcmRlchgEIAEoDjIaLnNrZWluLmFwaS52MS5Db21tZW50T3JkZXJIAogBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQggKBl9vcmRlciJXChNMaXN0UmVwbGllc1Jlc3BvbnNlEicKCGNvbW1lbnRzGAEgAygLMhUuc2tlaW4uYXBpLnYxLkNvbW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjUKFFVwZGF0ZUNvbW1lbnRSZXF1ZXN0Eg8KB2NvbW1lbnQYASABKAkSDAoEdGV4dBgCIAEoCSI/ChVVcGRhdGVDb21tZW50UmVzcG9uc2USJgoHY29tbWVudBgBIAEoCzIVLnNrZWluLmFwaS52MS5Db21tZW50IiUKEkhpZGVDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJIhUKE0hpZGVDb21tZW50UmVzcG9uc2UiJQoSU2hvd0NvbW1lbnRSZXF1ZXN0Eg8KB2NvbW1lbnQYASABKAkiFQoTU2hvd0NvbW1lbnRSZXNwb25zZSIgChBHZXRUaHJlYWRSZXF1ZXN0EgwKBHBvc3QYASABKAkiOQoRR2V0VGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQuc2tlaW4uYXBpLnYxLlRocmVhZCJ/ChNVcGRhdGVUaHJlYWRSZXF1ZXN0EgwKBHBvc3QYASABKAkSEwoGbG9ja2VkGAIgASgISACIAQESLQoIcmVwbGllcnMYAyABKA4yFi5za2Vpbi5hcGkudjEuUmVwbGllcnNIAYgBAUIJCgdfbG9ja2VkQgsKCV9yZXBsaWVycyI8ChRVcGRhdGVUaHJlYWRSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC5za2Vpbi5hcGkudjEuVGhyZWFkIlUKBlRocmVhZBIOCgZsb2NrZWQYASABKAgSKAoIcmVwbGllcnMYAiABKA4yFi5za2Vpbi5hcGkudjEuUmVwbGllcnMSEQoJbWF5X3JlcGx5GAMgASgIIiQKEUdldENvbW1lbnRSZXF1ZXN0Eg8KB2NvbW1lbnQYASABKAkiPAoSR2V0Q29tbWVudFJlc3BvbnNlEiYKB2NvbW1lbnQYASABKAsyFS5za2Vpbi5hcGkudjEuQ29tbWVudCInChREZWxldGVDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJIhcKFURlbGV0ZUNvbW1lbnRSZXNwb25zZSpkCgxDb21tZW50T3JkZXISHQoZQ09NTUVOVF9PUkRFUl9VTlNQRUNJRklFRBAAEhgKFENPTU1FTlRfT1JERVJfTEFURVNUEAESGwoXQ09NTUVOVF9PUkRFUl9MSVZFTElFU1QQAipoCghSZXBsaWVycxIYChRSRVBMSUVSU19VTlNQRUNJRklFRBAAEhUKEVJFUExJRVJTX0VWRVJZT05FEAESFgoSUkVQTElFUlNfRk9MTE9XRVJTEAISEwoPUkVQTElFUlNfTk9CT0RZEAMyrQsKDkNvbW1lbnRTZXJ2aWNlEpgBCg1DcmVhdGVDb21tZW50EiIuc2tlaW4uYXBpLnYxLkNyZWF0ZUNvbW1lbnRSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkNyZWF0ZUNvbW1lbnRSZXNwb25zZSI+qrsYDQgCEAIYAyACKAIwuBeC0+STAic6ASpiB2NvbW1lbnQiGS92MS9wb3N0cy97cG9zdH0vY29tbWVudHMSiQEKDExpc3RDb21tZW50cxIhLnNrZWluLmFwaS52MS5MaXN0Q29tbWVudHNSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIjKquxgNCAEQARgBIAIoAzC4F4LT5JMCGxIZL3YxL3Bvc3RzL3twb3N0fS9jb21tZW50cxKLAQoLTGlzdFJlcGxpZXMSIC5za2Vpbi5hcGkudjEuTGlzdFJlcGxpZXNSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLkxpc3RSZXBsaWVzUmVzcG9uc2UiN6q7GA0IARABGAEgAigDMLgXgtPkkwIgEh4vdjEvY29tbWVudHMve2NvbW1lbnR9L3JlcGxpZXMSlQEKDVVwZGF0ZUNvbW1lbnQSIi5za2Vpbi5hcGkudjEuVXBkYXRlQ29tbWVudFJlcXVlc3QaIy5za2Vpbi5hcGkudjEuVXBkYXRlQ29tbWVudFJlc3BvbnNlIjuquxgNCAIQAhgCIAIoAjC4F4LT5JMCJDoBKmIHY29tbWVudDIWL3YxL2NvbW1lbnRzL3tjb21tZW50fRKKAQoLSGlkZUNvbW1lbnQSIC5za2Vpbi5hcGkudjEuSGlkZUNvbW1lbnRSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLkhpZGVDb21tZW50UmVzcG9uc2UiNqq7GA0IAhACGAIgAigCMLgXgtPkkwIfGh0vdjEvY29tbWVudHMve2NvbW1lbnR9L2hpZGRlbhKKAQoLU2hvd0NvbW1lbnQSIC5za2Vpbi5hcGkudjEuU2hvd0NvbW1lbnRSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLlNob3dDb21tZW50UmVzcG9uc2UiNqq7GA0IAhACGAIgAigCMLgXgtPkkwIfKh0vdjEvY29tbWVudHMve2NvbW1lbnR9L2hpZGRlbhKGAQoJR2V0VGhyZWFkEh4uc2tlaW4uYXBpLnYxLkdldFRocmVhZFJlcXVlc3QaHy5za2Vpbi5hcGkudjEuR2V0VGhyZWFkUmVzcG9uc2UiOKq7GA0IARABGAEgAigDMLgXgtPkkwIhYgZ0aHJlYWQSFy92MS9wb3N0cy97cG9zdH0vdGhyZWFkEpIBCgxVcGRhdGVUaHJlYWQSIS5za2Vpbi5hcGkudjEuVXBkYXRlVGhyZWFkUmVxdWVzdBoiLnNrZWluLmFwaS52MS5VcGRhdGVUaHJlYWRSZXNwb25zZSI7qrsYDQgCEAIYAiACKAIwuBeC0+STAiQ6ASpiBnRocmVhZDIXL3YxL3Bvc3RzL3twb3N0fS90aHJlYWQSiQEKCkdldENvbW1lbnQSHy5za2Vpbi5hcGkudjEuR2V0Q29tbWVudFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuR2V0Q29tbWVudFJlc3BvbnNlIjiquxgNCAEQARgBIAIoAzC4F4LT5JMCIWIHY29tbWVudBIWL3YxL2NvbW1lbnRzL3tjb21tZW50fRKJAQoNRGVsZXRlQ29tbWVudBIiLnNrZWluLmFwaS52MS5EZWxldGVDb21tZW50UmVxdWVzdBojLnNrZWluLmFwaS52MS5EZWxldGVDb21tZW50UmVzcG9uc2UiL6q7GA0IAhACGAIgAigCMLgXgtPkkwIYKhYvdjEvY29tbWVudHMve2NvbW1lbnR9YgZwcm90bzM", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.CreateCommentRequest
@@ -31,6 +31,13 @@ export type CreateCommentRequest = Message<"skein.api.v1.CreateCommentRequest"> 
    * @generated from field: string text = 2;
    */
   text: string;
+
+  /**
+   * The comment it replies to; absent for none. A reply to what is at depth 10 stands beside it.
+   *
+   * @generated from field: optional string parent = 3;
+   */
+  parent?: string | undefined;
 };
 
 /**
@@ -75,6 +82,11 @@ export type ListCommentsRequest = Message<"skein.api.v1.ListCommentsRequest"> & 
    * @generated from field: optional string page_token = 3;
    */
   pageToken?: string | undefined;
+
+  /**
+   * @generated from field: optional skein.api.v1.CommentOrder order = 4;
+   */
+  order?: CommentOrder | undefined;
 };
 
 /**
@@ -107,6 +119,274 @@ export const ListCommentsResponseSchema: GenMessage<ListCommentsResponse> = /*@_
   messageDesc(file_skein_api_v1_comment, 3);
 
 /**
+ * @generated from message skein.api.v1.ListRepliesRequest
+ */
+export type ListRepliesRequest = Message<"skein.api.v1.ListRepliesRequest"> & {
+  /**
+   * @generated from field: string comment = 1;
+   */
+  comment: string;
+
+  /**
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+
+  /**
+   * @generated from field: optional skein.api.v1.CommentOrder order = 4;
+   */
+  order?: CommentOrder | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListRepliesRequest.
+ * Use `create(ListRepliesRequestSchema)` to create a new message.
+ */
+export const ListRepliesRequestSchema: GenMessage<ListRepliesRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 4);
+
+/**
+ * @generated from message skein.api.v1.ListRepliesResponse
+ */
+export type ListRepliesResponse = Message<"skein.api.v1.ListRepliesResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Comment comments = 1;
+   */
+  comments: Comment[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListRepliesResponse.
+ * Use `create(ListRepliesResponseSchema)` to create a new message.
+ */
+export const ListRepliesResponseSchema: GenMessage<ListRepliesResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 5);
+
+/**
+ * @generated from message skein.api.v1.UpdateCommentRequest
+ */
+export type UpdateCommentRequest = Message<"skein.api.v1.UpdateCommentRequest"> & {
+  /**
+   * @generated from field: string comment = 1;
+   */
+  comment: string;
+
+  /**
+   * As in CreateComment.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message skein.api.v1.UpdateCommentRequest.
+ * Use `create(UpdateCommentRequestSchema)` to create a new message.
+ */
+export const UpdateCommentRequestSchema: GenMessage<UpdateCommentRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 6);
+
+/**
+ * @generated from message skein.api.v1.UpdateCommentResponse
+ */
+export type UpdateCommentResponse = Message<"skein.api.v1.UpdateCommentResponse"> & {
+  /**
+   * @generated from field: skein.api.v1.Comment comment = 1;
+   */
+  comment?: Comment | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.UpdateCommentResponse.
+ * Use `create(UpdateCommentResponseSchema)` to create a new message.
+ */
+export const UpdateCommentResponseSchema: GenMessage<UpdateCommentResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 7);
+
+/**
+ * @generated from message skein.api.v1.HideCommentRequest
+ */
+export type HideCommentRequest = Message<"skein.api.v1.HideCommentRequest"> & {
+  /**
+   * @generated from field: string comment = 1;
+   */
+  comment: string;
+};
+
+/**
+ * Describes the message skein.api.v1.HideCommentRequest.
+ * Use `create(HideCommentRequestSchema)` to create a new message.
+ */
+export const HideCommentRequestSchema: GenMessage<HideCommentRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 8);
+
+/**
+ * @generated from message skein.api.v1.HideCommentResponse
+ */
+export type HideCommentResponse = Message<"skein.api.v1.HideCommentResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.HideCommentResponse.
+ * Use `create(HideCommentResponseSchema)` to create a new message.
+ */
+export const HideCommentResponseSchema: GenMessage<HideCommentResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 9);
+
+/**
+ * @generated from message skein.api.v1.ShowCommentRequest
+ */
+export type ShowCommentRequest = Message<"skein.api.v1.ShowCommentRequest"> & {
+  /**
+   * @generated from field: string comment = 1;
+   */
+  comment: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ShowCommentRequest.
+ * Use `create(ShowCommentRequestSchema)` to create a new message.
+ */
+export const ShowCommentRequestSchema: GenMessage<ShowCommentRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 10);
+
+/**
+ * @generated from message skein.api.v1.ShowCommentResponse
+ */
+export type ShowCommentResponse = Message<"skein.api.v1.ShowCommentResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.ShowCommentResponse.
+ * Use `create(ShowCommentResponseSchema)` to create a new message.
+ */
+export const ShowCommentResponseSchema: GenMessage<ShowCommentResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 11);
+
+/**
+ * @generated from message skein.api.v1.GetThreadRequest
+ */
+export type GetThreadRequest = Message<"skein.api.v1.GetThreadRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+};
+
+/**
+ * Describes the message skein.api.v1.GetThreadRequest.
+ * Use `create(GetThreadRequestSchema)` to create a new message.
+ */
+export const GetThreadRequestSchema: GenMessage<GetThreadRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 12);
+
+/**
+ * @generated from message skein.api.v1.GetThreadResponse
+ */
+export type GetThreadResponse = Message<"skein.api.v1.GetThreadResponse"> & {
+  /**
+   * @generated from field: skein.api.v1.Thread thread = 1;
+   */
+  thread?: Thread | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.GetThreadResponse.
+ * Use `create(GetThreadResponseSchema)` to create a new message.
+ */
+export const GetThreadResponseSchema: GenMessage<GetThreadResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 13);
+
+/**
+ * @generated from message skein.api.v1.UpdateThreadRequest
+ */
+export type UpdateThreadRequest = Message<"skein.api.v1.UpdateThreadRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * As it is, where absent.
+   *
+   * @generated from field: optional bool locked = 2;
+   */
+  locked?: boolean | undefined;
+
+  /**
+   * @generated from field: optional skein.api.v1.Repliers repliers = 3;
+   */
+  repliers?: Repliers | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.UpdateThreadRequest.
+ * Use `create(UpdateThreadRequestSchema)` to create a new message.
+ */
+export const UpdateThreadRequestSchema: GenMessage<UpdateThreadRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 14);
+
+/**
+ * @generated from message skein.api.v1.UpdateThreadResponse
+ */
+export type UpdateThreadResponse = Message<"skein.api.v1.UpdateThreadResponse"> & {
+  /**
+   * @generated from field: skein.api.v1.Thread thread = 1;
+   */
+  thread?: Thread | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.UpdateThreadResponse.
+ * Use `create(UpdateThreadResponseSchema)` to create a new message.
+ */
+export const UpdateThreadResponseSchema: GenMessage<UpdateThreadResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 15);
+
+/**
+ * Who may comment on a post.
+ *
+ * @generated from message skein.api.v1.Thread
+ */
+export type Thread = Message<"skein.api.v1.Thread"> & {
+  /**
+   * Nobody may any more, its author neither.
+   *
+   * @generated from field: bool locked = 1;
+   */
+  locked: boolean;
+
+  /**
+   * @generated from field: skein.api.v1.Repliers repliers = 2;
+   */
+  repliers: Repliers;
+
+  /**
+   * The viewer may comment now.
+   *
+   * @generated from field: bool may_reply = 3;
+   */
+  mayReply: boolean;
+};
+
+/**
+ * Describes the message skein.api.v1.Thread.
+ * Use `create(ThreadSchema)` to create a new message.
+ */
+export const ThreadSchema: GenMessage<Thread> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 16);
+
+/**
  * @generated from message skein.api.v1.GetCommentRequest
  */
 export type GetCommentRequest = Message<"skein.api.v1.GetCommentRequest"> & {
@@ -121,7 +401,7 @@ export type GetCommentRequest = Message<"skein.api.v1.GetCommentRequest"> & {
  * Use `create(GetCommentRequestSchema)` to create a new message.
  */
 export const GetCommentRequestSchema: GenMessage<GetCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 4);
+  messageDesc(file_skein_api_v1_comment, 17);
 
 /**
  * @generated from message skein.api.v1.GetCommentResponse
@@ -138,7 +418,7 @@ export type GetCommentResponse = Message<"skein.api.v1.GetCommentResponse"> & {
  * Use `create(GetCommentResponseSchema)` to create a new message.
  */
 export const GetCommentResponseSchema: GenMessage<GetCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 5);
+  messageDesc(file_skein_api_v1_comment, 18);
 
 /**
  * @generated from message skein.api.v1.DeleteCommentRequest
@@ -155,7 +435,7 @@ export type DeleteCommentRequest = Message<"skein.api.v1.DeleteCommentRequest"> 
  * Use `create(DeleteCommentRequestSchema)` to create a new message.
  */
 export const DeleteCommentRequestSchema: GenMessage<DeleteCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 6);
+  messageDesc(file_skein_api_v1_comment, 19);
 
 /**
  * @generated from message skein.api.v1.DeleteCommentResponse
@@ -168,7 +448,91 @@ export type DeleteCommentResponse = Message<"skein.api.v1.DeleteCommentResponse"
  * Use `create(DeleteCommentResponseSchema)` to create a new message.
  */
 export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 7);
+  messageDesc(file_skein_api_v1_comment, 20);
+
+/**
+ * In which order comments are listed.
+ *
+ * @generated from enum skein.api.v1.CommentOrder
+ */
+export const CommentOrder = {
+  /**
+   * As COMMENT_ORDER_LATEST.
+   *
+   * @generated from enum value: COMMENT_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: COMMENT_ORDER_LATEST = 1;
+   */
+  LATEST: 1,
+
+  /**
+   * By reactions and replies together, in powers of two; of those that are alike the latest first. A page never repeats what
+   * was on one before; a comment that became twice as lively meanwhile may be missed.
+   *
+   * @generated from enum value: COMMENT_ORDER_LIVELIEST = 2;
+   */
+  LIVELIEST: 2,
+} as const;
+
+/**
+ * In which order comments are listed.
+ *
+ * @generated from enum skein.api.v1.CommentOrder
+ */
+export type CommentOrder = (typeof CommentOrder)[keyof typeof CommentOrder] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.CommentOrder.
+ */
+export const CommentOrderSchema: GenEnum<CommentOrder> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_comment, 0);
+
+/**
+ * Who may comment on a post, beside its author.
+ *
+ * @generated from enum skein.api.v1.Repliers
+ */
+export const Repliers = {
+  /**
+   * As REPLIERS_EVERYONE.
+   *
+   * @generated from enum value: REPLIERS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: REPLIERS_EVERYONE = 1;
+   */
+  EVERYONE: 1,
+
+  /**
+   * Those who follow the author of the post.
+   *
+   * @generated from enum value: REPLIERS_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * @generated from enum value: REPLIERS_NOBODY = 3;
+   */
+  NOBODY: 3,
+} as const;
+
+/**
+ * Who may comment on a post, beside its author.
+ *
+ * @generated from enum skein.api.v1.Repliers
+ */
+export type Repliers = (typeof Repliers)[keyof typeof Repliers] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.Repliers.
+ */
+export const RepliersSchema: GenEnum<Repliers> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_comment, 1);
 
 /**
  * CommentService writes and shows what people say under posts.
@@ -177,8 +541,9 @@ export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*
  */
 export const CommentService: GenService<{
   /**
-   * CreateComment says something under a post. Needs the Idempotency-Key header: the same key answers the same comment.
-   * NOT_FOUND: there is no such post that this viewer may see.
+   * CreateComment says something under a post, or replies to what was said there. Needs the Idempotency-Key header: the same key
+   * answers the same comment. NOT_FOUND: there is no such post or comment that this viewer may see. PERMISSION_DENIED: the
+   * post's author lets nobody like this viewer reply.
    *
    * @generated from rpc skein.api.v1.CommentService.CreateComment
    */
@@ -188,7 +553,8 @@ export const CommentService: GenService<{
     output: typeof CreateCommentResponseSchema;
   },
   /**
-   * ListComments lists what was said under a post, latest first. 20 a page, at most 100.
+   * ListComments lists what was said under a post and is no reply, latest first or the liveliest. What was removed and has
+   * replies is there without its text and its author. 20 a page, at most 100.
    *
    * @generated from rpc skein.api.v1.CommentService.ListComments
    */
@@ -196,6 +562,66 @@ export const CommentService: GenService<{
     methodKind: "unary";
     input: typeof ListCommentsRequestSchema;
     output: typeof ListCommentsResponseSchema;
+  },
+  /**
+   * ListReplies lists the replies to a comment in the same way.
+   *
+   * @generated from rpc skein.api.v1.CommentService.ListReplies
+   */
+  listReplies: {
+    methodKind: "unary";
+    input: typeof ListRepliesRequestSchema;
+    output: typeof ListRepliesResponseSchema;
+  },
+  /**
+   * UpdateComment changes the text of the viewer's own comment, which is marked as edited from then on.
+   *
+   * @generated from rpc skein.api.v1.CommentService.UpdateComment
+   */
+  updateComment: {
+    methodKind: "unary";
+    input: typeof UpdateCommentRequestSchema;
+    output: typeof UpdateCommentResponseSchema;
+  },
+  /**
+   * HideComment hides a comment under the viewer's own post from everybody but who wrote it; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.CommentService.HideComment
+   */
+  hideComment: {
+    methodKind: "unary";
+    input: typeof HideCommentRequestSchema;
+    output: typeof HideCommentResponseSchema;
+  },
+  /**
+   * ShowComment shows a comment again that was hidden; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.CommentService.ShowComment
+   */
+  showComment: {
+    methodKind: "unary";
+    input: typeof ShowCommentRequestSchema;
+    output: typeof ShowCommentResponseSchema;
+  },
+  /**
+   * GetThread shows who may comment on a post, and whether the viewer may.
+   *
+   * @generated from rpc skein.api.v1.CommentService.GetThread
+   */
+  getThread: {
+    methodKind: "unary";
+    input: typeof GetThreadRequestSchema;
+    output: typeof GetThreadResponseSchema;
+  },
+  /**
+   * UpdateThread sets who may comment on the viewer's own post. What was said stays.
+   *
+   * @generated from rpc skein.api.v1.CommentService.UpdateThread
+   */
+  updateThread: {
+    methodKind: "unary";
+    input: typeof UpdateThreadRequestSchema;
+    output: typeof UpdateThreadResponseSchema;
   },
   /**
    * GetComment shows one comment. NOT_FOUND: there is none that this viewer may see.

@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { User } from "./resources_pb.ts";
+import type { ReactionKind, User } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/like.proto.
  */
 export const file_skein_api_v1_like: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvbGlrZS5wcm90bxIMc2tlaW4uYXBpLnYxIh8KD0xpa2VQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIiEKEExpa2VQb3N0UmVzcG9uc2USDQoFbGlrZWQYASABKAgiIQoRVW5saWtlUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIjChJVbmxpa2VQb3N0UmVzcG9uc2USDQoFbGlrZWQYASABKAgicgoUTGlzdFBvc3RMaWtlc1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJTChVMaXN0UG9zdExpa2VzUmVzcG9uc2USIQoFdXNlcnMYASADKAsyEi5za2Vpbi5hcGkudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkylQMKC0xpa2VTZXJ2aWNlEnkKCExpa2VQb3N0Eh0uc2tlaW4uYXBpLnYxLkxpa2VQb3N0UmVxdWVzdBoeLnNrZWluLmFwaS52MS5MaWtlUG9zdFJlc3BvbnNlIi6quxgNCAIQAhgCIAIoAjC4F4LT5JMCFxoVL3YxL3Bvc3RzL3twb3N0fS9saWtlEn8KClVubGlrZVBvc3QSHy5za2Vpbi5hcGkudjEuVW5saWtlUG9zdFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuVW5saWtlUG9zdFJlc3BvbnNlIi6quxgNCAIQAhgCIAIoAjC4F4LT5JMCFyoVL3YxL3Bvc3RzL3twb3N0fS9saWtlEokBCg1MaXN0UG9zdExpa2VzEiIuc2tlaW4uYXBpLnYxLkxpc3RQb3N0TGlrZXNSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkxpc3RQb3N0TGlrZXNSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhgSFi92MS9wb3N0cy97cG9zdH0vbGlrZXNiBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvbGlrZS5wcm90bxIMc2tlaW4uYXBpLnYxIh8KD0xpa2VQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIiEKEExpa2VQb3N0UmVzcG9uc2USDQoFbGlrZWQYASABKAgiIQoRVW5saWtlUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIjChJVbmxpa2VQb3N0UmVzcG9uc2USDQoFbGlrZWQYASABKAgiTAoSUmVhY3RUb1Bvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkSKAoEa2luZBgCIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmQiQwoTUmVhY3RUb1Bvc3RSZXNwb25zZRIsCghyZWFjdGlvbhgBIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmQiKQoZRGVsZXRlUG9zdFJlYWN0aW9uUmVxdWVzdBIMCgRwb3N0GAEgASgJIhwKGkRlbGV0ZVBvc3RSZWFjdGlvblJlc3BvbnNlIq4BChhMaXN0UG9zdFJlYWN0aW9uc1JlcXVlc3QSDAoEcG9zdBgBIAEoCRItCgRraW5kGAIgASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBEhYKCXBhZ2Vfc2l6ZRgDIAEoBUgBiAEBEhcKCnBhZ2VfdG9rZW4YBCABKAlIAogBAUIHCgVfa2luZEIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIl0KGUxpc3RQb3N0UmVhY3Rpb25zUmVzcG9uc2USJwoIcmVhY3RvcnMYASADKAsyFS5za2Vpbi5hcGkudjEuUmVhY3RvchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoVUmVhY3RUb0NvbW1lbnRSZXF1ZXN0Eg8KB2NvbW1lbnQYASABKAkSKAoEa2luZBgCIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmQiRgoWUmVhY3RUb0NvbW1lbnRSZXNwb25zZRIsCghyZWFjdGlvbhgBIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmQiLwocRGVsZXRlQ29tbWVudFJlYWN0aW9uUmVxdWVzdBIPCgdjb21tZW50GAEgASgJIh8KHURlbGV0ZUNvbW1lbnRSZWFjdGlvblJlc3BvbnNlIrQBChtMaXN0Q29tbWVudFJlYWN0aW9uc1JlcXVlc3QSDwoHY29tbWVudBgBIAEoCRItCgRraW5kGAIgASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBEhYKCXBhZ2Vfc2l6ZRgDIAEoBUgBiAEBEhcKCnBhZ2VfdG9rZW4YBCABKAlIAogBAUIHCgVfa2luZEIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuImAKHExpc3RDb21tZW50UmVhY3Rpb25zUmVzcG9uc2USJwoIcmVhY3RvcnMYASADKAsyFS5za2Vpbi5hcGkudjEuUmVhY3RvchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWQoHUmVhY3RvchIgCgR1c2VyGAEgASgLMhIuc2tlaW4uYXBpLnYxLlVzZXISLAoIcmVhY3Rpb24YAiABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kInIKFExpc3RQb3N0TGlrZXNSZXF1ZXN0EgwKBHBvc3QYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUwoVTGlzdFBvc3RMaWtlc1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMs4KCgtMaWtlU2VydmljZRJ5CghMaWtlUG9zdBIdLnNrZWluLmFwaS52MS5MaWtlUG9zdFJlcXVlc3QaHi5za2Vpbi5hcGkudjEuTGlrZVBvc3RSZXNwb25zZSIuqrsYDQgCEAIYAiACKAIwuBeC0+STAhcaFS92MS9wb3N0cy97cG9zdH0vbGlrZRJ/CgpVbmxpa2VQb3N0Eh8uc2tlaW4uYXBpLnYxLlVubGlrZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLlVubGlrZVBvc3RSZXNwb25zZSIuqrsYDQgCEAIYAiACKAIwuBeC0+STAhcqFS92MS9wb3N0cy97cG9zdH0vbGlrZRKJAQoNTGlzdFBvc3RMaWtlcxIiLnNrZWluLmFwaS52MS5MaXN0UG9zdExpa2VzUmVxdWVzdBojLnNrZWluLmFwaS52MS5MaXN0UG9zdExpa2VzUmVzcG9uc2UiL6q7GA0IARABGAEgAigDMLgXgtPkkwIYEhYvdjEvcG9zdHMve3Bvc3R9L2xpa2VzEokBCgtSZWFjdFRvUG9zdBIgLnNrZWluLmFwaS52MS5SZWFjdFRvUG9zdFJlcXVlc3QaIS5za2Vpbi5hcGkudjEuUmVhY3RUb1Bvc3RSZXNwb25zZSI1qrsYDQgCEAIYAiACKAIwuBeC0+STAh46ASoaGS92MS9wb3N0cy97cG9zdH0vcmVhY3Rpb24SmwEKEkRlbGV0ZVBvc3RSZWFjdGlvbhInLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVhY3Rpb25SZXF1ZXN0Giguc2tlaW4uYXBpLnYxLkRlbGV0ZVBvc3RSZWFjdGlvblJlc3BvbnNlIjKquxgNCAIQAhgCIAIoAjC4F4LT5JMCGyoZL3YxL3Bvc3RzL3twb3N0fS9yZWFjdGlvbhKZAQoRTGlzdFBvc3RSZWFjdGlvbnMSJi5za2Vpbi5hcGkudjEuTGlzdFBvc3RSZWFjdGlvbnNSZXF1ZXN0Gicuc2tlaW4uYXBpLnYxLkxpc3RQb3N0UmVhY3Rpb25zUmVzcG9uc2UiM6q7GA0IARABGAEgAigDMLgXgtPkkwIcEhovdjEvcG9zdHMve3Bvc3R9L3JlYWN0aW9ucxKYAQoOUmVhY3RUb0NvbW1lbnQSIy5za2Vpbi5hcGkudjEuUmVhY3RUb0NvbW1lbnRSZXF1ZXN0GiQuc2tlaW4uYXBpLnYxLlJlYWN0VG9Db21tZW50UmVzcG9uc2UiO6q7GA0IAhACGAIgAigCMLgXgtPkkwIkOgEqGh8vdjEvY29tbWVudHMve2NvbW1lbnR9L3JlYWN0aW9uEqoBChVEZWxldGVDb21tZW50UmVhY3Rpb24SKi5za2Vpbi5hcGkudjEuRGVsZXRlQ29tbWVudFJlYWN0aW9uUmVxdWVzdBorLnNrZWluLmFwaS52MS5EZWxldGVDb21tZW50UmVhY3Rpb25SZXNwb25zZSI4qrsYDQgCEAIYAiACKAIwuBeC0+STAiEqHy92MS9jb21tZW50cy97Y29tbWVudH0vcmVhY3Rpb24SqAEKFExpc3RDb21tZW50UmVhY3Rpb25zEikuc2tlaW4uYXBpLnYxLkxpc3RDb21tZW50UmVhY3Rpb25zUmVxdWVzdBoqLnNrZWluLmFwaS52MS5MaXN0Q29tbWVudFJlYWN0aW9uc1Jlc3BvbnNlIjmquxgNCAEQARgBIAIoAzC4F4LT5JMCIhIgL3YxL2NvbW1lbnRzL3tjb21tZW50fS9yZWFjdGlvbnNiBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.LikePostRequest
@@ -89,6 +89,284 @@ export const UnlikePostResponseSchema: GenMessage<UnlikePostResponse> = /*@__PUR
   messageDesc(file_skein_api_v1_like, 3);
 
 /**
+ * @generated from message skein.api.v1.ReactToPostRequest
+ */
+export type ReactToPostRequest = Message<"skein.api.v1.ReactToPostRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * @generated from field: skein.api.v1.ReactionKind kind = 2;
+   */
+  kind: ReactionKind;
+};
+
+/**
+ * Describes the message skein.api.v1.ReactToPostRequest.
+ * Use `create(ReactToPostRequestSchema)` to create a new message.
+ */
+export const ReactToPostRequestSchema: GenMessage<ReactToPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 4);
+
+/**
+ * @generated from message skein.api.v1.ReactToPostResponse
+ */
+export type ReactToPostResponse = Message<"skein.api.v1.ReactToPostResponse"> & {
+  /**
+   * The viewer's state now.
+   *
+   * @generated from field: skein.api.v1.ReactionKind reaction = 1;
+   */
+  reaction: ReactionKind;
+};
+
+/**
+ * Describes the message skein.api.v1.ReactToPostResponse.
+ * Use `create(ReactToPostResponseSchema)` to create a new message.
+ */
+export const ReactToPostResponseSchema: GenMessage<ReactToPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 5);
+
+/**
+ * @generated from message skein.api.v1.DeletePostReactionRequest
+ */
+export type DeletePostReactionRequest = Message<"skein.api.v1.DeletePostReactionRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+};
+
+/**
+ * Describes the message skein.api.v1.DeletePostReactionRequest.
+ * Use `create(DeletePostReactionRequestSchema)` to create a new message.
+ */
+export const DeletePostReactionRequestSchema: GenMessage<DeletePostReactionRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 6);
+
+/**
+ * @generated from message skein.api.v1.DeletePostReactionResponse
+ */
+export type DeletePostReactionResponse = Message<"skein.api.v1.DeletePostReactionResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.DeletePostReactionResponse.
+ * Use `create(DeletePostReactionResponseSchema)` to create a new message.
+ */
+export const DeletePostReactionResponseSchema: GenMessage<DeletePostReactionResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 7);
+
+/**
+ * @generated from message skein.api.v1.ListPostReactionsRequest
+ */
+export type ListPostReactionsRequest = Message<"skein.api.v1.ListPostReactionsRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * All, where it is absent.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind kind = 2;
+   */
+  kind?: ReactionKind | undefined;
+
+  /**
+   * @generated from field: optional int32 page_size = 3;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * @generated from field: optional string page_token = 4;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostReactionsRequest.
+ * Use `create(ListPostReactionsRequestSchema)` to create a new message.
+ */
+export const ListPostReactionsRequestSchema: GenMessage<ListPostReactionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 8);
+
+/**
+ * @generated from message skein.api.v1.ListPostReactionsResponse
+ */
+export type ListPostReactionsResponse = Message<"skein.api.v1.ListPostReactionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Reactor reactors = 1;
+   */
+  reactors: Reactor[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostReactionsResponse.
+ * Use `create(ListPostReactionsResponseSchema)` to create a new message.
+ */
+export const ListPostReactionsResponseSchema: GenMessage<ListPostReactionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 9);
+
+/**
+ * @generated from message skein.api.v1.ReactToCommentRequest
+ */
+export type ReactToCommentRequest = Message<"skein.api.v1.ReactToCommentRequest"> & {
+  /**
+   * @generated from field: string comment = 1;
+   */
+  comment: string;
+
+  /**
+   * @generated from field: skein.api.v1.ReactionKind kind = 2;
+   */
+  kind: ReactionKind;
+};
+
+/**
+ * Describes the message skein.api.v1.ReactToCommentRequest.
+ * Use `create(ReactToCommentRequestSchema)` to create a new message.
+ */
+export const ReactToCommentRequestSchema: GenMessage<ReactToCommentRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 10);
+
+/**
+ * @generated from message skein.api.v1.ReactToCommentResponse
+ */
+export type ReactToCommentResponse = Message<"skein.api.v1.ReactToCommentResponse"> & {
+  /**
+   * The viewer's state now.
+   *
+   * @generated from field: skein.api.v1.ReactionKind reaction = 1;
+   */
+  reaction: ReactionKind;
+};
+
+/**
+ * Describes the message skein.api.v1.ReactToCommentResponse.
+ * Use `create(ReactToCommentResponseSchema)` to create a new message.
+ */
+export const ReactToCommentResponseSchema: GenMessage<ReactToCommentResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 11);
+
+/**
+ * @generated from message skein.api.v1.DeleteCommentReactionRequest
+ */
+export type DeleteCommentReactionRequest = Message<"skein.api.v1.DeleteCommentReactionRequest"> & {
+  /**
+   * @generated from field: string comment = 1;
+   */
+  comment: string;
+};
+
+/**
+ * Describes the message skein.api.v1.DeleteCommentReactionRequest.
+ * Use `create(DeleteCommentReactionRequestSchema)` to create a new message.
+ */
+export const DeleteCommentReactionRequestSchema: GenMessage<DeleteCommentReactionRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 12);
+
+/**
+ * @generated from message skein.api.v1.DeleteCommentReactionResponse
+ */
+export type DeleteCommentReactionResponse = Message<"skein.api.v1.DeleteCommentReactionResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.DeleteCommentReactionResponse.
+ * Use `create(DeleteCommentReactionResponseSchema)` to create a new message.
+ */
+export const DeleteCommentReactionResponseSchema: GenMessage<DeleteCommentReactionResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 13);
+
+/**
+ * @generated from message skein.api.v1.ListCommentReactionsRequest
+ */
+export type ListCommentReactionsRequest = Message<"skein.api.v1.ListCommentReactionsRequest"> & {
+  /**
+   * @generated from field: string comment = 1;
+   */
+  comment: string;
+
+  /**
+   * All, where it is absent.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind kind = 2;
+   */
+  kind?: ReactionKind | undefined;
+
+  /**
+   * @generated from field: optional int32 page_size = 3;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * @generated from field: optional string page_token = 4;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListCommentReactionsRequest.
+ * Use `create(ListCommentReactionsRequestSchema)` to create a new message.
+ */
+export const ListCommentReactionsRequestSchema: GenMessage<ListCommentReactionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 14);
+
+/**
+ * @generated from message skein.api.v1.ListCommentReactionsResponse
+ */
+export type ListCommentReactionsResponse = Message<"skein.api.v1.ListCommentReactionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Reactor reactors = 1;
+   */
+  reactors: Reactor[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListCommentReactionsResponse.
+ * Use `create(ListCommentReactionsResponseSchema)` to create a new message.
+ */
+export const ListCommentReactionsResponseSchema: GenMessage<ListCommentReactionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 15);
+
+/**
+ * Somebody and how they react.
+ *
+ * @generated from message skein.api.v1.Reactor
+ */
+export type Reactor = Message<"skein.api.v1.Reactor"> & {
+  /**
+   * @generated from field: skein.api.v1.User user = 1;
+   */
+  user?: User | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.ReactionKind reaction = 2;
+   */
+  reaction: ReactionKind;
+};
+
+/**
+ * Describes the message skein.api.v1.Reactor.
+ * Use `create(ReactorSchema)` to create a new message.
+ */
+export const ReactorSchema: GenMessage<Reactor> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_like, 16);
+
+/**
  * @generated from message skein.api.v1.ListPostLikesRequest
  */
 export type ListPostLikesRequest = Message<"skein.api.v1.ListPostLikesRequest"> & {
@@ -113,7 +391,7 @@ export type ListPostLikesRequest = Message<"skein.api.v1.ListPostLikesRequest"> 
  * Use `create(ListPostLikesRequestSchema)` to create a new message.
  */
 export const ListPostLikesRequestSchema: GenMessage<ListPostLikesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_like, 4);
+  messageDesc(file_skein_api_v1_like, 17);
 
 /**
  * @generated from message skein.api.v1.ListPostLikesResponse
@@ -135,10 +413,10 @@ export type ListPostLikesResponse = Message<"skein.api.v1.ListPostLikesResponse"
  * Use `create(ListPostLikesResponseSchema)` to create a new message.
  */
 export const ListPostLikesResponseSchema: GenMessage<ListPostLikesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_like, 5);
+  messageDesc(file_skein_api_v1_like, 18);
 
 /**
- * LikeService likes posts and shows who does.
+ * LikeService reacts to posts and comments, by a like or otherwise, and shows who does.
  *
  * @generated from service skein.api.v1.LikeService
  */
@@ -154,7 +432,7 @@ export const LikeService: GenService<{
     output: typeof LikePostResponseSchema;
   },
   /**
-   * UnlikePost takes a like back; again is the same as once.
+   * UnlikePost takes a like back; again is the same as once. Another reaction stays.
    *
    * @generated from rpc skein.api.v1.LikeService.UnlikePost
    */
@@ -172,6 +450,68 @@ export const LikeService: GenService<{
     methodKind: "unary";
     input: typeof ListPostLikesRequestSchema;
     output: typeof ListPostLikesResponseSchema;
+  },
+  /**
+   * ReactToPost makes the viewer react to a post in one way, instead of any other; again is the same as once. NOT_FOUND: there
+   * is none that this viewer may see.
+   *
+   * @generated from rpc skein.api.v1.LikeService.ReactToPost
+   */
+  reactToPost: {
+    methodKind: "unary";
+    input: typeof ReactToPostRequestSchema;
+    output: typeof ReactToPostResponseSchema;
+  },
+  /**
+   * DeletePostReaction takes the viewer's reaction to a post back, whichever it is; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.LikeService.DeletePostReaction
+   */
+  deletePostReaction: {
+    methodKind: "unary";
+    input: typeof DeletePostReactionRequestSchema;
+    output: typeof DeletePostReactionResponseSchema;
+  },
+  /**
+   * ListPostReactions lists who reacts to a post and how, latest first: in one way, or in any. 20 a page, at most 100.
+   *
+   * @generated from rpc skein.api.v1.LikeService.ListPostReactions
+   */
+  listPostReactions: {
+    methodKind: "unary";
+    input: typeof ListPostReactionsRequestSchema;
+    output: typeof ListPostReactionsResponseSchema;
+  },
+  /**
+   * ReactToComment makes the viewer react to a comment in one way, instead of any other; again is the same as once. NOT_FOUND: there
+   * is none that this viewer may see.
+   *
+   * @generated from rpc skein.api.v1.LikeService.ReactToComment
+   */
+  reactToComment: {
+    methodKind: "unary";
+    input: typeof ReactToCommentRequestSchema;
+    output: typeof ReactToCommentResponseSchema;
+  },
+  /**
+   * DeleteCommentReaction takes the viewer's reaction to a comment back, whichever it is; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.LikeService.DeleteCommentReaction
+   */
+  deleteCommentReaction: {
+    methodKind: "unary";
+    input: typeof DeleteCommentReactionRequestSchema;
+    output: typeof DeleteCommentReactionResponseSchema;
+  },
+  /**
+   * ListCommentReactions lists who reacts to a comment and how, latest first: in one way, or in any. 20 a page, at most 100.
+   *
+   * @generated from rpc skein.api.v1.LikeService.ListCommentReactions
+   */
+  listCommentReactions: {
+    methodKind: "unary";
+    input: typeof ListCommentReactionsRequestSchema;
+    output: typeof ListCommentReactionsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_api_v1_like, 0);

@@ -5,7 +5,9 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Audience, Post } from "./resources_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Audience, Facets, Post, ReplySetting } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/post.proto.
  */
 export const file_skein_api_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxInoKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSKAoIYXVkaWVuY2UYAiABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAMgAygJEhEKCW1lZGlhX2lkcxgoIAMoCSI2ChJDcmVhdGVQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0Ih4KDkdldFBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiMwoPR2V0UG9zdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCIhChFEZWxldGVQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIhQKEkRlbGV0ZVBvc3RSZXNwb25zZSJyChRMaXN0VXNlclBvc3RzUmVxdWVzdBIMCgR1c2VyGAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlMKFUxpc3RVc2VyUG9zdHNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKMBAoLUG9zdFNlcnZpY2USfAoKQ3JlYXRlUG9zdBIfLnNrZWluLmFwaS52MS5DcmVhdGVQb3N0UmVxdWVzdBogLnNrZWluLmFwaS52MS5DcmVhdGVQb3N0UmVzcG9uc2UiK6q7GA0IAhACGAMgAigCMLgXgtPkkwIUOgEqYgRwb3N0IgkvdjEvcG9zdHMSdwoHR2V0UG9zdBIcLnNrZWluLmFwaS52MS5HZXRQb3N0UmVxdWVzdBodLnNrZWluLmFwaS52MS5HZXRQb3N0UmVzcG9uc2UiL6q7GA0IARABGAEgAigDMLgXgtPkkwIYYgRwb3N0EhAvdjEvcG9zdHMve3Bvc3R9EnoKCkRlbGV0ZVBvc3QSHy5za2Vpbi5hcGkudjEuRGVsZXRlUG9zdFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuRGVsZXRlUG9zdFJlc3BvbnNlIimquxgNCAIQAhgCIAIoAjC4F4LT5JMCEioQL3YxL3Bvc3RzL3twb3N0fRKJAQoNTGlzdFVzZXJQb3N0cxIiLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVxdWVzdBojLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVzcG9uc2UiL6q7GA0IARABGAEgAigDMLgXgtPkkwIYEhYvdjEvdXNlcnMve3VzZXJ9L3Bvc3RzYgZwcm90bzM", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxIpoCChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEigKCGF1ZGllbmNlGAIgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgDIAMoCRIcCg9jb250ZW50X3dhcm5pbmcYFCABKAlIAIgBARIVCghsYW5ndWFnZRgVIAEoCUgBiAEBEjYKDXJlcGx5X3NldHRpbmcYFiABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nSAKIAQESEQoJbWVkaWFfaWRzGCggAygJQhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nIjYKEkNyZWF0ZVBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiHgoOR2V0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIzCg9HZXRQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0IrkBCg9FZGl0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgNSAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNAoQRWRpdFBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QidQoXTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJgChhMaXN0UG9zdFZlcnNpb25zUmVzcG9uc2USKwoIdmVyc2lvbnMYASADKAsyGS5za2Vpbi5hcGkudjEuUG9zdFZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItkBCgtQb3N0VmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgNEgwKBHRleHQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKBmZhY2V0cxgEIAEoCzIULnNrZWluLmFwaS52MS5GYWNldHMSHAoPY29udGVudF93YXJuaW5nGAUgASgJSACIAQESFQoIbGFuZ3VhZ2UYBiABKAlIAYgBAUISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZSIhChFEZWxldGVQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIhQKEkRlbGV0ZVBvc3RSZXNwb25zZSJyChRMaXN0VXNlclBvc3RzUmVxdWVzdBIMCgR1c2VyGAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuInwKFUxpc3RVc2VyUG9zdHNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRInCgtwaW5uZWRfcG9zdBgDIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0Ih4KDlBpblBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiEQoPUGluUG9zdFJlc3BvbnNlIiAKEFVucGluUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSITChFVbnBpblBvc3RSZXNwb25zZSJwChNMaXN0VGFnUG9zdHNSZXF1ZXN0EgsKA3RhZxgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJSChRMaXN0VGFnUG9zdHNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKeCQoLUG9zdFNlcnZpY2USfAoKQ3JlYXRlUG9zdBIfLnNrZWluLmFwaS52MS5DcmVhdGVQb3N0UmVxdWVzdBogLnNrZWluLmFwaS52MS5DcmVhdGVQb3N0UmVzcG9uc2UiK6q7GA0IAhACGAMgAigCMLgXgtPkkwIUOgEqYgRwb3N0IgkvdjEvcG9zdHMSdwoHR2V0UG9zdBIcLnNrZWluLmFwaS52MS5HZXRQb3N0UmVxdWVzdBodLnNrZWluLmFwaS52MS5HZXRQb3N0UmVzcG9uc2UiL6q7GA0IARABGAEgAigDMLgXgtPkkwIYYgRwb3N0EhAvdjEvcG9zdHMve3Bvc3R9En0KCEVkaXRQb3N0Eh0uc2tlaW4uYXBpLnYxLkVkaXRQb3N0UmVxdWVzdBoeLnNrZWluLmFwaS52MS5FZGl0UG9zdFJlc3BvbnNlIjKquxgNCAIQAhgCIAIoAjC4F4LT5JMCGzoBKmIEcG9zdDIQL3YxL3Bvc3RzL3twb3N0fRKVAQoQTGlzdFBvc3RWZXJzaW9ucxIlLnNrZWluLmFwaS52MS5MaXN0UG9zdFZlcnNpb25zUmVxdWVzdBomLnNrZWluLmFwaS52MS5MaXN0UG9zdFZlcnNpb25zUmVzcG9uc2UiMqq7GA0IARABGAEgAigDMLgXgtPkkwIbEhkvdjEvcG9zdHMve3Bvc3R9L3ZlcnNpb25zEnoKCkRlbGV0ZVBvc3QSHy5za2Vpbi5hcGkudjEuRGVsZXRlUG9zdFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuRGVsZXRlUG9zdFJlc3BvbnNlIimquxgNCAIQAhgCIAIoAjC4F4LT5JMCEioQL3YxL3Bvc3RzL3twb3N0fRJ1CgdQaW5Qb3N0Ehwuc2tlaW4uYXBpLnYxLlBpblBvc3RSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLlBpblBvc3RSZXNwb25zZSItqrsYDQgCEAIYAiACKAIwuBeC0+STAhYaFC92MS9wb3N0cy97cG9zdH0vcGluEnsKCVVucGluUG9zdBIeLnNrZWluLmFwaS52MS5VbnBpblBvc3RSZXF1ZXN0Gh8uc2tlaW4uYXBpLnYxLlVucGluUG9zdFJlc3BvbnNlIi2quxgNCAIQAhgCIAIoAjC4F4LT5JMCFioUL3YxL3Bvc3RzL3twb3N0fS9waW4ShAEKDExpc3RUYWdQb3N0cxIhLnNrZWluLmFwaS52MS5MaXN0VGFnUG9zdHNSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RUYWdQb3N0c1Jlc3BvbnNlIi2quxgNCAEQARgBIAIoAzC4F4LT5JMCFhIUL3YxL3RhZ3Mve3RhZ30vcG9zdHMSiQEKDUxpc3RVc2VyUG9zdHMSIi5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1Jlc3BvbnNlIi+quxgNCAEQARgBIAIoAzC4F4LT5JMCGBIWL3YxL3VzZXJzL3t1c2VyfS9wb3N0c2IGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.CreatePostRequest
@@ -36,14 +38,35 @@ export type CreatePostRequest = Message<"skein.api.v1.CreatePostRequest"> & {
 
   /**
    * Ids of those whom the post names: at most 50, none twice. With AUDIENCE_MENTIONED they are who may see it.
+   * Those whom the text names by @username join them, up to 50 in all.
    *
    * @generated from field: repeated string mentioned_user_ids = 3;
    */
   mentionedUserIds: string[];
 
   /**
-   * At most 10, the viewer's own, ready, and in no other post: photos, or one video or reel, or one of another kind. With
-   * media the text may be empty.
+   * What a reader is told before the text is shown: at most 300 graphemes and 1,200 bytes.
+   *
+   * @generated from field: optional string content_warning = 20;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * A language tag (BCP 47) of at most 35 characters.
+   *
+   * @generated from field: optional string language = 21;
+   */
+  language?: string | undefined;
+
+  /**
+   * Everyone where absent.
+   *
+   * @generated from field: optional skein.api.v1.ReplySetting reply_setting = 22;
+   */
+  replySetting?: ReplySetting | undefined;
+
+  /**
+   * At most 10, the viewer's own, ready, and in no other post: photos, or one of any kind. With media the text may be empty.
    *
    * @generated from field: repeated string media_ids = 40;
    */
@@ -109,6 +132,165 @@ export const GetPostResponseSchema: GenMessage<GetPostResponse> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_post, 3);
 
 /**
+ * @generated from message skein.api.v1.EditPostRequest
+ */
+export type EditPostRequest = Message<"skein.api.v1.EditPostRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * As in CreatePostRequest; an empty content_warning or language takes it away.
+   *
+   * @generated from field: optional string text = 2;
+   */
+  text?: string | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 3;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 4;
+   */
+  language?: string | undefined;
+
+  /**
+   * The version that the edit is made from; where absent the last edit wins.
+   *
+   * @generated from field: optional uint32 if_version = 5;
+   */
+  ifVersion?: number | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.EditPostRequest.
+ * Use `create(EditPostRequestSchema)` to create a new message.
+ */
+export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 4);
+
+/**
+ * @generated from message skein.api.v1.EditPostResponse
+ */
+export type EditPostResponse = Message<"skein.api.v1.EditPostResponse"> & {
+  /**
+   * @generated from field: skein.api.v1.Post post = 1;
+   */
+  post?: Post | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.EditPostResponse.
+ * Use `create(EditPostResponseSchema)` to create a new message.
+ */
+export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 5);
+
+/**
+ * @generated from message skein.api.v1.ListPostVersionsRequest
+ */
+export type ListPostVersionsRequest = Message<"skein.api.v1.ListPostVersionsRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostVersionsRequest.
+ * Use `create(ListPostVersionsRequestSchema)` to create a new message.
+ */
+export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 6);
+
+/**
+ * @generated from message skein.api.v1.ListPostVersionsResponse
+ */
+export type ListPostVersionsResponse = Message<"skein.api.v1.ListPostVersionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.PostVersion versions = 1;
+   */
+  versions: PostVersion[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostVersionsResponse.
+ * Use `create(ListPostVersionsResponseSchema)` to create a new message.
+ */
+export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 7);
+
+/**
+ * What a post said in one version.
+ *
+ * @generated from message skein.api.v1.PostVersion
+ */
+export type PostVersion = Message<"skein.api.v1.PostVersion"> & {
+  /**
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * When this version was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.Facets facets = 4;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 5;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 6;
+   */
+  language?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.PostVersion.
+ * Use `create(PostVersionSchema)` to create a new message.
+ */
+export const PostVersionSchema: GenMessage<PostVersion> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 8);
+
+/**
  * @generated from message skein.api.v1.DeletePostRequest
  */
 export type DeletePostRequest = Message<"skein.api.v1.DeletePostRequest"> & {
@@ -123,7 +305,7 @@ export type DeletePostRequest = Message<"skein.api.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 4);
+  messageDesc(file_skein_api_v1_post, 9);
 
 /**
  * @generated from message skein.api.v1.DeletePostResponse
@@ -136,7 +318,7 @@ export type DeletePostResponse = Message<"skein.api.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 5);
+  messageDesc(file_skein_api_v1_post, 10);
 
 /**
  * @generated from message skein.api.v1.ListUserPostsRequest
@@ -169,7 +351,7 @@ export type ListUserPostsRequest = Message<"skein.api.v1.ListUserPostsRequest"> 
  * Use `create(ListUserPostsRequestSchema)` to create a new message.
  */
 export const ListUserPostsRequestSchema: GenMessage<ListUserPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 6);
+  messageDesc(file_skein_api_v1_post, 11);
 
 /**
  * @generated from message skein.api.v1.ListUserPostsResponse
@@ -186,6 +368,13 @@ export type ListUserPostsResponse = Message<"skein.api.v1.ListUserPostsResponse"
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Beside the first page; absent where there is none that the viewer may see. It stands among the others, too.
+   *
+   * @generated from field: skein.api.v1.Post pinned_post = 3;
+   */
+  pinnedPost?: Post | undefined;
 };
 
 /**
@@ -193,7 +382,124 @@ export type ListUserPostsResponse = Message<"skein.api.v1.ListUserPostsResponse"
  * Use `create(ListUserPostsResponseSchema)` to create a new message.
  */
 export const ListUserPostsResponseSchema: GenMessage<ListUserPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 7);
+  messageDesc(file_skein_api_v1_post, 12);
+
+/**
+ * @generated from message skein.api.v1.PinPostRequest
+ */
+export type PinPostRequest = Message<"skein.api.v1.PinPostRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+};
+
+/**
+ * Describes the message skein.api.v1.PinPostRequest.
+ * Use `create(PinPostRequestSchema)` to create a new message.
+ */
+export const PinPostRequestSchema: GenMessage<PinPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 13);
+
+/**
+ * @generated from message skein.api.v1.PinPostResponse
+ */
+export type PinPostResponse = Message<"skein.api.v1.PinPostResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.PinPostResponse.
+ * Use `create(PinPostResponseSchema)` to create a new message.
+ */
+export const PinPostResponseSchema: GenMessage<PinPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 14);
+
+/**
+ * @generated from message skein.api.v1.UnpinPostRequest
+ */
+export type UnpinPostRequest = Message<"skein.api.v1.UnpinPostRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+};
+
+/**
+ * Describes the message skein.api.v1.UnpinPostRequest.
+ * Use `create(UnpinPostRequestSchema)` to create a new message.
+ */
+export const UnpinPostRequestSchema: GenMessage<UnpinPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 15);
+
+/**
+ * @generated from message skein.api.v1.UnpinPostResponse
+ */
+export type UnpinPostResponse = Message<"skein.api.v1.UnpinPostResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.UnpinPostResponse.
+ * Use `create(UnpinPostResponseSchema)` to create a new message.
+ */
+export const UnpinPostResponseSchema: GenMessage<UnpinPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 16);
+
+/**
+ * @generated from message skein.api.v1.ListTagPostsRequest
+ */
+export type ListTagPostsRequest = Message<"skein.api.v1.ListTagPostsRequest"> & {
+  /**
+   * In any script, with its sign or without; case and composition do not count.
+   *
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListTagPostsRequest.
+ * Use `create(ListTagPostsRequestSchema)` to create a new message.
+ */
+export const ListTagPostsRequestSchema: GenMessage<ListTagPostsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 17);
+
+/**
+ * @generated from message skein.api.v1.ListTagPostsResponse
+ */
+export type ListTagPostsResponse = Message<"skein.api.v1.ListTagPostsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Post posts = 1;
+   */
+  posts: Post[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListTagPostsResponse.
+ * Use `create(ListTagPostsResponseSchema)` to create a new message.
+ */
+export const ListTagPostsResponseSchema: GenMessage<ListTagPostsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 18);
 
 /**
  * PostService writes and shows posts.
@@ -222,6 +528,29 @@ export const PostService: GenService<{
     output: typeof GetPostResponseSchema;
   },
   /**
+   * EditPost gives the viewer's own post new content; what is absent stays, and for whom it is stays. The version goes up, the
+   * one before is kept, and everybody's next read shows the new one. NOT_FOUND: never was, is deleted, or is somebody else's.
+   * ABORTED, `version-conflict`: it is in another version than if_version.
+   *
+   * @generated from rpc skein.api.v1.PostService.EditPost
+   */
+  editPost: {
+    methodKind: "unary";
+    input: typeof EditPostRequestSchema;
+    output: typeof EditPostResponseSchema;
+  },
+  /**
+   * ListPostVersions lists what a post said, newest version first, to whoever may see the post. NOT_FOUND: there is none that
+   * this viewer may see. 20 a page, at most 100.
+   *
+   * @generated from rpc skein.api.v1.PostService.ListPostVersions
+   */
+  listPostVersions: {
+    methodKind: "unary";
+    input: typeof ListPostVersionsRequestSchema;
+    output: typeof ListPostVersionsResponseSchema;
+  },
+  /**
    * DeletePost removes the viewer's own post; again is the same as once.
    *
    * @generated from rpc skein.api.v1.PostService.DeletePost
@@ -232,7 +561,38 @@ export const PostService: GenService<{
     output: typeof DeletePostResponseSchema;
   },
   /**
-   * ListUserPosts lists one author's posts, newest first. 20 a page, at most 100.
+   * PinPost puts one of the viewer's own posts above their others, in the place of the one before it; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.PostService.PinPost
+   */
+  pinPost: {
+    methodKind: "unary";
+    input: typeof PinPostRequestSchema;
+    output: typeof PinPostResponseSchema;
+  },
+  /**
+   * UnpinPost takes it down, where it is the one that is pinned; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.PostService.UnpinPost
+   */
+  unpinPost: {
+    methodKind: "unary";
+    input: typeof UnpinPostRequestSchema;
+    output: typeof UnpinPostResponseSchema;
+  },
+  /**
+   * ListTagPosts lists posts with a hashtag, newest first, without whom the viewer mutes. 20 a page, at most 100. A page may be short;
+   * it goes on as long as there is a next page token. INVALID_ARGUMENT: it is no tag.
+   *
+   * @generated from rpc skein.api.v1.PostService.ListTagPosts
+   */
+  listTagPosts: {
+    methodKind: "unary";
+    input: typeof ListTagPostsRequestSchema;
+    output: typeof ListTagPostsResponseSchema;
+  },
+  /**
+   * ListUserPosts lists one author's posts, newest first, with the one they pinned beside the first page. 20 a page, at most 100.
    *
    * @generated from rpc skein.api.v1.PostService.ListUserPosts
    */

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSK0AgoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJgoFbWVkaWEYKCABKAsyFy5za2Vpbi5hcGkudjEuTWVkaWFMaXN0IrsBCgVNZWRpYRIKCgJpZBgBIAEoCRIlCgRraW5kGAIgASgOMhcuc2tlaW4uYXBpLnYxLk1lZGlhS2luZBILCgNhbHQYAyABKAkSDQoFd2lkdGgYBCABKA0SDgoGaGVpZ2h0GAUgASgNEhMKC2R1cmF0aW9uX21zGAYgASgNEhAKCGJsdXJoYXNoGAcgASgJEiwKCHZhcmlhbnRzGAggAygLMhouc2tlaW4uYXBpLnYxLk1lZGlhVmFyaWFudCI6CgxNZWRpYVZhcmlhbnQSCwoDdXJsGAEgASgJEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDSIvCglNZWRpYUxpc3QSIgoFaXRlbXMYASADKAsyEy5za2Vpbi5hcGkudjEuTWVkaWEiLQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCCLOAQoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlIiEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgiOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqqQEKCU1lZGlhS2luZBIaChZNRURJQV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTUVESUFfS0lORF9QSE9UTxABEhQKEE1FRElBX0tJTkRfVklERU8QAhITCg9NRURJQV9LSU5EX1JFRUwQAxIUChBNRURJQV9LSU5EX1ZPSUNFEAQSFAoQTUVESUFfS0lORF9BVURJTxAFEhMKD01FRElBX0tJTkRfRklMRRAGKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSLaBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHMSJgoFbWVkaWEYHSABKAsyFy5za2Vpbi5hcGkudjEuTWVkaWFMaXN0QhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nIowBCgZGYWNldHMSLAoIbWVudGlvbnMYASADKAsyGi5za2Vpbi5hcGkudjEuTWVudGlvbkZhY2V0EiwKCGhhc2h0YWdzGAIgAygLMhouc2tlaW4uYXBpLnYxLkhhc2h0YWdGYWNldBImCgVsaW5rcxgDIAMoCzIXLnNrZWluLmFwaS52MS5MaW5rRmFjZXQiTQoJVGV4dFJhbmdlEhIKCmJ5dGVfc3RhcnQYASABKA0SEAoIYnl0ZV9lbmQYAiABKA0SDQoFc3RhcnQYAyABKA0SCwoDZW5kGAQgASgNIkcKDE1lbnRpb25GYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USDwoHdXNlcl9pZBgCIAEoCSJDCgxIYXNodGFnRmFjZXQSJgoFcmFuZ2UYASABKAsyFy5za2Vpbi5hcGkudjEuVGV4dFJhbmdlEgsKA3RhZxgCIAEoCSJACglMaW5rRmFjZXQSJgoFcmFuZ2UYASABKAsyFy5za2Vpbi5hcGkudjEuVGV4dFJhbmdlEgsKA3VybBgCIAEoCSKmAQoOUmVhY3Rpb25Db3VudHMSDAoEbGlrZRgBIAEoDRIPCgdkaXNsaWtlGAIgASgNEgwKBGxvdmUYAyABKA0SDQoFbGF1Z2gYBCABKA0SCwoDd293GAUgASgNEgsKA3NhZBgGIAEoDRINCgVhbmdyeRgHIAEoDRIRCgljZWxlYnJhdGUYCCABKA0SDAoEZmlyZRgJIAEoDRIOCgZ0aGFua3MYCiABKA0iuwEKBU1lZGlhEgoKAmlkGAEgASgJEiUKBGtpbmQYAiABKA4yFy5za2Vpbi5hcGkudjEuTWVkaWFLaW5kEgsKA2FsdBgDIAEoCRINCgV3aWR0aBgEIAEoDRIOCgZoZWlnaHQYBSABKA0SEwoLZHVyYXRpb25fbXMYBiABKA0SEAoIYmx1cmhhc2gYByABKAkSLAoIdmFyaWFudHMYCCADKAsyGi5za2Vpbi5hcGkudjEuTWVkaWFWYXJpYW50IjoKDE1lZGlhVmFyaWFudBILCgN1cmwYASABKAkSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNIi8KCU1lZGlhTGlzdBIiCgVpdGVtcxgBIAMoCzITLnNrZWluLmFwaS52MS5NZWRpYSJtCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiKtAwoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlEhIKCmxpa2VfY291bnQYHiABKA0SLwoJcmVhY3Rpb25zGB8gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzEhYKCXBhcmVudF9pZBggIAEoCUgAiAEBEg0KBWRlcHRoGCEgASgNEhMKC3JlcGx5X2NvdW50GCIgASgNEi0KCWVkaXRfdGltZRgjIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmVtb3ZlZBgkIAEoCBIOCgZoaWRkZW4YJSABKAhCDAoKX3BhcmVudF9pZCJhChJDb21tZW50Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiI6CghVc2VyTGlzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDG1lbWJlcl9jb3VudBgDIAEoDSJWCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSKQoFc3RhdGUYAiABKA4yGi5za2Vpbi5hcGkudjEuQWNjb3VudFN0YXRlEg8KB3ByaXZhdGUYAyABKAgqnQEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEKqcCCgxSZWFjdGlvbktpbmQSHQoZUkVBQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhYKElJFQUNUSU9OX0tJTkRfTElLRRABEhkKFVJFQUNUSU9OX0tJTkRfRElTTElLRRACEhYKElJFQUNUSU9OX0tJTkRfTE9WRRADEhcKE1JFQUNUSU9OX0tJTkRfTEFVR0gQBBIVChFSRUFDVElPTl9LSU5EX1dPVxAFEhUKEVJFQUNUSU9OX0tJTkRfU0FEEAYSFwoTUkVBQ1RJT05fS0lORF9BTkdSWRAHEhsKF1JFQUNUSU9OX0tJTkRfQ0VMRUJSQVRFEAgSFgoSUkVBQ1RJT05fS0lORF9GSVJFEAkSGAoUUkVBQ1RJT05fS0lORF9USEFOS1MQCiqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFKqkBCglNZWRpYUtpbmQSGgoWTUVESUFfS0lORF9VTlNQRUNJRklFRBAAEhQKEE1FRElBX0tJTkRfUEhPVE8QARIUChBNRURJQV9LSU5EX1ZJREVPEAISEwoPTUVESUFfS0lORF9SRUVMEAMSFAoQTUVESUFfS0lORF9WT0lDRRAEEhQKEE1FRElBX0tJTkRfQVVESU8QBRITCg9NRURJQV9LSU5EX0ZJTEUQBiqbAQoMQWNjb3VudFN0YXRlEh0KGUFDQ09VTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1NUQVRFX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVEVfREVBQ1RJVkFURUQQAhIbChdBQ0NPVU5UX1NUQVRFX1NVU1BFTkRFRBADEhYKEkFDQ09VTlRfU1RBVEVfR09ORRAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -219,9 +219,51 @@ export type Post = Message<"skein.api.v1.Post"> & {
   audience: Audience;
 
   /**
+   * What stands in the text; absent where nothing does.
+   *
+   * @generated from field: skein.api.v1.Facets facets = 20;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * What a reader is told before the text is shown.
+   *
+   * @generated from field: optional string content_warning = 21;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * A language tag (BCP 47).
+   *
+   * @generated from field: optional string language = 22;
+   */
+  language?: string | undefined;
+
+  /**
+   * When it was last edited; absent where it never was. `version` tells how often: the first is 1.
+   *
+   * @generated from field: google.protobuf.Timestamp edit_time = 23;
+   */
+  editTime?: Timestamp | undefined;
+
+  /**
+   * Absent: everyone.
+   *
+   * @generated from field: optional skein.api.v1.ReplySetting reply_setting = 24;
+   */
+  replySetting?: ReplySetting | undefined;
+
+  /**
+   * How many react, by kind; absent where there are none but likes.
+   *
+   * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
+   */
+  reactions?: ReactionCounts | undefined;
+
+  /**
    * 1 to 10; absent where there is none.
    *
-   * @generated from field: skein.api.v1.MediaList media = 40;
+   * @generated from field: skein.api.v1.MediaList media = 29;
    */
   media?: MediaList | undefined;
 };
@@ -232,6 +274,213 @@ export type Post = Message<"skein.api.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 3);
+
+/**
+ * The parts of a text that mean something. Those of one kind are in the order of the text; no two parts overlap. At most 50 of each.
+ *
+ * @generated from message skein.api.v1.Facets
+ */
+export type Facets = Message<"skein.api.v1.Facets"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.MentionFacet mentions = 1;
+   */
+  mentions: MentionFacet[];
+
+  /**
+   * @generated from field: repeated skein.api.v1.HashtagFacet hashtags = 2;
+   */
+  hashtags: HashtagFacet[];
+
+  /**
+   * @generated from field: repeated skein.api.v1.LinkFacet links = 3;
+   */
+  links: LinkFacet[];
+};
+
+/**
+ * Describes the message skein.api.v1.Facets.
+ * Use `create(FacetsSchema)` to create a new message.
+ */
+export const FacetsSchema: GenMessage<Facets> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 4);
+
+/**
+ * A part of a text, half-open: it begins at `start` and ends before `end`. Said twice, for who holds bytes and who holds characters.
+ *
+ * @generated from message skein.api.v1.TextRange
+ */
+export type TextRange = Message<"skein.api.v1.TextRange"> & {
+  /**
+   * In bytes of UTF-8.
+   *
+   * @generated from field: uint32 byte_start = 1;
+   */
+  byteStart: number;
+
+  /**
+   * @generated from field: uint32 byte_end = 2;
+   */
+  byteEnd: number;
+
+  /**
+   * In Unicode code points.
+   *
+   * @generated from field: uint32 start = 3;
+   */
+  start: number;
+
+  /**
+   * @generated from field: uint32 end = 4;
+   */
+  end: number;
+};
+
+/**
+ * Describes the message skein.api.v1.TextRange.
+ * Use `create(TextRangeSchema)` to create a new message.
+ */
+export const TextRangeSchema: GenMessage<TextRange> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 5);
+
+/**
+ * @username: a person whom the writer could find when the text was written.
+ *
+ * @generated from message skein.api.v1.MentionFacet
+ */
+export type MentionFacet = Message<"skein.api.v1.MentionFacet"> & {
+  /**
+   * @generated from field: skein.api.v1.TextRange range = 1;
+   */
+  range?: TextRange | undefined;
+
+  /**
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message skein.api.v1.MentionFacet.
+ * Use `create(MentionFacetSchema)` to create a new message.
+ */
+export const MentionFacetSchema: GenMessage<MentionFacet> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 6);
+
+/**
+ * #tag, in any script, with emoji.
+ *
+ * @generated from message skein.api.v1.HashtagFacet
+ */
+export type HashtagFacet = Message<"skein.api.v1.HashtagFacet"> & {
+  /**
+   * @generated from field: skein.api.v1.TextRange range = 1;
+   */
+  range?: TextRange | undefined;
+
+  /**
+   * What tags are compared by, without the sign: composed (NFC), without case.
+   *
+   * @generated from field: string tag = 2;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message skein.api.v1.HashtagFacet.
+ * Use `create(HashtagFacetSchema)` to create a new message.
+ */
+export const HashtagFacetSchema: GenMessage<HashtagFacet> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 7);
+
+/**
+ * An http or https address.
+ *
+ * @generated from message skein.api.v1.LinkFacet
+ */
+export type LinkFacet = Message<"skein.api.v1.LinkFacet"> & {
+  /**
+   * @generated from field: skein.api.v1.TextRange range = 1;
+   */
+  range?: TextRange | undefined;
+
+  /**
+   * As the WHATWG URL Standard writes it.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message skein.api.v1.LinkFacet.
+ * Use `create(LinkFacetSchema)` to create a new message.
+ */
+export const LinkFacetSchema: GenMessage<LinkFacet> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 8);
+
+/**
+ * How many people react to something in each way. The numbers of the fields are those of ReactionKind.
+ *
+ * @generated from message skein.api.v1.ReactionCounts
+ */
+export type ReactionCounts = Message<"skein.api.v1.ReactionCounts"> & {
+  /**
+   * @generated from field: uint32 like = 1;
+   */
+  like: number;
+
+  /**
+   * @generated from field: uint32 dislike = 2;
+   */
+  dislike: number;
+
+  /**
+   * @generated from field: uint32 love = 3;
+   */
+  love: number;
+
+  /**
+   * @generated from field: uint32 laugh = 4;
+   */
+  laugh: number;
+
+  /**
+   * @generated from field: uint32 wow = 5;
+   */
+  wow: number;
+
+  /**
+   * @generated from field: uint32 sad = 6;
+   */
+  sad: number;
+
+  /**
+   * @generated from field: uint32 angry = 7;
+   */
+  angry: number;
+
+  /**
+   * @generated from field: uint32 celebrate = 8;
+   */
+  celebrate: number;
+
+  /**
+   * @generated from field: uint32 fire = 9;
+   */
+  fire: number;
+
+  /**
+   * @generated from field: uint32 thanks = 10;
+   */
+  thanks: number;
+};
+
+/**
+ * Describes the message skein.api.v1.ReactionCounts.
+ * Use `create(ReactionCountsSchema)` to create a new message.
+ */
+export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 9);
 
 /**
  * What somebody uploaded. Once it is ready it never changes.
@@ -296,7 +545,7 @@ export type Media = Message<"skein.api.v1.Media"> & {
  * Use `create(MediaSchema)` to create a new message.
  */
 export const MediaSchema: GenMessage<Media> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 4);
+  messageDesc(file_skein_api_v1_resources, 10);
 
 /**
  * One form of the bytes.
@@ -327,7 +576,7 @@ export type MediaVariant = Message<"skein.api.v1.MediaVariant"> & {
  * Use `create(MediaVariantSchema)` to create a new message.
  */
 export const MediaVariantSchema: GenMessage<MediaVariant> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 5);
+  messageDesc(file_skein_api_v1_resources, 11);
 
 /**
  * Media of a post, in its order.
@@ -346,7 +595,7 @@ export type MediaList = Message<"skein.api.v1.MediaList"> & {
  * Use `create(MediaListSchema)` to create a new message.
  */
 export const MediaListSchema: GenMessage<MediaList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 6);
+  messageDesc(file_skein_api_v1_resources, 12);
 
 /**
  * What the viewer has to do with a post.
@@ -367,6 +616,13 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
    * @generated from field: bool liked = 2;
    */
   liked: boolean;
+
+  /**
+   * How the viewer reacts to it, by a like or otherwise; absent where they do not.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind reaction = 30;
+   */
+  reaction?: ReactionKind | undefined;
 };
 
 /**
@@ -374,7 +630,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 7);
+  messageDesc(file_skein_api_v1_resources, 13);
 
 /**
  * A comment as shown.
@@ -418,6 +674,60 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
    * @generated from field: skein.api.v1.CommentViewerState viewer = 7;
    */
   viewer?: CommentViewerState | undefined;
+
+  /**
+   * @generated from field: uint32 like_count = 30;
+   */
+  likeCount: number;
+
+  /**
+   * How many react, by kind; absent where there are none but likes.
+   *
+   * @generated from field: skein.api.v1.ReactionCounts reactions = 31;
+   */
+  reactions?: ReactionCounts | undefined;
+
+  /**
+   * What it replies to; absent where it is no reply.
+   *
+   * @generated from field: optional string parent_id = 32;
+   */
+  parentId?: string | undefined;
+
+  /**
+   * 0 for what is no reply; at most 10.
+   *
+   * @generated from field: uint32 depth = 33;
+   */
+  depth: number;
+
+  /**
+   * Replies to it that stand and are not hidden.
+   *
+   * @generated from field: uint32 reply_count = 34;
+   */
+  replyCount: number;
+
+  /**
+   * When it was last edited; absent where it never was.
+   *
+   * @generated from field: google.protobuf.Timestamp edit_time = 35;
+   */
+  editTime?: Timestamp | undefined;
+
+  /**
+   * It was removed, or is hidden from the viewer, and has replies: there is no text and no author.
+   *
+   * @generated from field: bool removed = 36;
+   */
+  removed: boolean;
+
+  /**
+   * Only who wrote it and the author of the post see it.
+   *
+   * @generated from field: bool hidden = 37;
+   */
+  hidden: boolean;
 };
 
 /**
@@ -425,7 +735,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 8);
+  messageDesc(file_skein_api_v1_resources, 14);
 
 /**
  * What the viewer has to do with a comment.
@@ -439,6 +749,13 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
    * @generated from field: bool own = 1;
    */
   own: boolean;
+
+  /**
+   * How the viewer reacts to it; absent where they do not.
+   *
+   * @generated from field: optional skein.api.v1.ReactionKind reaction = 30;
+   */
+  reaction?: ReactionKind | undefined;
 };
 
 /**
@@ -446,7 +763,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 9);
+  messageDesc(file_skein_api_v1_resources, 15);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -479,7 +796,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 10);
+  messageDesc(file_skein_api_v1_resources, 16);
 
 /**
  * The viewer's own account.
@@ -508,7 +825,151 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 11);
+  messageDesc(file_skein_api_v1_resources, 17);
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.api.v1.ReplySetting
+ */
+export const ReplySetting = {
+  /**
+   * As REPLY_SETTING_EVERYONE.
+   *
+   * @generated from enum value: REPLY_SETTING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_EVERYONE = 1;
+   */
+  EVERYONE: 1,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * Those the post names.
+   *
+   * @generated from enum value: REPLY_SETTING_MENTIONED = 3;
+   */
+  MENTIONED: 3,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_NOBODY = 4;
+   */
+  NOBODY: 4,
+} as const;
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.api.v1.ReplySetting
+ */
+export type ReplySetting = (typeof ReplySetting)[keyof typeof ReplySetting] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.ReplySetting.
+ */
+export const ReplySettingSchema: GenEnum<ReplySetting> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 0);
+
+/**
+ * How somebody reacts to a post or a comment: one way at a time.
+ *
+ * @generated from enum skein.api.v1.ReactionKind
+ */
+export const ReactionKind = {
+  /**
+   * @generated from enum value: REACTION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * 👍
+   *
+   * @generated from enum value: REACTION_KIND_LIKE = 1;
+   */
+  LIKE: 1,
+
+  /**
+   * 👎
+   *
+   * @generated from enum value: REACTION_KIND_DISLIKE = 2;
+   */
+  DISLIKE: 2,
+
+  /**
+   * ❤️
+   *
+   * @generated from enum value: REACTION_KIND_LOVE = 3;
+   */
+  LOVE: 3,
+
+  /**
+   * 😂
+   *
+   * @generated from enum value: REACTION_KIND_LAUGH = 4;
+   */
+  LAUGH: 4,
+
+  /**
+   * 😮
+   *
+   * @generated from enum value: REACTION_KIND_WOW = 5;
+   */
+  WOW: 5,
+
+  /**
+   * 😢
+   *
+   * @generated from enum value: REACTION_KIND_SAD = 6;
+   */
+  SAD: 6,
+
+  /**
+   * 😡
+   *
+   * @generated from enum value: REACTION_KIND_ANGRY = 7;
+   */
+  ANGRY: 7,
+
+  /**
+   * 🎉
+   *
+   * @generated from enum value: REACTION_KIND_CELEBRATE = 8;
+   */
+  CELEBRATE: 8,
+
+  /**
+   * 🔥
+   *
+   * @generated from enum value: REACTION_KIND_FIRE = 9;
+   */
+  FIRE: 9,
+
+  /**
+   * 🙏
+   *
+   * @generated from enum value: REACTION_KIND_THANKS = 10;
+   */
+  THANKS: 10,
+} as const;
+
+/**
+ * How somebody reacts to a post or a comment: one way at a time.
+ *
+ * @generated from enum skein.api.v1.ReactionKind
+ */
+export type ReactionKind = (typeof ReactionKind)[keyof typeof ReactionKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.ReactionKind.
+ */
+export const ReactionKindSchema: GenEnum<ReactionKind> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 1);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -562,7 +1023,7 @@ export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
  * Describes the enum skein.api.v1.Audience.
  */
 export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 0);
+  enumDesc(file_skein_api_v1_resources, 2);
 
 /**
  * What media is for.
@@ -625,7 +1086,7 @@ export type MediaKind = (typeof MediaKind)[keyof typeof MediaKind] | UnknownEnum
  * Describes the enum skein.api.v1.MediaKind.
  */
 export const MediaKindSchema: GenEnum<MediaKind> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 1);
+  enumDesc(file_skein_api_v1_resources, 3);
 
 /**
  * The state of an account.
@@ -670,5 +1131,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 2);
+  enumDesc(file_skein_api_v1_resources, 4);
 

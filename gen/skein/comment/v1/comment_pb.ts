@@ -2,20 +2,20 @@
 // @generated from file skein/comment/v1/comment.proto (package skein.comment.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/comment/v1/comment.proto.
  */
 export const file_skein_comment_v1_comment: GenFile = /*@__PURE__*/
-  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEiiQEKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJGChlCYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJLChpCYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyIk4KFENyZWF0ZUNvbW1lbnRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAyABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQiTQoTTGlzdENvbW1lbnRzUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlwKFExpc3RDb21tZW50c1Jlc3BvbnNlEisKCGNvbW1lbnRzGAEgAygLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIkAKEkdldENvbW1lbnRSZXNwb25zZRIqCgdjb21tZW50GAEgASgLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50IioKFERlbGV0ZUNvbW1lbnRSZXF1ZXN0EhIKCmNvbW1lbnRfaWQYASABKAkiFwoVRGVsZXRlQ29tbWVudFJlc3BvbnNlIjAKHEJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiLwodQmF0Y2hHZXRDb21tZW50Q291bnRzUmVzcG9uc2USDgoGY291bnRzGAEgAygEMpkGCg5Db21tZW50U2VydmljZRJzCg1DcmVhdGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuQ3JlYXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKTAQoSQmF0Y2hDcmVhdGVDb21tZW50Eisuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0Giwuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZSIiqrsYDQgDEAQYAyACKAIw0A+6uxgNQ3JlYXRlQ29tbWVudBJwCgxMaXN0Q29tbWVudHMSJS5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1JlcXVlc3QaJi5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJqCgpHZXRDb21tZW50EiMuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVxdWVzdBokLnNrZWluLmNvbW1lbnQudjEuR2V0Q29tbWVudFJlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJzCg1EZWxldGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuRGVsZXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxKLAQoVQmF0Y2hHZXRDb21tZW50Q291bnRzEi4uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0Gi8uc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRDb3VudHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8aG7K7GANiZmayuxgEZmVlZLK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEioQIKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYXJlbnRfaWQYByABKAkSDwoHcm9vdF9pZBgIIAEoCRINCgVkZXB0aBgJIAEoDRItCgllZGl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYCyABKAgSDgoGaGlkZGVuGAwgASgIEhMKC3JlcGx5X2NvdW50GA0gASgEIkYKBlRocmVhZBIOCgZsb2NrZWQYASABKAgSLAoIcmVwbGllcnMYAiABKA4yGi5za2Vpbi5jb21tZW50LnYxLlJlcGxpZXJzIkYKGUJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIksKGkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIiYQoUQ3JlYXRlQ29tbWVudFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQijwEKE0xpc3RDb21tZW50c1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkSLQoFb3JkZXIYBSABKA4yHi5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnRPcmRlciJcChRMaXN0Q29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0Q29tbWVudFJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCSJAChJHZXRDb21tZW50UmVzcG9uc2USKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCIuChdCYXRjaEdldENvbW1lbnRzUmVxdWVzdBITCgtjb21tZW50X2lkcxgBIAMoCSJMChhCYXRjaEdldENvbW1lbnRzUmVzcG9uc2USMAoIY29tbWVudHMYASADKAsyHi5za2Vpbi5jb21tZW50LnYxLkZvdW5kQ29tbWVudCI6CgxGb3VuZENvbW1lbnQSKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCI4ChRVcGRhdGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiQwoVVXBkYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQiPQoXU2V0Q29tbWVudEhpZGRlblJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCRIOCgZoaWRkZW4YAiABKAgiGgoYU2V0Q29tbWVudEhpZGRlblJlc3BvbnNlIiMKEEdldFRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSJQChFHZXRUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZBIRCgltYXlfcmVwbHkYAiABKAgihgEKE1VwZGF0ZVRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRITCgZsb2NrZWQYAiABKAhIAIgBARIxCghyZXBsaWVycxgDIAEoDjIaLnNrZWluLmNvbW1lbnQudjEuUmVwbGllcnNIAYgBAUIJCgdfbG9ja2VkQgsKCV9yZXBsaWVycyJAChRVcGRhdGVUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZCIqChREZWxldGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIhcKFURlbGV0ZUNvbW1lbnRSZXNwb25zZSIwChxCYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIi8KHUJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlEg4KBmNvdW50cxgBIAMoBCpkCgxDb21tZW50T3JkZXISHQoZQ09NTUVOVF9PUkRFUl9VTlNQRUNJRklFRBAAEhgKFENPTU1FTlRfT1JERVJfTEFURVNUEAESGwoXQ09NTUVOVF9PUkRFUl9MSVZFTElFU1QQAipoCghSZXBsaWVycxIYChRSRVBMSUVSU19VTlNQRUNJRklFRBAAEhUKEVJFUExJRVJTX0VWRVJZT05FEAESFgoSUkVQTElFUlNfRk9MTE9XRVJTEAISEwoPUkVQTElFUlNfTk9CT0RZEAMy7QoKDkNvbW1lbnRTZXJ2aWNlEnMKDUNyZWF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkNyZWF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEpMBChJCYXRjaENyZWF0ZUNvbW1lbnQSKy5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QaLC5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlIiKquxgNCAMQBBgDIAIoAjDQD7q7GA1DcmVhdGVDb21tZW50EnAKDExpc3RDb21tZW50cxIlLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEmoKCkdldENvbW1lbnQSIy5za2Vpbi5jb21tZW50LnYxLkdldENvbW1lbnRSZXF1ZXN0GiQuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnwKEEJhdGNoR2V0Q29tbWVudHMSKS5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudHNSZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnMKDVVwZGF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLlVwZGF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5VcGRhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnwKEFNldENvbW1lbnRIaWRkZW4SKS5za2Vpbi5jb21tZW50LnYxLlNldENvbW1lbnRIaWRkZW5SZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5TZXRDb21tZW50SGlkZGVuUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmcKCUdldFRocmVhZBIiLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVxdWVzdBojLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnAKDFVwZGF0ZVRocmVhZBIlLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnMKDURlbGV0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkRlbGV0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEosBChVCYXRjaEdldENvbW1lbnRDb3VudHMSLi5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QaLy5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxojsrsYA2JmZrK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * A comment. Immutable for one (id, version).
@@ -52,6 +52,55 @@ export type Comment = Message<"skein.comment.v1.Comment"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * What it replies to; empty where it is no reply.
+   *
+   * @generated from field: string parent_id = 7;
+   */
+  parentId: string;
+
+  /**
+   * The comment at the top of its branch: itself where it is no reply.
+   *
+   * @generated from field: string root_id = 8;
+   */
+  rootId: string;
+
+  /**
+   * 0 for what is no reply; at most 10.
+   *
+   * @generated from field: uint32 depth = 9;
+   */
+  depth: number;
+
+  /**
+   * When it was last edited; absent where it never was.
+   *
+   * @generated from field: google.protobuf.Timestamp edit_time = 10;
+   */
+  editTime?: Timestamp | undefined;
+
+  /**
+   * It was removed, or hidden from this viewer, and has replies: there is no text and no author.
+   *
+   * @generated from field: bool removed = 11;
+   */
+  removed: boolean;
+
+  /**
+   * Only who wrote it and the author of the post see it.
+   *
+   * @generated from field: bool hidden = 12;
+   */
+  hidden: boolean;
+
+  /**
+   * Replies to it that stand and are not hidden.
+   *
+   * @generated from field: uint64 reply_count = 13;
+   */
+  replyCount: bigint;
 };
 
 /**
@@ -60,6 +109,32 @@ export type Comment = Message<"skein.comment.v1.Comment"> & {
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
   messageDesc(file_skein_comment_v1_comment, 0);
+
+/**
+ * Who may comment on a post.
+ *
+ * @generated from message skein.comment.v1.Thread
+ */
+export type Thread = Message<"skein.comment.v1.Thread"> & {
+  /**
+   * Nobody may any more, its author neither.
+   *
+   * @generated from field: bool locked = 1;
+   */
+  locked: boolean;
+
+  /**
+   * @generated from field: skein.comment.v1.Repliers repliers = 2;
+   */
+  repliers: Repliers;
+};
+
+/**
+ * Describes the message skein.comment.v1.Thread.
+ * Use `create(ThreadSchema)` to create a new message.
+ */
+export const ThreadSchema: GenMessage<Thread> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 1);
 
 /**
  * @generated from message skein.comment.v1.BatchCreateCommentRequest
@@ -76,7 +151,7 @@ export type BatchCreateCommentRequest = Message<"skein.comment.v1.BatchCreateCom
  * Use `create(BatchCreateCommentRequestSchema)` to create a new message.
  */
 export const BatchCreateCommentRequestSchema: GenMessage<BatchCreateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 1);
+  messageDesc(file_skein_comment_v1_comment, 2);
 
 /**
  * @generated from message skein.comment.v1.BatchCreateCommentResponse
@@ -95,7 +170,7 @@ export type BatchCreateCommentResponse = Message<"skein.comment.v1.BatchCreateCo
  * Use `create(BatchCreateCommentResponseSchema)` to create a new message.
  */
 export const BatchCreateCommentResponseSchema: GenMessage<BatchCreateCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 2);
+  messageDesc(file_skein_comment_v1_comment, 3);
 
 /**
  * @generated from message skein.comment.v1.CreateCommentRequest
@@ -119,6 +194,13 @@ export type CreateCommentRequest = Message<"skein.comment.v1.CreateCommentReques
    * @generated from field: string idempotency_key = 3;
    */
   idempotencyKey: string;
+
+  /**
+   * What it replies to; empty for none. A reply to what is at the greatest depth stands beside it.
+   *
+   * @generated from field: string parent_id = 4;
+   */
+  parentId: string;
 };
 
 /**
@@ -126,7 +208,7 @@ export type CreateCommentRequest = Message<"skein.comment.v1.CreateCommentReques
  * Use `create(CreateCommentRequestSchema)` to create a new message.
  */
 export const CreateCommentRequestSchema: GenMessage<CreateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 3);
+  messageDesc(file_skein_comment_v1_comment, 4);
 
 /**
  * @generated from message skein.comment.v1.CreateCommentResponse
@@ -157,13 +239,15 @@ export type CreateCommentResponse = Message<"skein.comment.v1.CreateCommentRespo
  * Use `create(CreateCommentResponseSchema)` to create a new message.
  */
 export const CreateCommentResponseSchema: GenMessage<CreateCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 4);
+  messageDesc(file_skein_comment_v1_comment, 5);
 
 /**
  * @generated from message skein.comment.v1.ListCommentsRequest
  */
 export type ListCommentsRequest = Message<"skein.comment.v1.ListCommentsRequest"> & {
   /**
+   * Not needed where parent_id is given.
+   *
    * @generated from field: string post_id = 1;
    */
   postId: string;
@@ -177,6 +261,18 @@ export type ListCommentsRequest = Message<"skein.comment.v1.ListCommentsRequest"
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Whose replies; empty for what is no reply.
+   *
+   * @generated from field: string parent_id = 4;
+   */
+  parentId: string;
+
+  /**
+   * @generated from field: skein.comment.v1.CommentOrder order = 5;
+   */
+  order: CommentOrder;
 };
 
 /**
@@ -184,7 +280,7 @@ export type ListCommentsRequest = Message<"skein.comment.v1.ListCommentsRequest"
  * Use `create(ListCommentsRequestSchema)` to create a new message.
  */
 export const ListCommentsRequestSchema: GenMessage<ListCommentsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 5);
+  messageDesc(file_skein_comment_v1_comment, 6);
 
 /**
  * @generated from message skein.comment.v1.ListCommentsResponse
@@ -206,7 +302,7 @@ export type ListCommentsResponse = Message<"skein.comment.v1.ListCommentsRespons
  * Use `create(ListCommentsResponseSchema)` to create a new message.
  */
 export const ListCommentsResponseSchema: GenMessage<ListCommentsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 6);
+  messageDesc(file_skein_comment_v1_comment, 7);
 
 /**
  * @generated from message skein.comment.v1.GetCommentRequest
@@ -223,7 +319,7 @@ export type GetCommentRequest = Message<"skein.comment.v1.GetCommentRequest"> & 
  * Use `create(GetCommentRequestSchema)` to create a new message.
  */
 export const GetCommentRequestSchema: GenMessage<GetCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 7);
+  messageDesc(file_skein_comment_v1_comment, 8);
 
 /**
  * @generated from message skein.comment.v1.GetCommentResponse
@@ -240,7 +336,223 @@ export type GetCommentResponse = Message<"skein.comment.v1.GetCommentResponse"> 
  * Use `create(GetCommentResponseSchema)` to create a new message.
  */
 export const GetCommentResponseSchema: GenMessage<GetCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 8);
+  messageDesc(file_skein_comment_v1_comment, 9);
+
+/**
+ * @generated from message skein.comment.v1.BatchGetCommentsRequest
+ */
+export type BatchGetCommentsRequest = Message<"skein.comment.v1.BatchGetCommentsRequest"> & {
+  /**
+   * @generated from field: repeated string comment_ids = 1;
+   */
+  commentIds: string[];
+};
+
+/**
+ * Describes the message skein.comment.v1.BatchGetCommentsRequest.
+ * Use `create(BatchGetCommentsRequestSchema)` to create a new message.
+ */
+export const BatchGetCommentsRequestSchema: GenMessage<BatchGetCommentsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 10);
+
+/**
+ * @generated from message skein.comment.v1.BatchGetCommentsResponse
+ */
+export type BatchGetCommentsResponse = Message<"skein.comment.v1.BatchGetCommentsResponse"> & {
+  /**
+   * @generated from field: repeated skein.comment.v1.FoundComment comments = 1;
+   */
+  comments: FoundComment[];
+};
+
+/**
+ * Describes the message skein.comment.v1.BatchGetCommentsResponse.
+ * Use `create(BatchGetCommentsResponseSchema)` to create a new message.
+ */
+export const BatchGetCommentsResponseSchema: GenMessage<BatchGetCommentsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 11);
+
+/**
+ * A slot of a batch: empty where there is nothing to see.
+ *
+ * @generated from message skein.comment.v1.FoundComment
+ */
+export type FoundComment = Message<"skein.comment.v1.FoundComment"> & {
+  /**
+   * @generated from field: skein.comment.v1.Comment comment = 1;
+   */
+  comment?: Comment | undefined;
+};
+
+/**
+ * Describes the message skein.comment.v1.FoundComment.
+ * Use `create(FoundCommentSchema)` to create a new message.
+ */
+export const FoundCommentSchema: GenMessage<FoundComment> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 12);
+
+/**
+ * @generated from message skein.comment.v1.UpdateCommentRequest
+ */
+export type UpdateCommentRequest = Message<"skein.comment.v1.UpdateCommentRequest"> & {
+  /**
+   * @generated from field: string comment_id = 1;
+   */
+  commentId: string;
+
+  /**
+   * As in CreateComment.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.UpdateCommentRequest.
+ * Use `create(UpdateCommentRequestSchema)` to create a new message.
+ */
+export const UpdateCommentRequestSchema: GenMessage<UpdateCommentRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 13);
+
+/**
+ * @generated from message skein.comment.v1.UpdateCommentResponse
+ */
+export type UpdateCommentResponse = Message<"skein.comment.v1.UpdateCommentResponse"> & {
+  /**
+   * @generated from field: skein.comment.v1.Comment comment = 1;
+   */
+  comment?: Comment | undefined;
+};
+
+/**
+ * Describes the message skein.comment.v1.UpdateCommentResponse.
+ * Use `create(UpdateCommentResponseSchema)` to create a new message.
+ */
+export const UpdateCommentResponseSchema: GenMessage<UpdateCommentResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 14);
+
+/**
+ * @generated from message skein.comment.v1.SetCommentHiddenRequest
+ */
+export type SetCommentHiddenRequest = Message<"skein.comment.v1.SetCommentHiddenRequest"> & {
+  /**
+   * @generated from field: string comment_id = 1;
+   */
+  commentId: string;
+
+  /**
+   * @generated from field: bool hidden = 2;
+   */
+  hidden: boolean;
+};
+
+/**
+ * Describes the message skein.comment.v1.SetCommentHiddenRequest.
+ * Use `create(SetCommentHiddenRequestSchema)` to create a new message.
+ */
+export const SetCommentHiddenRequestSchema: GenMessage<SetCommentHiddenRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 15);
+
+/**
+ * @generated from message skein.comment.v1.SetCommentHiddenResponse
+ */
+export type SetCommentHiddenResponse = Message<"skein.comment.v1.SetCommentHiddenResponse"> & {
+};
+
+/**
+ * Describes the message skein.comment.v1.SetCommentHiddenResponse.
+ * Use `create(SetCommentHiddenResponseSchema)` to create a new message.
+ */
+export const SetCommentHiddenResponseSchema: GenMessage<SetCommentHiddenResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 16);
+
+/**
+ * @generated from message skein.comment.v1.GetThreadRequest
+ */
+export type GetThreadRequest = Message<"skein.comment.v1.GetThreadRequest"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.GetThreadRequest.
+ * Use `create(GetThreadRequestSchema)` to create a new message.
+ */
+export const GetThreadRequestSchema: GenMessage<GetThreadRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 17);
+
+/**
+ * @generated from message skein.comment.v1.GetThreadResponse
+ */
+export type GetThreadResponse = Message<"skein.comment.v1.GetThreadResponse"> & {
+  /**
+   * @generated from field: skein.comment.v1.Thread thread = 1;
+   */
+  thread?: Thread | undefined;
+
+  /**
+   * The viewer may comment now; false where there is none.
+   *
+   * @generated from field: bool may_reply = 2;
+   */
+  mayReply: boolean;
+};
+
+/**
+ * Describes the message skein.comment.v1.GetThreadResponse.
+ * Use `create(GetThreadResponseSchema)` to create a new message.
+ */
+export const GetThreadResponseSchema: GenMessage<GetThreadResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 18);
+
+/**
+ * @generated from message skein.comment.v1.UpdateThreadRequest
+ */
+export type UpdateThreadRequest = Message<"skein.comment.v1.UpdateThreadRequest"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * As it is, where absent.
+   *
+   * @generated from field: optional bool locked = 2;
+   */
+  locked?: boolean | undefined;
+
+  /**
+   * @generated from field: optional skein.comment.v1.Repliers repliers = 3;
+   */
+  repliers?: Repliers | undefined;
+};
+
+/**
+ * Describes the message skein.comment.v1.UpdateThreadRequest.
+ * Use `create(UpdateThreadRequestSchema)` to create a new message.
+ */
+export const UpdateThreadRequestSchema: GenMessage<UpdateThreadRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 19);
+
+/**
+ * @generated from message skein.comment.v1.UpdateThreadResponse
+ */
+export type UpdateThreadResponse = Message<"skein.comment.v1.UpdateThreadResponse"> & {
+  /**
+   * @generated from field: skein.comment.v1.Thread thread = 1;
+   */
+  thread?: Thread | undefined;
+};
+
+/**
+ * Describes the message skein.comment.v1.UpdateThreadResponse.
+ * Use `create(UpdateThreadResponseSchema)` to create a new message.
+ */
+export const UpdateThreadResponseSchema: GenMessage<UpdateThreadResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 20);
 
 /**
  * @generated from message skein.comment.v1.DeleteCommentRequest
@@ -257,7 +569,7 @@ export type DeleteCommentRequest = Message<"skein.comment.v1.DeleteCommentReques
  * Use `create(DeleteCommentRequestSchema)` to create a new message.
  */
 export const DeleteCommentRequestSchema: GenMessage<DeleteCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 9);
+  messageDesc(file_skein_comment_v1_comment, 21);
 
 /**
  * @generated from message skein.comment.v1.DeleteCommentResponse
@@ -270,7 +582,7 @@ export type DeleteCommentResponse = Message<"skein.comment.v1.DeleteCommentRespo
  * Use `create(DeleteCommentResponseSchema)` to create a new message.
  */
 export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 10);
+  messageDesc(file_skein_comment_v1_comment, 22);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsRequest
@@ -287,7 +599,7 @@ export type BatchGetCommentCountsRequest = Message<"skein.comment.v1.BatchGetCom
  * Use `create(BatchGetCommentCountsRequestSchema)` to create a new message.
  */
 export const BatchGetCommentCountsRequestSchema: GenMessage<BatchGetCommentCountsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 11);
+  messageDesc(file_skein_comment_v1_comment, 23);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsResponse
@@ -304,7 +616,90 @@ export type BatchGetCommentCountsResponse = Message<"skein.comment.v1.BatchGetCo
  * Use `create(BatchGetCommentCountsResponseSchema)` to create a new message.
  */
 export const BatchGetCommentCountsResponseSchema: GenMessage<BatchGetCommentCountsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 12);
+  messageDesc(file_skein_comment_v1_comment, 24);
+
+/**
+ * In which order comments are listed.
+ *
+ * @generated from enum skein.comment.v1.CommentOrder
+ */
+export const CommentOrder = {
+  /**
+   * As COMMENT_ORDER_LATEST.
+   *
+   * @generated from enum value: COMMENT_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: COMMENT_ORDER_LATEST = 1;
+   */
+  LATEST: 1,
+
+  /**
+   * By reactions and replies together, in powers of two; of those that are alike the latest first.
+   *
+   * @generated from enum value: COMMENT_ORDER_LIVELIEST = 2;
+   */
+  LIVELIEST: 2,
+} as const;
+
+/**
+ * In which order comments are listed.
+ *
+ * @generated from enum skein.comment.v1.CommentOrder
+ */
+export type CommentOrder = (typeof CommentOrder)[keyof typeof CommentOrder] | UnknownEnum;
+
+/**
+ * Describes the enum skein.comment.v1.CommentOrder.
+ */
+export const CommentOrderSchema: GenEnum<CommentOrder> = /*@__PURE__*/
+  enumDesc(file_skein_comment_v1_comment, 0);
+
+/**
+ * Who may comment on a post, beside its author.
+ *
+ * @generated from enum skein.comment.v1.Repliers
+ */
+export const Repliers = {
+  /**
+   * As REPLIERS_EVERYONE.
+   *
+   * @generated from enum value: REPLIERS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: REPLIERS_EVERYONE = 1;
+   */
+  EVERYONE: 1,
+
+  /**
+   * Those who follow the author of the post.
+   *
+   * @generated from enum value: REPLIERS_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * @generated from enum value: REPLIERS_NOBODY = 3;
+   */
+  NOBODY: 3,
+} as const;
+
+/**
+ * Who may comment on a post, beside its author.
+ *
+ * @generated from enum skein.comment.v1.Repliers
+ */
+export type Repliers = (typeof Repliers)[keyof typeof Repliers] | UnknownEnum;
+
+/**
+ * Describes the enum skein.comment.v1.Repliers.
+ */
+export const RepliersSchema: GenEnum<Repliers> = /*@__PURE__*/
+  enumDesc(file_skein_comment_v1_comment, 1);
 
 /**
  * CommentService owns what people say under posts, and how much.
@@ -313,8 +708,9 @@ export const BatchGetCommentCountsResponseSchema: GenMessage<BatchGetCommentCoun
  */
 export const CommentService: GenService<{
   /**
-   * CreateComment says something under a post. The same idempotency key answers the same comment; with another text or
-   * post it is FAILED_PRECONDITION. NOT_FOUND: there is no such post that this viewer may see.
+   * CreateComment says something under a post, or replies to what was said there. The same idempotency key answers the same
+   * comment; with another text, post or parent it is FAILED_PRECONDITION. NOT_FOUND: there is no such post or comment that this
+   * viewer may see. PERMISSION_DENIED: the post's author lets nobody like this viewer reply.
    *
    * @generated from rpc skein.comment.v1.CommentService.CreateComment
    */
@@ -336,8 +732,10 @@ export const CommentService: GenService<{
     output: typeof BatchCreateCommentResponseSchema;
   },
   /**
-   * ListComments lists what was said under a post, latest first. NOT_FOUND: there is no such post that this viewer may
-   * see.
+   * ListComments lists one level of what was said under a post: what is no reply, or the replies to one comment. Latest first,
+   * or the liveliest. What was removed and has replies is there without its text and its author. By liveliness a page never
+   * repeats what was on one before; a comment whose reactions and replies doubled meanwhile may be missed. NOT_FOUND: there is
+   * no such post or comment that this viewer may see.
    *
    * @generated from rpc skein.comment.v1.CommentService.ListComments
    */
@@ -355,6 +753,61 @@ export const CommentService: GenService<{
     methodKind: "unary";
     input: typeof GetCommentRequestSchema;
     output: typeof GetCommentResponseSchema;
+  },
+  /**
+   * BatchGetComments answers in the order asked, one entry an id, empty where there is none that the viewer may see. At most
+   * 100 ids.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.BatchGetComments
+   */
+  batchGetComments: {
+    methodKind: "unary";
+    input: typeof BatchGetCommentsRequestSchema;
+    output: typeof BatchGetCommentsResponseSchema;
+  },
+  /**
+   * UpdateComment changes the text of the viewer's own comment, which is marked as edited; the same text changes nothing.
+   * NOT_FOUND: there is none, or it is not the viewer's.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.UpdateComment
+   */
+  updateComment: {
+    methodKind: "unary";
+    input: typeof UpdateCommentRequestSchema;
+    output: typeof UpdateCommentResponseSchema;
+  },
+  /**
+   * SetCommentHidden hides a comment from everybody but who wrote it and the author of the post, who alone may do so, or shows
+   * it again. Again is the same as once. NOT_FOUND: there is none under a post of the viewer's.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.SetCommentHidden
+   */
+  setCommentHidden: {
+    methodKind: "unary";
+    input: typeof SetCommentHiddenRequestSchema;
+    output: typeof SetCommentHiddenResponseSchema;
+  },
+  /**
+   * GetThread answers who may comment on a post, and whether the viewer may. NOT_FOUND: there is no such post that this
+   * viewer may see.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.GetThread
+   */
+  getThread: {
+    methodKind: "unary";
+    input: typeof GetThreadRequestSchema;
+    output: typeof GetThreadResponseSchema;
+  },
+  /**
+   * UpdateThread sets who may comment on the viewer's own post. What was said stays. NOT_FOUND: there is none, or it is not the
+   * viewer's.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.UpdateThread
+   */
+  updateThread: {
+    methodKind: "unary";
+    input: typeof UpdateThreadRequestSchema;
+    output: typeof UpdateThreadResponseSchema;
   },
   /**
    * DeleteComment removes a comment; its author may, and the author of the post. Again is the same as once. NOT_FOUND:

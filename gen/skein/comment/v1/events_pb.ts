@@ -6,16 +6,18 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Repliers } from "./comment_pb.ts";
+import { file_skein_comment_v1_comment } from "./comment_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/comment/v1/events.proto.
  */
 export const file_skein_comment_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch1za2Vpbi9jb21tZW50L3YxL2V2ZW50cy5wcm90bxIQc2tlaW4uY29tbWVudC52MSJZCg5Db21tZW50Q3JlYXRlZBISCgpjb21tZW50X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSEQoJYXV0aG9yX2lkGAMgASgJEg8KB3ZlcnNpb24YBCABKAQiWQoOQ29tbWVudERlbGV0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEIkcKFENvbW1lbnRDb3VudHNDaGFuZ2VkEg8KB3Bvc3RfaWQYASABKAkSDQoFY291bnQYAiABKAQSDwoHdmVyc2lvbhgDIAEoBGIGcHJvdG8z");
+  fileDesc("Ch1za2Vpbi9jb21tZW50L3YxL2V2ZW50cy5wcm90bxIQc2tlaW4uY29tbWVudC52MSJsCg5Db21tZW50Q3JlYXRlZBISCgpjb21tZW50X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSEQoJYXV0aG9yX2lkGAMgASgJEg8KB3ZlcnNpb24YBCABKAQSEQoJcGFyZW50X2lkGAUgASgJImsKDUNvbW1lbnRFZGl0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCSJ7Cg1Db21tZW50SGlkZGVuEhIKCmNvbW1lbnRfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCRIRCglhdXRob3JfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBBIRCglwYXJlbnRfaWQYBSABKAkSDgoGaGlkZGVuGAYgASgIInwKDkNvbW1lbnREZWxldGVkEhIKCmNvbW1lbnRfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCRIRCglhdXRob3JfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBBIRCglwYXJlbnRfaWQYBSABKAkSDgoGaGlkZGVuGAYgASgIIm8KDVRocmVhZENoYW5nZWQSDwoHcG9zdF9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEg4KBmxvY2tlZBgDIAEoCBIsCghyZXBsaWVycxgEIAEoDjIaLnNrZWluLmNvbW1lbnQudjEuUmVwbGllcnMiRwoUQ29tbWVudENvdW50c0NoYW5nZWQSDwoHcG9zdF9pZBgBIAEoCRINCgVjb3VudBgCIAEoBBIPCgd2ZXJzaW9uGAMgASgEYgZwcm90bzM", [file_skein_comment_v1_comment]);
 
 /**
- * Somebody commented on a post. Travels in the post's partition.
+ * Somebody commented on a post, or replied to a comment. Travels in the post's partition.
  *
  * @generated from message skein.comment.v1.CommentCreated
  */
@@ -39,6 +41,13 @@ export type CommentCreated = Message<"skein.comment.v1.CommentCreated"> & {
    * @generated from field: uint64 version = 4;
    */
   version: bigint;
+
+  /**
+   * Empty where it is no reply.
+   *
+   * @generated from field: string parent_id = 5;
+   */
+  parentId: string;
 };
 
 /**
@@ -47,6 +56,89 @@ export type CommentCreated = Message<"skein.comment.v1.CommentCreated"> & {
  */
 export const CommentCreatedSchema: GenMessage<CommentCreated> = /*@__PURE__*/
   messageDesc(file_skein_comment_v1_events, 0);
+
+/**
+ * A comment has another text.
+ *
+ * @generated from message skein.comment.v1.CommentEdited
+ */
+export type CommentEdited = Message<"skein.comment.v1.CommentEdited"> & {
+  /**
+   * @generated from field: string comment_id = 1;
+   */
+  commentId: string;
+
+  /**
+   * @generated from field: string post_id = 2;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: string author_id = 3;
+   */
+  authorId: string;
+
+  /**
+   * @generated from field: uint64 version = 4;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: string parent_id = 5;
+   */
+  parentId: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.CommentEdited.
+ * Use `create(CommentEditedSchema)` to create a new message.
+ */
+export const CommentEditedSchema: GenMessage<CommentEdited> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_events, 1);
+
+/**
+ * A comment was hidden by the author of the post, or shown again.
+ *
+ * @generated from message skein.comment.v1.CommentHidden
+ */
+export type CommentHidden = Message<"skein.comment.v1.CommentHidden"> & {
+  /**
+   * @generated from field: string comment_id = 1;
+   */
+  commentId: string;
+
+  /**
+   * @generated from field: string post_id = 2;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: string author_id = 3;
+   */
+  authorId: string;
+
+  /**
+   * @generated from field: uint64 version = 4;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: string parent_id = 5;
+   */
+  parentId: string;
+
+  /**
+   * @generated from field: bool hidden = 6;
+   */
+  hidden: boolean;
+};
+
+/**
+ * Describes the message skein.comment.v1.CommentHidden.
+ * Use `create(CommentHiddenSchema)` to create a new message.
+ */
+export const CommentHiddenSchema: GenMessage<CommentHidden> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_events, 2);
 
 /**
  * A comment was removed: a tombstone, which wins over everything.
@@ -73,6 +165,18 @@ export type CommentDeleted = Message<"skein.comment.v1.CommentDeleted"> & {
    * @generated from field: uint64 version = 4;
    */
   version: bigint;
+
+  /**
+   * @generated from field: string parent_id = 5;
+   */
+  parentId: string;
+
+  /**
+   * It was hidden before, and so not counted.
+   *
+   * @generated from field: bool hidden = 6;
+   */
+  hidden: boolean;
 };
 
 /**
@@ -80,7 +184,41 @@ export type CommentDeleted = Message<"skein.comment.v1.CommentDeleted"> & {
  * Use `create(CommentDeletedSchema)` to create a new message.
  */
 export const CommentDeletedSchema: GenMessage<CommentDeleted> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_events, 1);
+  messageDesc(file_skein_comment_v1_events, 3);
+
+/**
+ * Who may comment on a post changed.
+ *
+ * @generated from message skein.comment.v1.ThreadChanged
+ */
+export type ThreadChanged = Message<"skein.comment.v1.ThreadChanged"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: bool locked = 3;
+   */
+  locked: boolean;
+
+  /**
+   * @generated from field: skein.comment.v1.Repliers repliers = 4;
+   */
+  repliers: Repliers;
+};
+
+/**
+ * Describes the message skein.comment.v1.ThreadChanged.
+ * Use `create(ThreadChangedSchema)` to create a new message.
+ */
+export const ThreadChangedSchema: GenMessage<ThreadChanged> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_events, 4);
 
 /**
  * How many comments a post has.
@@ -109,5 +247,5 @@ export type CommentCountsChanged = Message<"skein.comment.v1.CommentCountsChange
  * Use `create(CommentCountsChangedSchema)` to create a new message.
  */
 export const CommentCountsChangedSchema: GenMessage<CommentCountsChanged> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_events, 2);
+  messageDesc(file_skein_comment_v1_events, 5);
 

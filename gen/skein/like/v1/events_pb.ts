@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Reaction, Subject } from "./like_pb.ts";
+import type { Reaction, ReactionCount, Subject } from "./like_pb.ts";
 import { file_skein_like_v1_like } from "./like_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/like/v1/events.proto.
  */
 export const file_skein_like_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9saWtlL3YxL2V2ZW50cy5wcm90bxINc2tlaW4ubGlrZS52MSKuAQoLTGlrZUNoYW5nZWQSJwoHc3ViamVjdBgBIAEoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdBIPCgd1c2VyX2lkGAIgASgJEikKCHJlYWN0aW9uGAMgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhIpCghwcmV2aW91cxgEIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SDwoHdmVyc2lvbhgFIAEoBCJcChFMaWtlQ291bnRzQ2hhbmdlZBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0Eg0KBWNvdW50GAIgASgEEg8KB3ZlcnNpb24YAyABKARiBnByb3RvMw", [file_skein_like_v1_like]);
+  fileDesc("Chpza2Vpbi9saWtlL3YxL2V2ZW50cy5wcm90bxINc2tlaW4ubGlrZS52MSKuAQoLTGlrZUNoYW5nZWQSJwoHc3ViamVjdBgBIAEoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdBIPCgd1c2VyX2lkGAIgASgJEikKCHJlYWN0aW9uGAMgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhIpCghwcmV2aW91cxgEIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SDwoHdmVyc2lvbhgFIAEoBCKKAQoRTGlrZUNvdW50c0NoYW5nZWQSJwoHc3ViamVjdBgBIAEoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdBINCgVjb3VudBgCIAEoBBIPCgd2ZXJzaW9uGAMgASgEEiwKBm90aGVycxgEIAMoCzIcLnNrZWluLmxpa2UudjEuUmVhY3Rpb25Db3VudGIGcHJvdG8z", [file_skein_like_v1_like]);
 
 /**
  * How somebody reacts to a subject changed: the state it has now. Travels in the subject's partition.
@@ -60,7 +60,7 @@ export const LikeChangedSchema: GenMessage<LikeChanged> = /*@__PURE__*/
   messageDesc(file_skein_like_v1_events, 0);
 
 /**
- * How many like a subject.
+ * How many react to a subject, and how.
  *
  * @generated from message skein.like.v1.LikeCountsChanged
  */
@@ -71,6 +71,8 @@ export type LikeCountsChanged = Message<"skein.like.v1.LikeCountsChanged"> & {
   subject?: Subject | undefined;
 
   /**
+   * How many like it.
+   *
    * @generated from field: uint64 count = 2;
    */
   count: bigint;
@@ -79,6 +81,13 @@ export type LikeCountsChanged = Message<"skein.like.v1.LikeCountsChanged"> & {
    * @generated from field: uint64 version = 3;
    */
   version: bigint;
+
+  /**
+   * How many react otherwise, by ascending kind; kinds nobody has are left out.
+   *
+   * @generated from field: repeated skein.like.v1.ReactionCount others = 4;
+   */
+  others: ReactionCount[];
 };
 
 /**

@@ -13,10 +13,10 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/like/v1/like.proto.
  */
 export const file_skein_like_v1_like: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9saWtlL3YxL2xpa2UucHJvdG8SDXNrZWluLmxpa2UudjEiPwoHU3ViamVjdBIoCgRraW5kGAEgASgOMhouc2tlaW4ubGlrZS52MS5TdWJqZWN0S2luZBIKCgJpZBgCIAEoCSI9ChBCYXRjaExpa2VSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJCChFCYXRjaExpa2VSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyImEKC0xpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIg4KDExpa2VSZXNwb25zZSI4Cg1Vbmxpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QiEAoOVW5saWtlUmVzcG9uc2UiYgoQTGlzdExpa2VzUmVxdWVzdBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0EhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIj4KEUxpc3RMaWtlc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJAChRCYXRjaEdldExpa2VzUmVxdWVzdBIoCghzdWJqZWN0cxgBIAMoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdCI8ChVCYXRjaEdldExpa2VzUmVzcG9uc2USIwoFbGlrZXMYASADKAsyFC5za2Vpbi5saWtlLnYxLkxpa2VzIjwKBUxpa2VzEg0KBWNvdW50GAEgASgEEiQKA293bhgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24iJQoSR2V0TGlrZWRTZXRSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiTwoTR2V0TGlrZWRTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhUKDWxvd193YXRlcm1hcmsYAiABKAYSEAoIcG9zdF9pZHMYAyADKAYqQgoLU3ViamVjdEtpbmQSHAoYU1VCSkVDVF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRU1VCSkVDVF9LSU5EX1BPU1QQASo3CghSZWFjdGlvbhIYChRSRUFDVElPTl9VTlNQRUNJRklFRBAAEhEKDVJFQUNUSU9OX0xJS0UQATL+BAoLTGlrZVNlcnZpY2USUgoETGlrZRIaLnNrZWluLmxpa2UudjEuTGlrZVJlcXVlc3QaGy5za2Vpbi5saWtlLnYxLkxpa2VSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SaQoJQmF0Y2hMaWtlEh8uc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXF1ZXN0GiAuc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXNwb25zZSIZqrsYDQgDEAQYAiACKAIw0A+6uxgETGlrZRJYCgZVbmxpa2USHC5za2Vpbi5saWtlLnYxLlVubGlrZVJlcXVlc3QaHS5za2Vpbi5saWtlLnYxLlVubGlrZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglMaXN0TGlrZXMSHy5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1JlcXVlc3QaIC5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldExpa2VzEiMuc2tlaW4ubGlrZS52MS5CYXRjaEdldExpa2VzUmVxdWVzdBokLnNrZWluLmxpa2UudjEuQmF0Y2hHZXRMaWtlc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJnCgtHZXRMaWtlZFNldBIhLnNrZWluLmxpa2UudjEuR2V0TGlrZWRTZXRSZXF1ZXN0GiIuc2tlaW4ubGlrZS52MS5HZXRMaWtlZFNldFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9saWtlL3YxL2xpa2UucHJvdG8SDXNrZWluLmxpa2UudjEiPwoHU3ViamVjdBIoCgRraW5kGAEgASgOMhouc2tlaW4ubGlrZS52MS5TdWJqZWN0S2luZBIKCgJpZBgCIAEoCSJJCg1SZWFjdGlvbkNvdW50EikKCHJlYWN0aW9uGAEgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhINCgVjb3VudBgCIAEoBCI9ChBCYXRjaExpa2VSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJCChFCYXRjaExpa2VSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyImEKC0xpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIg4KDExpa2VSZXNwb25zZSJfCg1Vbmxpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSJQoEb25seRgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24iEAoOVW5saWtlUmVzcG9uc2UiYgoQTGlzdExpa2VzUmVxdWVzdBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0EhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIj4KEUxpc3RMaWtlc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKRAQoUTGlzdFJlYWN0aW9uc1JlcXVlc3QSJwoHc3ViamVjdBgBIAEoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdBIpCghyZWFjdGlvbhgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWgoVTGlzdFJlYWN0aW9uc1Jlc3BvbnNlEigKCHJlYWN0b3JzGAEgAygLMhYuc2tlaW4ubGlrZS52MS5SZWFjdG9yEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJFCgdSZWFjdG9yEg8KB3VzZXJfaWQYASABKAkSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIkAKFEJhdGNoR2V0TGlrZXNSZXF1ZXN0EigKCHN1YmplY3RzGAEgAygLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0IjwKFUJhdGNoR2V0TGlrZXNSZXNwb25zZRIjCgVsaWtlcxgBIAMoCzIULnNrZWluLmxpa2UudjEuTGlrZXMiagoFTGlrZXMSDQoFY291bnQYASABKAQSJAoDb3duGAIgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhIsCgZvdGhlcnMYAyADKAsyHC5za2Vpbi5saWtlLnYxLlJlYWN0aW9uQ291bnQiJQoSR2V0TGlrZWRTZXRSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiewoTR2V0TGlrZWRTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhUKDWxvd193YXRlcm1hcmsYAiABKAYSEAoIcG9zdF9pZHMYAyADKAYSKgoGb3RoZXJzGAQgAygLMhouc2tlaW4ubGlrZS52MS5SZWFjdGVkUG9zdCJJCgtSZWFjdGVkUG9zdBIPCgdwb3N0X2lkGAEgASgGEikKCHJlYWN0aW9uGAIgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbipcCgtTdWJqZWN0S2luZBIcChhTVUJKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFTVUJKRUNUX0tJTkRfUE9TVBABEhgKFFNVQkpFQ1RfS0lORF9DT01NRU5UEAIq7AEKCFJlYWN0aW9uEhgKFFJFQUNUSU9OX1VOU1BFQ0lGSUVEEAASEQoNUkVBQ1RJT05fTElLRRABEhQKEFJFQUNUSU9OX0RJU0xJS0UQAhIRCg1SRUFDVElPTl9MT1ZFEAMSEgoOUkVBQ1RJT05fTEFVR0gQBBIQCgxSRUFDVElPTl9XT1cQBRIQCgxSRUFDVElPTl9TQUQQBhISCg5SRUFDVElPTl9BTkdSWRAHEhYKElJFQUNUSU9OX0NFTEVCUkFURRAIEhEKDVJFQUNUSU9OX0ZJUkUQCRITCg9SRUFDVElPTl9USEFOS1MQCjLtBQoLTGlrZVNlcnZpY2USUgoETGlrZRIaLnNrZWluLmxpa2UudjEuTGlrZVJlcXVlc3QaGy5za2Vpbi5saWtlLnYxLkxpa2VSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SaQoJQmF0Y2hMaWtlEh8uc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXF1ZXN0GiAuc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXNwb25zZSIZqrsYDQgDEAQYAiACKAIw0A+6uxgETGlrZRJYCgZVbmxpa2USHC5za2Vpbi5saWtlLnYxLlVubGlrZVJlcXVlc3QaHS5za2Vpbi5saWtlLnYxLlVubGlrZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglMaXN0TGlrZXMSHy5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1JlcXVlc3QaIC5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1MaXN0UmVhY3Rpb25zEiMuc2tlaW4ubGlrZS52MS5MaXN0UmVhY3Rpb25zUmVxdWVzdBokLnNrZWluLmxpa2UudjEuTGlzdFJlYWN0aW9uc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldExpa2VzEiMuc2tlaW4ubGlrZS52MS5CYXRjaEdldExpa2VzUmVxdWVzdBokLnNrZWluLmxpa2UudjEuQmF0Y2hHZXRMaWtlc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJnCgtHZXRMaWtlZFNldBIhLnNrZWluLmxpa2UudjEuR2V0TGlrZWRTZXRSZXF1ZXN0GiIuc2tlaW4ubGlrZS52MS5HZXRMaWtlZFNldFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
- * One thing that can be liked.
+ * One thing that can be reacted to.
  *
  * @generated from message skein.like.v1.Subject
  */
@@ -40,6 +40,30 @@ export const SubjectSchema: GenMessage<Subject> = /*@__PURE__*/
   messageDesc(file_skein_like_v1_like, 0);
 
 /**
+ * How many react in one way.
+ *
+ * @generated from message skein.like.v1.ReactionCount
+ */
+export type ReactionCount = Message<"skein.like.v1.ReactionCount"> & {
+  /**
+   * @generated from field: skein.like.v1.Reaction reaction = 1;
+   */
+  reaction: Reaction;
+
+  /**
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message skein.like.v1.ReactionCount.
+ * Use `create(ReactionCountSchema)` to create a new message.
+ */
+export const ReactionCountSchema: GenMessage<ReactionCount> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 1);
+
+/**
  * @generated from message skein.like.v1.BatchLikeRequest
  */
 export type BatchLikeRequest = Message<"skein.like.v1.BatchLikeRequest"> & {
@@ -54,7 +78,7 @@ export type BatchLikeRequest = Message<"skein.like.v1.BatchLikeRequest"> & {
  * Use `create(BatchLikeRequestSchema)` to create a new message.
  */
 export const BatchLikeRequestSchema: GenMessage<BatchLikeRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 1);
+  messageDesc(file_skein_like_v1_like, 2);
 
 /**
  * @generated from message skein.like.v1.BatchLikeResponse
@@ -73,7 +97,7 @@ export type BatchLikeResponse = Message<"skein.like.v1.BatchLikeResponse"> & {
  * Use `create(BatchLikeResponseSchema)` to create a new message.
  */
 export const BatchLikeResponseSchema: GenMessage<BatchLikeResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 2);
+  messageDesc(file_skein_like_v1_like, 3);
 
 /**
  * @generated from message skein.like.v1.LikeRequest
@@ -95,7 +119,7 @@ export type LikeRequest = Message<"skein.like.v1.LikeRequest"> & {
  * Use `create(LikeRequestSchema)` to create a new message.
  */
 export const LikeRequestSchema: GenMessage<LikeRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 3);
+  messageDesc(file_skein_like_v1_like, 4);
 
 /**
  * @generated from message skein.like.v1.LikeResponse
@@ -108,7 +132,7 @@ export type LikeResponse = Message<"skein.like.v1.LikeResponse"> & {
  * Use `create(LikeResponseSchema)` to create a new message.
  */
 export const LikeResponseSchema: GenMessage<LikeResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 4);
+  messageDesc(file_skein_like_v1_like, 5);
 
 /**
  * @generated from message skein.like.v1.UnlikeRequest
@@ -118,6 +142,13 @@ export type UnlikeRequest = Message<"skein.like.v1.UnlikeRequest"> & {
    * @generated from field: skein.like.v1.Subject subject = 1;
    */
   subject?: Subject | undefined;
+
+  /**
+   * Taken back only where it is this one; any, where it is UNSPECIFIED.
+   *
+   * @generated from field: skein.like.v1.Reaction only = 2;
+   */
+  only: Reaction;
 };
 
 /**
@@ -125,7 +156,7 @@ export type UnlikeRequest = Message<"skein.like.v1.UnlikeRequest"> & {
  * Use `create(UnlikeRequestSchema)` to create a new message.
  */
 export const UnlikeRequestSchema: GenMessage<UnlikeRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 5);
+  messageDesc(file_skein_like_v1_like, 6);
 
 /**
  * @generated from message skein.like.v1.UnlikeResponse
@@ -138,7 +169,7 @@ export type UnlikeResponse = Message<"skein.like.v1.UnlikeResponse"> & {
  * Use `create(UnlikeResponseSchema)` to create a new message.
  */
 export const UnlikeResponseSchema: GenMessage<UnlikeResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 6);
+  messageDesc(file_skein_like_v1_like, 7);
 
 /**
  * @generated from message skein.like.v1.ListLikesRequest
@@ -165,7 +196,7 @@ export type ListLikesRequest = Message<"skein.like.v1.ListLikesRequest"> & {
  * Use `create(ListLikesRequestSchema)` to create a new message.
  */
 export const ListLikesRequestSchema: GenMessage<ListLikesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 7);
+  messageDesc(file_skein_like_v1_like, 8);
 
 /**
  * @generated from message skein.like.v1.ListLikesResponse
@@ -187,7 +218,87 @@ export type ListLikesResponse = Message<"skein.like.v1.ListLikesResponse"> & {
  * Use `create(ListLikesResponseSchema)` to create a new message.
  */
 export const ListLikesResponseSchema: GenMessage<ListLikesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 8);
+  messageDesc(file_skein_like_v1_like, 9);
+
+/**
+ * @generated from message skein.like.v1.ListReactionsRequest
+ */
+export type ListReactionsRequest = Message<"skein.like.v1.ListReactionsRequest"> & {
+  /**
+   * @generated from field: skein.like.v1.Subject subject = 1;
+   */
+  subject?: Subject | undefined;
+
+  /**
+   * All, where it is UNSPECIFIED.
+   *
+   * @generated from field: skein.like.v1.Reaction reaction = 2;
+   */
+  reaction: Reaction;
+
+  /**
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.like.v1.ListReactionsRequest.
+ * Use `create(ListReactionsRequestSchema)` to create a new message.
+ */
+export const ListReactionsRequestSchema: GenMessage<ListReactionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 10);
+
+/**
+ * @generated from message skein.like.v1.ListReactionsResponse
+ */
+export type ListReactionsResponse = Message<"skein.like.v1.ListReactionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.like.v1.Reactor reactors = 1;
+   */
+  reactors: Reactor[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.like.v1.ListReactionsResponse.
+ * Use `create(ListReactionsResponseSchema)` to create a new message.
+ */
+export const ListReactionsResponseSchema: GenMessage<ListReactionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 11);
+
+/**
+ * Somebody and how they react.
+ *
+ * @generated from message skein.like.v1.Reactor
+ */
+export type Reactor = Message<"skein.like.v1.Reactor"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: skein.like.v1.Reaction reaction = 2;
+   */
+  reaction: Reaction;
+};
+
+/**
+ * Describes the message skein.like.v1.Reactor.
+ * Use `create(ReactorSchema)` to create a new message.
+ */
+export const ReactorSchema: GenMessage<Reactor> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 12);
 
 /**
  * @generated from message skein.like.v1.BatchGetLikesRequest
@@ -204,7 +315,7 @@ export type BatchGetLikesRequest = Message<"skein.like.v1.BatchGetLikesRequest">
  * Use `create(BatchGetLikesRequestSchema)` to create a new message.
  */
 export const BatchGetLikesRequestSchema: GenMessage<BatchGetLikesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 9);
+  messageDesc(file_skein_like_v1_like, 13);
 
 /**
  * @generated from message skein.like.v1.BatchGetLikesResponse
@@ -221,15 +332,17 @@ export type BatchGetLikesResponse = Message<"skein.like.v1.BatchGetLikesResponse
  * Use `create(BatchGetLikesResponseSchema)` to create a new message.
  */
 export const BatchGetLikesResponseSchema: GenMessage<BatchGetLikesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 10);
+  messageDesc(file_skein_like_v1_like, 14);
 
 /**
- * How a subject is liked.
+ * How people react to a subject.
  *
  * @generated from message skein.like.v1.Likes
  */
 export type Likes = Message<"skein.like.v1.Likes"> & {
   /**
+   * How many like it.
+   *
    * @generated from field: uint64 count = 1;
    */
   count: bigint;
@@ -240,6 +353,13 @@ export type Likes = Message<"skein.like.v1.Likes"> & {
    * @generated from field: skein.like.v1.Reaction own = 2;
    */
   own: Reaction;
+
+  /**
+   * How many react otherwise, by ascending kind; kinds nobody has are left out.
+   *
+   * @generated from field: repeated skein.like.v1.ReactionCount others = 3;
+   */
+  others: ReactionCount[];
 };
 
 /**
@@ -247,7 +367,7 @@ export type Likes = Message<"skein.like.v1.Likes"> & {
  * Use `create(LikesSchema)` to create a new message.
  */
 export const LikesSchema: GenMessage<Likes> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 11);
+  messageDesc(file_skein_like_v1_like, 15);
 
 /**
  * @generated from message skein.like.v1.GetLikedSetRequest
@@ -264,7 +384,7 @@ export type GetLikedSetRequest = Message<"skein.like.v1.GetLikedSetRequest"> & {
  * Use `create(GetLikedSetRequestSchema)` to create a new message.
  */
 export const GetLikedSetRequestSchema: GenMessage<GetLikedSetRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 12);
+  messageDesc(file_skein_like_v1_like, 16);
 
 /**
  * @generated from message skein.like.v1.GetLikedSetResponse
@@ -283,9 +403,18 @@ export type GetLikedSetResponse = Message<"skein.like.v1.GetLikedSetResponse"> &
   lowWatermark: bigint;
 
   /**
+   * Those that are liked.
+   *
    * @generated from field: repeated fixed64 post_ids = 3;
    */
   postIds: bigint[];
+
+  /**
+   * Those that are reacted to otherwise.
+   *
+   * @generated from field: repeated skein.like.v1.ReactedPost others = 4;
+   */
+  others: ReactedPost[];
 };
 
 /**
@@ -293,10 +422,34 @@ export type GetLikedSetResponse = Message<"skein.like.v1.GetLikedSetResponse"> &
  * Use `create(GetLikedSetResponseSchema)` to create a new message.
  */
 export const GetLikedSetResponseSchema: GenMessage<GetLikedSetResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 13);
+  messageDesc(file_skein_like_v1_like, 17);
 
 /**
- * What can be liked.
+ * A post and how somebody reacts to it.
+ *
+ * @generated from message skein.like.v1.ReactedPost
+ */
+export type ReactedPost = Message<"skein.like.v1.ReactedPost"> & {
+  /**
+   * @generated from field: fixed64 post_id = 1;
+   */
+  postId: bigint;
+
+  /**
+   * @generated from field: skein.like.v1.Reaction reaction = 2;
+   */
+  reaction: Reaction;
+};
+
+/**
+ * Describes the message skein.like.v1.ReactedPost.
+ * Use `create(ReactedPostSchema)` to create a new message.
+ */
+export const ReactedPostSchema: GenMessage<ReactedPost> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 18);
+
+/**
+ * What can be reacted to.
  *
  * @generated from enum skein.like.v1.SubjectKind
  */
@@ -310,10 +463,15 @@ export const SubjectKind = {
    * @generated from enum value: SUBJECT_KIND_POST = 1;
    */
   POST: 1,
+
+  /**
+   * @generated from enum value: SUBJECT_KIND_COMMENT = 2;
+   */
+  COMMENT: 2,
 } as const;
 
 /**
- * What can be liked.
+ * What can be reacted to.
  *
  * @generated from enum skein.like.v1.SubjectKind
  */
@@ -337,9 +495,74 @@ export const Reaction = {
   UNSPECIFIED: 0,
 
   /**
+   * 👍
+   *
    * @generated from enum value: REACTION_LIKE = 1;
    */
   LIKE: 1,
+
+  /**
+   * 👎
+   *
+   * @generated from enum value: REACTION_DISLIKE = 2;
+   */
+  DISLIKE: 2,
+
+  /**
+   * ❤️
+   *
+   * @generated from enum value: REACTION_LOVE = 3;
+   */
+  LOVE: 3,
+
+  /**
+   * 😂
+   *
+   * @generated from enum value: REACTION_LAUGH = 4;
+   */
+  LAUGH: 4,
+
+  /**
+   * 😮
+   *
+   * @generated from enum value: REACTION_WOW = 5;
+   */
+  WOW: 5,
+
+  /**
+   * 😢
+   *
+   * @generated from enum value: REACTION_SAD = 6;
+   */
+  SAD: 6,
+
+  /**
+   * 😡
+   *
+   * @generated from enum value: REACTION_ANGRY = 7;
+   */
+  ANGRY: 7,
+
+  /**
+   * 🎉
+   *
+   * @generated from enum value: REACTION_CELEBRATE = 8;
+   */
+  CELEBRATE: 8,
+
+  /**
+   * 🔥
+   *
+   * @generated from enum value: REACTION_FIRE = 9;
+   */
+  FIRE: 9,
+
+  /**
+   * 🙏
+   *
+   * @generated from enum value: REACTION_THANKS = 10;
+   */
+  THANKS: 10,
 } as const;
 
 /**
@@ -356,14 +579,15 @@ export const ReactionSchema: GenEnum<Reaction> = /*@__PURE__*/
   enumDesc(file_skein_like_v1_like, 1);
 
 /**
- * LikeService owns who likes what, and how many do.
+ * LikeService owns who reacts to what and how, and how many do. A like is one kind of reaction.
  *
  * @generated from service skein.like.v1.LikeService
  */
 export const LikeService: GenService<{
   /**
-   * Like makes the viewer like a subject; again is the same as once. The viewer's next read shows it; the count follows
-   * with the relay. NOT_FOUND: there is no such subject that this viewer may see.
+   * Like makes the viewer react to a subject in one way, a like or another, instead of any other; again is the same as once.
+   * The viewer's next read shows it; the counts follow with the relay. NOT_FOUND: there is no such subject that this viewer
+   * may see.
    *
    * @generated from rpc skein.like.v1.LikeService.Like
    */
@@ -385,7 +609,8 @@ export const LikeService: GenService<{
     output: typeof BatchLikeResponseSchema;
   },
   /**
-   * Unlike takes a like back; again is the same as once. What the viewer liked may be unliked also when it is gone.
+   * Unlike takes a reaction back; again is the same as once. What the viewer reacted to may be taken back also when it is
+   * gone.
    *
    * @generated from rpc skein.like.v1.LikeService.Unlike
    */
@@ -405,6 +630,17 @@ export const LikeService: GenService<{
     output: typeof ListLikesResponseSchema;
   },
   /**
+   * ListReactions lists who reacts to a subject and how, latest first: in one way, or in any. NOT_FOUND: there is no such
+   * subject that this viewer may see.
+   *
+   * @generated from rpc skein.like.v1.LikeService.ListReactions
+   */
+  listReactions: {
+    methodKind: "unary";
+    input: typeof ListReactionsRequestSchema;
+    output: typeof ListReactionsResponseSchema;
+  },
+  /**
    * BatchGetLikes answers counts and the viewer's own state in the order asked. At most 100 subjects. Leaves the counts
    * in the read model. Who may see a subject is the caller's to decide.
    *
@@ -416,7 +652,7 @@ export const LikeService: GenService<{
     output: typeof BatchGetLikesResponseSchema;
   },
   /**
-   * GetLikedSet answers the newest posts a user likes, by post id, and leaves the set in the read model.
+   * GetLikedSet answers the newest posts a user reacts to, by post id, and leaves them in the read model.
    *
    * @generated from rpc skein.like.v1.LikeService.GetLikedSet
    */

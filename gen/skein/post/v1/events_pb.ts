@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/events.proto.
  */
 export const file_skein_post_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKYAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSEQoJbWVkaWFfaWRzGCggAygGIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKARiBnByb3RvMw");
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKvAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBRIRCgltZWRpYV9pZHMYKCADKAYihgEKClBvc3RFZGl0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBIQCghhdWRpZW5jZRgEIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSFQoNcmVwbHlfc2V0dGluZxgGIAEoBSJCCgtQb3N0RGVsZXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEYgZwcm90bzM");
 
 /**
  * A post became public. The activity id is the sort key of every timeline it is in.
@@ -55,6 +55,13 @@ export type PostCreated = Message<"skein.post.v1.PostCreated"> & {
   mentionedUserIds: bigint[];
 
   /**
+   * Who may reply: ReplySetting; 0 is everyone.
+   *
+   * @generated from field: int32 reply_setting = 20;
+   */
+  replySetting: number;
+
+  /**
    * What it is made of beside its text.
    *
    * @generated from field: repeated fixed64 media_ids = 40;
@@ -68,6 +75,50 @@ export type PostCreated = Message<"skein.post.v1.PostCreated"> & {
  */
 export const PostCreatedSchema: GenMessage<PostCreated> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_events, 0);
+
+/**
+ * A post has new content: a version more. For whom it is and who may reply stay; whom it names may change.
+ *
+ * @generated from message skein.post.v1.PostEdited
+ */
+export type PostEdited = Message<"skein.post.v1.PostEdited"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: string author_id = 2;
+   */
+  authorId: string;
+
+  /**
+   * @generated from field: uint64 version = 3;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: int32 audience = 4;
+   */
+  audience: number;
+
+  /**
+   * @generated from field: repeated fixed64 mentioned_user_ids = 5;
+   */
+  mentionedUserIds: bigint[];
+
+  /**
+   * @generated from field: int32 reply_setting = 6;
+   */
+  replySetting: number;
+};
+
+/**
+ * Describes the message skein.post.v1.PostEdited.
+ * Use `create(PostEditedSchema)` to create a new message.
+ */
+export const PostEditedSchema: GenMessage<PostEdited> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_events, 1);
 
 /**
  * A post was deleted: a tombstone, which wins over everything.
@@ -96,5 +147,5 @@ export type PostDeleted = Message<"skein.post.v1.PostDeleted"> & {
  * Use `create(PostDeletedSchema)` to create a new message.
  */
 export const PostDeletedSchema: GenMessage<PostDeleted> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_events, 1);
+  messageDesc(file_skein_post_v1_events, 2);
 

@@ -11,13 +11,17 @@ import { file_skein_media_v1_media } from "../../media/v1/media_pb.ts";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { BatchListActivitiesRequestSchema, BatchListActivitiesResponseSchema, GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
+import { file_skein_post_v1_shown } from "./shown_pb.ts";
+import type { Facets } from "../../text/v1/text_pb.ts";
+import { file_skein_text_v1_text } from "../../text/v1/text_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEixgEKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEiQKBW1lZGlhGCggAygLMhUuc2tlaW4ubWVkaWEudjEuTWVkaWEiggEKBENhcmQSDwoHdmVyc2lvbhgBIAEoBBIRCglhdXRob3JfaWQYAiABKAYSDwoHZGVsZXRlZBgDIAEoCBIpCghhdWRpZW5jZRgEIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAUgAygGIi4KCUZvdW5kQ2FyZBIhCgRjYXJkGAEgASgLMhMuc2tlaW4ucG9zdC52MS5DYXJkIkMKFkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkgKF0JhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIilAEKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSEQoJbWVkaWFfaWRzGCggAygJImEKEkNyZWF0ZVBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhAKCHJlcGxheWVkGAIgASgIEhYKDmF1dGhvcl92ZXJzaW9uGAMgASgEIigKFEJhdGNoR2V0UG9zdHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0UG9zdHNSZXNwb25zZRInCgVwb3N0cxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRQb3N0Ii4KCUZvdW5kUG9zdBIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IigKFEJhdGNoR2V0Q2FyZHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0Q2FyZHNSZXNwb25zZRInCgVjYXJkcxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRDYXJkIicKFEdldFBvc3RSZWNvcmRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkirgEKFUdldFBvc3RSZWNvcmRSZXNwb25zZRIRCglhdXRob3JfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZGVsZXRlZBgEIAEoCBIvCgtkZWxldGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJAoRRGVsZXRlUG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIUChJEZWxldGVQb3N0UmVzcG9uc2UiWwoaQmF0Y2hMaXN0QWN0aXZpdGllc1JlcXVlc3QSEgoKYXV0aG9yX2lkcxgBIAMoBhIaChJiZWZvcmVfYWN0aXZpdHlfaWQYAiABKAYSDQoFbGltaXQYAyABKAUiSQobQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlEioKBWxpc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5BY3Rpdml0eUxpc3QiNgoMQWN0aXZpdHlMaXN0EhQKDGFjdGl2aXR5X2lkcxgBIAMoBhIQCghjb21wbGV0ZRgCIAEoCCJAChJJbXBvcnRQb3N0c1JlcXVlc3QSKgoFcG9zdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkltcG9ydGVkUG9zdCKkAQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSKQoIYXVkaWVuY2UYBSABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIiwKE0ltcG9ydFBvc3RzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAyqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFMsUHCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKBAQoPQmF0Y2hDcmVhdGVQb3N0EiUuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXF1ZXN0GiYuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXNwb25zZSIfqrsYDQgDEAQYAyACKAIw0A+6uxgKQ3JlYXRlUG9zdBJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldENhcmRzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gEaLrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_media_v1_media, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIoUBCgtQb3N0Q29udGVudBIlCgZmYWNldHMYASABKAsyFS5za2Vpbi50ZXh0LnYxLkZhY2V0cxIXCg9jb250ZW50X3dhcm5pbmcYAiABKAkSEAoIbGFuZ3VhZ2UYAyABKAkSJAoFbWVkaWEYKCADKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYSK2AQoEQ2FyZBIPCgd2ZXJzaW9uGAEgASgEEhEKCWF1dGhvcl9pZBgCIAEoBhIPCgdkZWxldGVkGAMgASgIEikKCGF1ZGllbmNlGAQgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSMgoNcmVwbHlfc2V0dGluZxgUIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIi4KCUZvdW5kQ2FyZBIhCgRjYXJkGAEgASgLMhMuc2tlaW4ucG9zdC52MS5DYXJkIkMKFkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkgKF0JhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIi8wEKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGBQgASgJEhAKCGxhbmd1YWdlGBUgASgJEjIKDXJlcGx5X3NldHRpbmcYFiABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZxIRCgltZWRpYV9pZHMYKCADKAkiYQoSQ3JlYXRlUG9zdFJlc3BvbnNlEiEKBHBvc3QYASABKAsyEy5za2Vpbi5wb3N0LnYxLlBvc3QSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQiKAoUQmF0Y2hHZXRQb3N0c1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiQAoVQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlEicKBXBvc3RzGAEgAygLMhguc2tlaW4ucG9zdC52MS5Gb3VuZFBvc3QiLgoJRm91bmRQb3N0EiEKBHBvc3QYASABKAsyEy5za2Vpbi5wb3N0LnYxLlBvc3QiKAoUQmF0Y2hHZXRDYXJkc1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiQAoVQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlEicKBWNhcmRzGAEgAygLMhguc2tlaW4ucG9zdC52MS5Gb3VuZENhcmQiJwoUR2V0UG9zdFJlY29yZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSKuAQoVR2V0UG9zdFJlY29yZFJlc3BvbnNlEhEKCWF1dGhvcl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkZWxldGVkGAQgASgIEi8KC2RlbGV0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIkChFEZWxldGVQb3N0UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIhQKEkRlbGV0ZVBvc3RSZXNwb25zZSK8AQoPRWRpdFBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoEdGV4dBgCIAEoCUgAiAEBEhwKD2NvbnRlbnRfd2FybmluZxgDIAEoCUgBiAEBEhUKCGxhbmd1YWdlGAQgASgJSAKIAQESFwoKaWZfdmVyc2lvbhgFIAEoBEgDiAEBQgcKBV90ZXh0QhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQg0KC19pZl92ZXJzaW9uIjUKEEVkaXRQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCJRChdMaXN0UG9zdFZlcnNpb25zUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlcKGExpc3RQb3N0VmVyc2lvbnNSZXNwb25zZRIiCgVwb3N0cxgBIAMoCzITLnNrZWluLnBvc3QudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQAoSSW1wb3J0UG9zdHNSZXF1ZXN0EioKBXBvc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5JbXBvcnRlZFBvc3QipAEKDEltcG9ydGVkUG9zdBIRCglhdXRob3JfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEikKCGF1ZGllbmNlGAUgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZSIsChNJbXBvcnRQb3N0c1Jlc3BvbnNlEhUKDWNyZWF0ZWRfY291bnQYASABKAMqnQEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUyxwwKC1Bvc3RTZXJ2aWNlEmQKCkNyZWF0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEoEBCg9CYXRjaENyZWF0ZVBvc3QSJS5za2Vpbi5wb3N0LnYxLkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QaJi5za2Vpbi5wb3N0LnYxLkJhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlIh+quxgNCAMQBBgDIAIoAjDQD7q7GApDcmVhdGVQb3N0Em0KDUJhdGNoR2V0UG9zdHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEm0KDUJhdGNoR2V0Q2FyZHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEm0KDUdldFBvc3RSZWNvcmQSIy5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmQKCkRlbGV0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEl4KCEVkaXRQb3N0Eh4uc2tlaW4ucG9zdC52MS5FZGl0UG9zdFJlcXVlc3QaHy5za2Vpbi5wb3N0LnYxLkVkaXRQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnYKEExpc3RQb3N0VmVyc2lvbnMSJi5za2Vpbi5wb3N0LnYxLkxpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Gicuc2tlaW4ucG9zdC52MS5MaXN0UG9zdFZlcnNpb25zUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEn8KE0JhdGNoTGlzdEFjdGl2aXRpZXMSKS5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0Giouc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEnkKEUxpc3RUYWdBY3Rpdml0aWVzEicuc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1JlcXVlc3QaKC5za2Vpbi5wb3N0LnYxLkxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPElsKB1BpblBvc3QSHS5za2Vpbi5wb3N0LnYxLlBpblBvc3RSZXF1ZXN0Gh4uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmEKCVVucGluUG9zdBIfLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVxdWVzdBogLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEm0KDUdldFBpbm5lZFBvc3QSIy5za2Vpbi5wb3N0LnYxLkdldFBpbm5lZFBvc3RSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmgKC0ltcG9ydFBvc3RzEiEuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1JlcXVlc3QaIi5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVzcG9uc2UiEqq7GA4IBBAEGAMgAigEMLDqARousrsYA2JmZrK7GAdjb21tZW50srsYBGZlZWSyuxgEbGlrZbK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_media_v1_media, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_shown, file_skein_text_v1_text]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -56,11 +60,23 @@ export type Post = Message<"skein.post.v1.Post"> & {
   audience: Audience;
 
   /**
-   * As they were when it was made.
+   * What is beside the text; absent where there is nothing.
    *
-   * @generated from field: repeated skein.media.v1.Media media = 40;
+   * @generated from field: skein.post.v1.PostContent content = 20;
    */
-  media: Media[];
+  content?: PostContent | undefined;
+
+  /**
+   * When this version was made; absent in the first.
+   *
+   * @generated from field: google.protobuf.Timestamp edit_time = 21;
+   */
+  editTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.post.v1.ReplySetting reply_setting = 22;
+   */
+  replySetting: ReplySetting;
 };
 
 /**
@@ -69,6 +85,46 @@ export type Post = Message<"skein.post.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 0);
+
+/**
+ * What a version of a post holds beside its text.
+ *
+ * @generated from message skein.post.v1.PostContent
+ */
+export type PostContent = Message<"skein.post.v1.PostContent"> & {
+  /**
+   * @generated from field: skein.text.v1.Facets facets = 1;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * What a reader is told before the text is shown; empty where there is nothing to warn of.
+   *
+   * @generated from field: string content_warning = 2;
+   */
+  contentWarning: string;
+
+  /**
+   * A language tag (BCP 47) in its canonical form; empty where none was said.
+   *
+   * @generated from field: string language = 3;
+   */
+  language: string;
+
+  /**
+   * As they were when it was made; an edit changes none.
+   *
+   * @generated from field: repeated skein.media.v1.Media media = 40;
+   */
+  media: Media[];
+};
+
+/**
+ * Describes the message skein.post.v1.PostContent.
+ * Use `create(PostContentSchema)` to create a new message.
+ */
+export const PostContentSchema: GenMessage<PostContent> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 1);
 
 /**
  * What deciding about a post takes, whoever asks.
@@ -97,11 +153,16 @@ export type Card = Message<"skein.post.v1.Card"> & {
   audience: Audience;
 
   /**
-   * With AUDIENCE_MENTIONED.
+   * With AUDIENCE_MENTIONED or REPLY_SETTING_MENTIONED.
    *
    * @generated from field: repeated fixed64 mentioned_user_ids = 5;
    */
   mentionedUserIds: bigint[];
+
+  /**
+   * @generated from field: skein.post.v1.ReplySetting reply_setting = 20;
+   */
+  replySetting: ReplySetting;
 };
 
 /**
@@ -109,7 +170,7 @@ export type Card = Message<"skein.post.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 1);
+  messageDesc(file_skein_post_v1_post, 2);
 
 /**
  * A slot of a batch: empty where there never was such a post.
@@ -128,7 +189,7 @@ export type FoundCard = Message<"skein.post.v1.FoundCard"> & {
  * Use `create(FoundCardSchema)` to create a new message.
  */
 export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 2);
+  messageDesc(file_skein_post_v1_post, 3);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostRequest
@@ -145,7 +206,7 @@ export type BatchCreatePostRequest = Message<"skein.post.v1.BatchCreatePostReque
  * Use `create(BatchCreatePostRequestSchema)` to create a new message.
  */
 export const BatchCreatePostRequestSchema: GenMessage<BatchCreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
+  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostResponse
@@ -164,7 +225,7 @@ export type BatchCreatePostResponse = Message<"skein.post.v1.BatchCreatePostResp
  * Use `create(BatchCreatePostResponseSchema)` to create a new message.
  */
 export const BatchCreatePostResponseSchema: GenMessage<BatchCreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.CreatePostRequest
@@ -190,11 +251,31 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
   audience: Audience;
 
   /**
-   * At most 50, none twice. With AUDIENCE_MENTIONED they are who may see it.
+   * At most 50, none twice. With AUDIENCE_MENTIONED they are who may see it. Those whom the text names by @username join them,
+   * up to 50 in all.
    *
    * @generated from field: repeated string mentioned_user_ids = 4;
    */
   mentionedUserIds: string[];
+
+  /**
+   * At most 300 graphemes and 1,200 bytes.
+   *
+   * @generated from field: string content_warning = 20;
+   */
+  contentWarning: string;
+
+  /**
+   * A language tag (BCP 47) of at most 35 characters.
+   *
+   * @generated from field: string language = 21;
+   */
+  language: string;
+
+  /**
+   * @generated from field: skein.post.v1.ReplySetting reply_setting = 22;
+   */
+  replySetting: ReplySetting;
 
   /**
    * At most 10, none twice. With media the text may be empty.
@@ -209,7 +290,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -240,7 +321,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 7);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -257,7 +338,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 8);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -274,7 +355,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -293,7 +374,7 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsRequest
@@ -310,7 +391,7 @@ export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest">
  * Use `create(BatchGetCardsRequestSchema)` to create a new message.
  */
 export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsResponse
@@ -327,7 +408,7 @@ export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse
  * Use `create(BatchGetCardsResponseSchema)` to create a new message.
  */
 export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordRequest
@@ -344,7 +425,7 @@ export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest">
  * Use `create(GetPostRecordRequestSchema)` to create a new message.
  */
 export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordResponse
@@ -383,7 +464,7 @@ export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse
  * Use `create(GetPostRecordResponseSchema)` to create a new message.
  */
 export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * @generated from message skein.post.v1.DeletePostRequest
@@ -400,7 +481,7 @@ export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * @generated from message skein.post.v1.DeletePostResponse
@@ -413,81 +494,114 @@ export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
-
-/**
- * @generated from message skein.post.v1.BatchListActivitiesRequest
- */
-export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivitiesRequest"> & {
-  /**
-   * @generated from field: repeated fixed64 author_ids = 1;
-   */
-  authorIds: bigint[];
-
-  /**
-   * Only activities older than this; 0 begins at the newest.
-   *
-   * @generated from field: fixed64 before_activity_id = 2;
-   */
-  beforeActivityId: bigint;
-
-  /**
-   * Of each author; 1 to 800.
-   *
-   * @generated from field: int32 limit = 3;
-   */
-  limit: number;
-};
-
-/**
- * Describes the message skein.post.v1.BatchListActivitiesRequest.
- * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
- */
-export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 16);
 
 /**
- * @generated from message skein.post.v1.BatchListActivitiesResponse
+ * @generated from message skein.post.v1.EditPostRequest
  */
-export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivitiesResponse"> & {
+export type EditPostRequest = Message<"skein.post.v1.EditPostRequest"> & {
   /**
-   * @generated from field: repeated skein.post.v1.ActivityList lists = 1;
+   * @generated from field: string post_id = 1;
    */
-  lists: ActivityList[];
+  postId: string;
+
+  /**
+   * As in CreatePostRequest; empty takes a warning or a language away.
+   *
+   * @generated from field: optional string text = 2;
+   */
+  text?: string | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 3;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 4;
+   */
+  language?: string | undefined;
+
+  /**
+   * The version that the edit is made from; where absent the last edit wins.
+   *
+   * @generated from field: optional uint64 if_version = 5;
+   */
+  ifVersion?: bigint | undefined;
 };
 
 /**
- * Describes the message skein.post.v1.BatchListActivitiesResponse.
- * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
+ * Describes the message skein.post.v1.EditPostRequest.
+ * Use `create(EditPostRequestSchema)` to create a new message.
  */
-export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
+export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 17);
 
 /**
- * One author's activities, newest first.
- *
- * @generated from message skein.post.v1.ActivityList
+ * @generated from message skein.post.v1.EditPostResponse
  */
-export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
+export type EditPostResponse = Message<"skein.post.v1.EditPostResponse"> & {
   /**
-   * @generated from field: repeated fixed64 activity_ids = 1;
+   * @generated from field: skein.post.v1.Post post = 1;
    */
-  activityIds: bigint[];
-
-  /**
-   * True where there is nothing older.
-   *
-   * @generated from field: bool complete = 2;
-   */
-  complete: boolean;
+  post?: Post | undefined;
 };
 
 /**
- * Describes the message skein.post.v1.ActivityList.
- * Use `create(ActivityListSchema)` to create a new message.
+ * Describes the message skein.post.v1.EditPostResponse.
+ * Use `create(EditPostResponseSchema)` to create a new message.
  */
-export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
+export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 18);
+
+/**
+ * @generated from message skein.post.v1.ListPostVersionsRequest
+ */
+export type ListPostVersionsRequest = Message<"skein.post.v1.ListPostVersionsRequest"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.post.v1.ListPostVersionsRequest.
+ * Use `create(ListPostVersionsRequestSchema)` to create a new message.
+ */
+export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 19);
+
+/**
+ * @generated from message skein.post.v1.ListPostVersionsResponse
+ */
+export type ListPostVersionsResponse = Message<"skein.post.v1.ListPostVersionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.post.v1.Post posts = 1;
+   */
+  posts: Post[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.post.v1.ListPostVersionsResponse.
+ * Use `create(ListPostVersionsResponseSchema)` to create a new message.
+ */
+export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 20);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -504,7 +618,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 19);
+  messageDesc(file_skein_post_v1_post, 21);
 
 /**
  * One post to import.
@@ -545,7 +659,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 20);
+  messageDesc(file_skein_post_v1_post, 22);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -562,7 +676,56 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 21);
+  messageDesc(file_skein_post_v1_post, 23);
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.post.v1.ReplySetting
+ */
+export const ReplySetting = {
+  /**
+   * As REPLY_SETTING_EVERYONE.
+   *
+   * @generated from enum value: REPLY_SETTING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_EVERYONE = 1;
+   */
+  EVERYONE: 1,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * Those the post names.
+   *
+   * @generated from enum value: REPLY_SETTING_MENTIONED = 3;
+   */
+  MENTIONED: 3,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_NOBODY = 4;
+   */
+  NOBODY: 4,
+} as const;
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.post.v1.ReplySetting
+ */
+export type ReplySetting = (typeof ReplySetting)[keyof typeof ReplySetting] | UnknownEnum;
+
+/**
+ * Describes the enum skein.post.v1.ReplySetting.
+ */
+export const ReplySettingSchema: GenEnum<ReplySetting> = /*@__PURE__*/
+  enumDesc(file_skein_post_v1_post, 0);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -616,7 +779,7 @@ export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
  * Describes the enum skein.post.v1.Audience.
  */
 export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
-  enumDesc(file_skein_post_v1_post, 0);
+  enumDesc(file_skein_post_v1_post, 1);
 
 /**
  * PostService owns posts and the list of what each author made public.
@@ -691,6 +854,30 @@ export const PostService: GenService<{
     output: typeof DeletePostResponseSchema;
   },
   /**
+   * EditPost gives the viewer's own post new content; what is absent stays. The version goes up by one; the version before is
+   * kept. What changes nothing changes no version. Everybody's next read shows it, and whom it no longer names sees no more of
+   * a post that was for them alone. NOT_FOUND: never was, is deleted, or is somebody else's. ABORTED, `version-conflict`: it is
+   * in another version than if_version.
+   *
+   * @generated from rpc skein.post.v1.PostService.EditPost
+   */
+  editPost: {
+    methodKind: "unary";
+    input: typeof EditPostRequestSchema;
+    output: typeof EditPostResponseSchema;
+  },
+  /**
+   * ListPostVersions answers the versions of a post, newest first, to whoever may see the post. NOT_FOUND: there is none that the
+   * viewer may see. 20 a page, at most 100.
+   *
+   * @generated from rpc skein.post.v1.PostService.ListPostVersions
+   */
+  listPostVersions: {
+    methodKind: "unary";
+    input: typeof ListPostVersionsRequestSchema;
+    output: typeof ListPostVersionsResponseSchema;
+  },
+  /**
    * BatchListActivities answers what each author made public, newest first, in the order of the authors asked. At most
    * 100 authors, 800 entries each. Without before_activity_id it leaves the list in the read model.
    *
@@ -700,6 +887,48 @@ export const PostService: GenService<{
     methodKind: "unary";
     input: typeof BatchListActivitiesRequestSchema;
     output: typeof BatchListActivitiesResponseSchema;
+  },
+  /**
+   * ListTagActivities answers what was made public under a tag, newest first, whoever may see it. At most 800 entries.
+   * INVALID_ARGUMENT: it is no tag.
+   *
+   * @generated from rpc skein.post.v1.PostService.ListTagActivities
+   */
+  listTagActivities: {
+    methodKind: "unary";
+    input: typeof ListTagActivitiesRequestSchema;
+    output: typeof ListTagActivitiesResponseSchema;
+  },
+  /**
+   * PinPost puts one of the viewer's own posts above their others, in the place of the one before it; again is the same as once.
+   * NOT_FOUND: never was, is deleted, or is somebody else's.
+   *
+   * @generated from rpc skein.post.v1.PostService.PinPost
+   */
+  pinPost: {
+    methodKind: "unary";
+    input: typeof PinPostRequestSchema;
+    output: typeof PinPostResponseSchema;
+  },
+  /**
+   * UnpinPost takes it down, where it is the one that is pinned; again is the same as once.
+   *
+   * @generated from rpc skein.post.v1.PostService.UnpinPost
+   */
+  unpinPost: {
+    methodKind: "unary";
+    input: typeof UnpinPostRequestSchema;
+    output: typeof UnpinPostResponseSchema;
+  },
+  /**
+   * GetPinnedPost answers which of their posts somebody pinned, whoever may see it.
+   *
+   * @generated from rpc skein.post.v1.PostService.GetPinnedPost
+   */
+  getPinnedPost: {
+    methodKind: "unary";
+    input: typeof GetPinnedPostRequestSchema;
+    output: typeof GetPinnedPostResponseSchema;
   },
   /**
    * ImportPosts publishes many posts of many authors, each at its own time. At most 500 a call. A key already used is

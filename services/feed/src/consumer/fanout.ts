@@ -2,12 +2,14 @@ import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { SpanKind } from "@opentelemetry/api";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type Leases, pause } from "#lib/events/lease.ts";
+import { atPace } from "#lib/events/pace.ts";
 import { onBehalfOfNobody } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import type { Loop } from "#lib/mesh/run.ts";
 import { begin } from "#lib/mesh/trace.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
+import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { type FanoutTask, type FeedStore, newTask, shardOf } from "../store.ts";
 import { endings } from "./endings.ts";
@@ -27,6 +29,8 @@ const tracedPagesMax = 8;
 const againMs = 300;
 /** The database is looked through for tasks nobody works on, and the lag for entries without a task. */
 const sweepMs = 5_000;
+/** Who has so many to work on looks for no more, unless shards came: a look at ten thousand rows holds up every read. */
+const enoughKnown = 1_000;
 /** An activity this long in the lag without a task lost its fact on the way: its task is made here. */
 const forgottenMs = 10_000;
 const forgottenMax = 500;
@@ -80,7 +84,7 @@ export function createFanout(needs: Needs) {
       const tasks = gathered.splice(0, togetherMax);
       if (tasks.length === 0) return;
       try {
-        for (const one of await pushFirst(needs, tasks)) {
+        for (const one of await atPace(newestOf(tasks), () => pushFirst(needs, tasks))) {
           if (one.ended) end(one.task);
           else step({ ...one.task, pages: 1 }, lanes.short);
         }
@@ -104,7 +108,8 @@ export function createFanout(needs: Needs) {
     });
   }
 
-  async function sweep(): Promise<void> {
+  async function sweep(hasNewShards: boolean): Promise<void> {
+    if (known.size >= enoughKnown && !hasNewShards) return;
     begin(await store.tasksOf(leases.held(), waitingMax));
     const forgotten = await lag.olderThan(redis, Date.now() - forgottenMs, forgottenMax);
     const ours = forgotten.filter(
@@ -120,8 +125,9 @@ export function createFanout(needs: Needs) {
     let changed = new AbortController();
     leases.onChange(() => changed.abort());
     while (!signal.aborted) {
+      const hasNewShards = changed.signal.aborted;
       changed = new AbortController();
-      await sweep().catch((reason) => log.warn("fan-out sweep", { error: reason }));
+      await sweep(hasNewShards).catch((reason) => log.warn("fan-out sweep", { error: reason }));
       await pull.look().catch((reason) => log.warn("who is pulled", { error: reason }));
       await pause(sweepMs, AbortSignal.any([signal, changed.signal]));
     }
@@ -183,6 +189,10 @@ async function nextFollowers(graph: Client<typeof GraphService>, { authorId, aft
   for await (const { followerIds } of graph.scanFollowers(request, options)) ids = followerIds;
   return { ids, more: ids.length === scanPage };
 }
+
+/** A task of an import has a time of its own, and the activity's may be years ago. */
+const newestOf = (tasks: readonly FanoutTask[]): number =>
+  Math.max(...tasks.map(({ publicMs, activityId }) => publicMs ?? timeOf(activityId)));
 
 /** Whose followers pull. */
 const nobody = { ids: [], more: false } as const;

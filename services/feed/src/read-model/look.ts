@@ -2,8 +2,8 @@ import { accountMarks } from "#lib/readmodel/account.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
-import { commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
-import { followSets, likedSets, tieSets } from "#lib/readmodel/families.ts";
+import { type Count, commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
+import { followSets, reactedSets, tieSets } from "#lib/readmodel/families.ts";
 import { askViewer, type ViewerLook } from "#lib/readmodel/viewer-look.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { perTurn } from "#lib/storage/turn.ts";
@@ -18,19 +18,19 @@ export type Asked = {
 /** What Redis says, in the order of the ids; undefined where it has nothing. */
 export type Looked = {
   readonly cards: readonly (Card | undefined)[];
-  readonly likes: readonly (number | undefined)[];
+  readonly likes: readonly (Count | undefined)[];
   readonly comments: readonly (number | undefined)[];
   readonly versions: readonly (number | undefined)[];
   /** Marks, and what is the viewer's: `standingsIn` reads them. */
   readonly standings: readonly [marks: readonly (Buffer | null)[], ...own: unknown[]];
-  /** `membersIn` reads it. */
-  readonly liked: unknown;
+  /** `marksIn` reads it. */
+  readonly reacted: unknown;
 };
 
 /** Reads of one turn that share a round trip: of a hundred values each, so that no command holds Redis for long. */
 const readsMax = 32;
 /** In the order in which `askViewer` takes them. */
-const viewersSets = [followSets, tieSets, likedSets];
+const viewersSets = [followSets, tieSets, reactedSets];
 const nobodys: ViewerLook = [undefined, undefined, undefined];
 
 /** Looks at posts and authors for a viewer, in one round trip with everybody who looks in the same turn. */
@@ -62,7 +62,7 @@ async function lookTogether(redis: Redis, asks: readonly Asked[]): Promise<(Look
     return values.slice(at - count, at).map((bytes) => (bytes === null ? undefined : decode(bytes)));
   };
   const known = next(posts.ids.length, decodeCard);
-  const likes = next(posts.ids.length, countOf);
+  const likes = next(posts.ids.length, decodeCount);
   const comments = next(posts.ids.length, countOf);
   const versions = next(authors.ids.length, decodeAuthorVersion);
   const marks = values.slice(at);
@@ -70,7 +70,7 @@ async function lookTogether(redis: Redis, asks: readonly Asked[]): Promise<(Look
   return asks.map(({ viewerId, postIds, authorIds }): Looked | Error => {
     const own = viewerId === undefined ? nobodys : viewers[nth++];
     if (own instanceof Error) return own;
-    const [follows, ties, liked] = own as ViewerLook;
+    const [follows, ties, reacted] = own as ViewerLook;
     const [ofPosts, ofAuthors] = [posts.placesOf(postIds), authors.placesOf(authorIds)];
     return {
       cards: ofPosts.map((place) => known[place]),
@@ -78,7 +78,7 @@ async function lookTogether(redis: Redis, asks: readonly Asked[]): Promise<(Look
       comments: ofPosts.map((place) => comments[place]),
       versions: ofAuthors.map((place) => versions[place]),
       standings: [ofAuthors.map((place) => marks[place] ?? null), follows, ties],
-      liked,
+      reacted,
     };
   });
 }

@@ -1,14 +1,23 @@
 import type { CallOptions } from "@connectrpc/connect";
+import { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
-import { type MemberSet, membersIn } from "#lib/readmodel/member-set.ts";
+import { type Count, othersOf } from "#lib/readmodel/count.ts";
+import { type MarkedSet, marksIn } from "#lib/readmodel/member-set.ts";
 import type { Looked } from "./look.ts";
 import type { Truth } from "./truth.ts";
 
-/** What stands beside a post: how many like it and comment on it, and whether the viewer likes it. */
-export type Reactions = { readonly likeCount: number; readonly commentCount: number; readonly liked: boolean };
+/** What stands beside a post: how many react to it and how, how many comment on it, and how the viewer reacts. */
+export type Reactions = {
+  readonly likeCount: number;
+  readonly commentCount: number;
+  readonly liked: boolean;
+  /** Of those who do not like it, by ascending kind; kinds nobody has are left out. */
+  readonly otherReactions: ReturnType<typeof othersOf>;
+  readonly viewerReaction: Reaction;
+};
 
 /** The posts of a page, which of them are shown, and what Redis said of all. */
-type Asked = Pick<Looked, "likes" | "comments" | "liked"> & {
+type Asked = Pick<Looked, "likes" | "comments" | "reacted"> & {
   readonly postIds: readonly bigint[];
   readonly shown: readonly number[];
   readonly viewerId: bigint | undefined;
@@ -16,17 +25,17 @@ type Asked = Pick<Looked, "likes" | "comments" | "liked"> & {
 
 const likeCountCounts = cacheCounts("like_count");
 const commentCountCounts = cacheCounts("comment_count");
-const likedSetCounts = cacheCounts("liked_set");
+const reactedSetCounts = cacheCounts("liked_set");
 
 /** The reactions to the posts that are shown, in their order; what Redis lacks is asked from its owners, who leave it there. */
 export async function reactionsOf(
   truth: Truth,
-  { postIds, shown, likes, comments, liked, viewerId }: Asked,
+  { postIds, shown, likes, comments, reacted, viewerId }: Asked,
   options: CallOptions,
 ): Promise<Reactions[]> {
   tell(likeCountCounts, likes);
   tell(commentCountCounts, comments);
-  const set = viewerId === undefined ? nobodys : await likedBy(truth, viewerId, postIds, liked, options);
+  const set = viewerId === undefined ? nobodys : await reactedBy(truth, viewerId, postIds, reacted, options);
   const idOf = (nth: number) => postIds[nth] as bigint;
   const unsure = shown.filter((nth) => likes[nth] === undefined || idOf(nth) < set.lowWatermark).map(idOf);
   const uncounted = shown.filter((nth) => comments[nth] === undefined).map(idOf);
@@ -36,31 +45,46 @@ export async function reactionsOf(
   ]);
   return shown.map((nth) => {
     const id = idOf(nth);
-    return {
-      likeCount: fromLike.get(id)?.count ?? likes[nth] ?? 0,
-      commentCount: fromComment.get(id) ?? comments[nth] ?? 0,
-      liked: id < set.lowWatermark ? (fromLike.get(id)?.liked ?? false) : set.ids.has(id),
-    };
+    const told = fromLike.get(id);
+    const own = id < set.lowWatermark ? told?.own : (set.marks.get(id) as Reaction | undefined);
+    return reactionOf({ count: told?.count ?? likes[nth] ?? none, own }, fromComment.get(id) ?? comments[nth]);
   });
 }
 
-function tell(counts: ReturnType<typeof cacheCounts>, values: readonly (number | undefined)[]): void {
+/** What is known of one post. */
+export function reactionOf(
+  { count, own = Reaction.UNSPECIFIED }: { readonly count: Count; readonly own?: Reaction | undefined } = {
+    count: none,
+  },
+  commentCount = 0,
+): Reactions {
+  return {
+    likeCount: count.value,
+    commentCount,
+    liked: own === Reaction.LIKE,
+    otherReactions: othersOf(count),
+    viewerReaction: own,
+  };
+}
+
+function tell(counts: ReturnType<typeof cacheCounts>, values: readonly unknown[]): void {
   const hits = values.filter((value) => value !== undefined).length;
   counts(hits, values.length - hits);
 }
 
-/** What the viewer likes of the posts: by the set in Redis, or by truth where there is none. */
-async function likedBy(
+/** How the viewer reacts to the posts: by the set in Redis, or by truth where there is none. */
+async function reactedBy(
   truth: Truth,
   viewerId: bigint,
   postIds: readonly bigint[],
   answer: unknown,
   options: CallOptions,
-): Promise<MemberSet> {
-  const kept = membersIn(answer, postIds);
-  likedSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
-  return kept ?? (await truth.likedSet(viewerId, options));
+): Promise<MarkedSet> {
+  const kept = marksIn(answer, postIds);
+  reactedSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
+  return kept ?? (await truth.reactedSet(viewerId, options));
 }
 
-/** Whom nobody knows likes nothing. */
-const nobodys: MemberSet = { version: 0n, lowWatermark: 0n, ids: new Set() };
+const none: Count = { version: 0, value: 0 };
+/** Whom nobody knows reacts to nothing. */
+const nobodys: MarkedSet = { version: 0n, lowWatermark: 0n, marks: new Map() };

@@ -1,14 +1,16 @@
 import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
-import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { type LikeService, Reaction, type Likes as SentLikes, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { GetPostRecordResponse, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { isAway } from "#lib/mesh/errors.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
 import type { Card } from "#lib/readmodel/card.ts";
-import type { MemberSet } from "#lib/readmodel/member-set.ts";
+import type { Count } from "#lib/readmodel/count.ts";
+import type { MarkedSet } from "#lib/readmodel/member-set.ts";
 import { type Standings, standingsByTruth } from "#lib/readmodel/standing.ts";
+import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { cardsByTruth } from "#lib/readmodel/visible-post.ts";
 
 /** What the owners of the truth answer where a read model is missing. Each answer also fills it. */
@@ -25,7 +27,10 @@ export type Clients = {
 /** An author's activities, newest first; `complete` where there is nothing older. */
 export type ActivityList = { readonly ids: readonly bigint[]; readonly complete: boolean };
 
-type Likes = { readonly count: number; readonly liked: boolean };
+/** Entries below a place; `ended` where there is nothing after them. */
+type TagActivities = { readonly entries: readonly TimelineEntry[]; readonly ended: boolean };
+
+type Likes = { readonly count: Count; readonly own: Reaction };
 
 /** Ids in one batch RPC. */
 const batchMax = 100;
@@ -63,6 +68,22 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
       return answers.flat();
     },
 
+    /** What was made public under a tag, newest first. `before` 0 begins at the newest. */
+    async tagActivities(tag: string, before: bigint, limit: number, options: CallOptions): Promise<TagActivities> {
+      const asked = { tag, beforeActivityId: before, limit };
+      const { activityIds, authorIds, complete } = await post.listTagActivities(asked, options);
+      const entries = activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n }));
+      return { entries, ended: complete };
+    },
+
+    /** Which post an author pinned; none where nobody says. */
+    async pinned(authorId: bigint, options: CallOptions): Promise<TimelineEntry[]> {
+      const { postId } = await post
+        .getPinnedPost({ authorId }, options)
+        .catch((reason) => (isAway(reason) ? { postId: 0n } : Promise.reject(reason)));
+      return postId === 0n ? [] : [{ activityId: postId, authorId }];
+    },
+
     /** How a viewer stands to accounts. */
     standings: async (viewerId: ViewerId, userIds: readonly bigint[], options: CallOptions): Promise<Standings> =>
       userIds.length === 0 ? new Map() : standingsByTruth(graph, viewerId, userIds, options),
@@ -75,20 +96,23 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
       return found;
     },
 
-    /** The newest posts a viewer likes, and from which one on that says nothing. */
-    async likedSet(viewerId: bigint, options: CallOptions): Promise<MemberSet> {
-      const { version, lowWatermark, postIds } = await like.getLikedSet({ userId: String(viewerId) }, options);
-      return { version, lowWatermark, ids: new Set(postIds) };
+    /** How a viewer reacts to the newest posts, and from which one on that says nothing. */
+    async reactedSet(viewerId: bigint, options: CallOptions): Promise<MarkedSet> {
+      const { version, lowWatermark, postIds, others } = await like.getLikedSet({ userId: String(viewerId) }, options);
+      const marks = new Map<bigint, number>(postIds.map((id) => [id, Reaction.LIKE]));
+      for (const { postId, reaction } of others) marks.set(postId, reaction);
+      return { version, lowWatermark, marks };
     },
 
-    /** How many like each post, and whether the viewer does. Fails with the like service: a viewer's own state is no guess. */
+    /** How many react to each post, and how the viewer does. Fails with the like service: a viewer's own state is no guess. */
     async likes(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, Likes>> {
       const found = new Map<bigint, Likes>();
       await inBatches(postIds, async (ids) => {
         const subjects = ids.map((id) => ({ kind: SubjectKind.POST, id: String(id) }));
         const { likes } = await like.batchGetLikes({ subjects }, options);
         for (const [nth, id] of ids.entries()) {
-          found.set(id, { count: Number(likes[nth]?.count), liked: likes[nth]?.own === Reaction.LIKE });
+          const of = likes[nth];
+          if (of !== undefined) found.set(id, { count: countOf(of), own: of.own });
         }
       });
       return found;
@@ -128,5 +152,12 @@ async function inBatches<T>(ids: readonly bigint[], ask: (batch: readonly bigint
   }
   return answers;
 }
+
+/** As the read model has it; which fold it is of, nobody asks here. */
+const countOf = ({ count, others }: SentLikes): Count => ({
+  version: 0,
+  value: Number(count),
+  ...(others.length > 0 && { others: new Map(others.map(({ reaction, count: n }) => [reaction, Number(n)])) }),
+});
 
 const isNone = (reason: unknown): boolean => reason instanceof ConnectError && reason.code === Code.NotFound;

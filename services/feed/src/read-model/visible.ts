@@ -6,16 +6,17 @@ import { mutedWordsIn, type Standings, standingsIn } from "#lib/readmodel/standi
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { looking } from "./look.ts";
-import { type Reactions, reactionsOf } from "./reactions.ts";
+import { type Reactions, reactionOf, reactionsOf } from "./reactions.ts";
 import type { Truth } from "./truth.ts";
 
 /** An entry that its viewer may see at this moment. */
 export type Visible = TimelineEntry & Reactions & { readonly postVersion: number; readonly authorVersion: number };
 
-/** Who looks: `viewerId` where somebody is signed in; `atHome` where only those whom the viewer follows are shown. */
+/** Who looks: `viewerId` where somebody is signed in; `atHome` where only those whom the viewer follows are shown; `muted` where whom
+ * the viewer mutes is not. */
 export type Looker =
   | { readonly viewerId: bigint; readonly atHome: true }
-  | { readonly viewerId: ViewerId; readonly atHome: false };
+  | { readonly viewerId: ViewerId; readonly atHome: false; readonly muted?: "hidden" };
 
 /** What a viewer may see, and the version of their muted words: 0 for none, undefined where graph is to be asked. */
 export type Seen = { readonly items: readonly Visible[]; readonly mutedWordsVersion: bigint | undefined };
@@ -76,9 +77,7 @@ export async function visibleByTruth(
     const entry = entries[nth] as TimelineEntry;
     return {
       ...itemOf(entry, cards[nth], versions[authorAt[nth] ?? -1]),
-      likeCount: likes.get(entry.activityId)?.count ?? 0,
-      commentCount: comments.get(entry.activityId) ?? 0,
-      liked: likes.get(entry.activityId)?.liked ?? false,
+      ...reactionOf(likes.get(entry.activityId), comments.get(entry.activityId)),
     };
   });
   return { items, mutedWordsVersion: undefined };
@@ -113,13 +112,16 @@ type Known = {
 function allowed(
   entries: readonly TimelineEntry[],
   { cards, versions, standings, authorAt }: Known,
-  { viewerId, atHome }: Looker,
+  looker: Looker,
 ): number[] {
+  const { viewerId, atHome } = looker;
+  const hidesMuted = !atHome && looker.muted === "hidden";
   const shown: number[] = [];
   for (const [nth, { authorId }] of entries.entries()) {
     const standing = standings.get(authorId);
     const hasProfile = versions[authorAt[nth] ?? -1] !== undefined;
     if (!hasProfile || !maySeePost(viewerId, cards[nth], standing)) continue;
+    if (hidesMuted && standing?.muting) continue;
     if (!atHome || isInHome(viewerId, authorId, standing)) shown.push(nth);
   }
   return shown;

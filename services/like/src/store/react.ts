@@ -1,4 +1,4 @@
-import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { append, type Fact, type Origin } from "#lib/events/outbox.ts";
 import { tellAllPending } from "#lib/events/pending.ts";
 import { newId } from "#lib/storage/id.ts";
@@ -10,6 +10,8 @@ export type Wish = {
   readonly userId: bigint;
   readonly subject: Subject;
   readonly reaction: Reaction;
+  /** Only where they react in this way now. */
+  readonly only?: Reaction;
   readonly origin: Origin;
 };
 
@@ -34,20 +36,21 @@ export async function reactAll(tx: Sql, wishes: readonly Wish[]): Promise<Liked[
   const facts: Fact[] = [];
   const unchanged: Wish[] = [];
   const liked = wishes.map((wish): Liked => {
-    const { userId, subject, reaction, origin } = wish;
+    const { userId, subject, reaction, only, origin } = wish;
     const name = likeName(subject, userId);
     const before = changed.get(name) ?? pairs.get(name);
     const previous = before?.reaction ?? Reaction.UNSPECIFIED;
     const setVersion = versions.get(userId) ?? 0n;
-    if (previous === reaction) {
+    if (previous === reaction || (only !== undefined && previous !== only)) {
       unchanged.push(wish);
       return { version: setVersion, changed: false };
     }
     const version = (before?.version ?? 0n) + 1n;
     changed.set(name, { userId, subject, reaction, version });
-    versions.set(userId, setVersion + 1n);
+    const setVersionNow = isInSet(subject) ? setVersion + 1n : setVersion;
+    versions.set(userId, setVersionNow);
     facts.push(likeChanged({ subject, userId, reaction, previous, version }, origin));
-    return { version: setVersion + 1n, changed: true };
+    return { version: setVersionNow, changed: true };
   });
   await write(tx, [...changed.values()], versions);
   await append(tx, facts);
@@ -59,6 +62,9 @@ export async function reactAll(tx: Sql, wishes: readonly Wish[]): Promise<Liked[
   await tellAllPending(tx, unchanged.map(named));
   return liked;
 }
+
+/** Whether a viewer's set says how they react to it: to comments they are asked about one by one, for no feed shows any. */
+export const isInSet = ({ kind }: Subject): boolean => kind === SubjectKind.POST;
 
 /** The versions of people's sets, locked in the order of their ids. */
 async function lockLikers(tx: Sql, userIds: readonly bigint[]): Promise<Map<bigint, bigint>> {
