@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
+import { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
@@ -13,6 +14,7 @@ import { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { type Random, randomOf } from "../tools/seed/random.ts";
 import { type Cast, comparable, openCast, password, remember } from "./support/cast.ts";
@@ -84,11 +86,31 @@ const table: readonly Row[] = [
   row(CommentService.method.getComment, 6, ({ comment }) => ({ comment: comment() })),
   row(CommentService.method.deleteComment, 4, ({ comment }) => ({ comment: comment() })),
   row(FeedService.method.listHomeFeed, 13, ({ page }) => page()),
+  ...saves(),
   ...relations(),
   ...mutes(),
   ...lists(),
   ...accounts(),
 ];
+
+function saves(): Row[] {
+  const { method } = SaveService;
+  return [
+    row(method.savePost, 5, ({ post }) => ({ post: post() })),
+    row(method.savePost, 4, ({ post, collection }) => ({ post: post(), collection: collection() })),
+    row(method.unsavePost, 3, ({ post }) => ({ post: post() })),
+    row(method.listSaves, 4, ({ page }) => page()),
+    row(method.listSaves, 3, ({ collection, page }) => ({ collection: collection(), ...page() })),
+    row(method.createCollection, 5, ({ word }) => ({ name: word() })),
+    row(method.renameCollection, 2, ({ collection, word }) => ({ collection: collection(), name: word() })),
+    row(method.deleteCollection, 1, ({ collection }) => ({ collection: collection() })),
+    row(method.listCollections, 2, () => ({})),
+    row(ActivityService.method.listReactedPosts, 3, ({ kind, page }) => ({ kind: kind(), ...page() })),
+    row(ActivityService.method.listReactedPosts, 2, ({ page }) => page()),
+    row(ActivityService.method.listOwnComments, 3, ({ page }) => page()),
+    row(ActivityService.method.listMentions, 2, ({ page }) => page()),
+  ];
+}
 
 function relations(): Row[] {
   const { method } = RelationService;
@@ -244,6 +266,11 @@ function chanceOf(random: Random) {
     if (next() < 0.4) return literal(next() < 0.6 ? "close-friends" : pick(strangers));
     return ({ lists }) => lists[nth % Math.max(1, lists.length)] ?? "1";
   };
+  const collection = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ collections }) => collections[nth % Math.max(1, collections.length)] ?? "1";
+  };
   /** A short text: a word, or the name of a list. */
   const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
   const kind = (): Said => literal(pick(reactionKinds));
@@ -273,7 +300,7 @@ function chanceOf(random: Random) {
     const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
-  return { user, users, list, word, kind, flag, post, comment, text, name, secret, page, head };
+  return { user, users, list, collection, word, kind, flag, post, comment, text, name, secret, page, head };
 }
 
 let system: System;
@@ -289,7 +316,16 @@ after(async () => {
 });
 
 test("the table has every public RPC", () => {
-  const older = [AuthService, UserService, PostService, LikeService, CommentService, FeedService];
+  const older = [
+    AuthService,
+    UserService,
+    PostService,
+    LikeService,
+    CommentService,
+    SaveService,
+    ActivityService,
+    FeedService,
+  ];
   const all = [...older, RelationService, MuteService, ListService, AccountService].flatMap(({ methods }) => methods);
   assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
 });

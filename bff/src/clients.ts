@@ -7,7 +7,9 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { guard } from "./resilience.ts";
@@ -24,6 +26,8 @@ export type Clients = {
     Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
   readonly post: Client<typeof PostService>;
+  readonly mention: Client<typeof MentionService>;
+  readonly save: Client<typeof SaveService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -34,6 +38,8 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
   graph: createGraphClient(guard(transport, "graph", log)),
   like: createClient(LikeService, guard(transport, "like", log)),
   post: createClient(PostService, guard(transport, "post", log)),
+  mention: createClient(MentionService, guard(transport, "post", log)),
+  save: createClient(SaveService, guard(transport, "post", log)),
   user: createClient(UserService, guard(transport, "user", log)),
 });
 

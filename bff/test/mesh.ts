@@ -14,7 +14,9 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService, Reaction } from "#gen/skein/like/v1/like_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
@@ -224,6 +226,31 @@ export async function meshOf(t: TestContext, users: User[]) {
       return {};
     },
   });
+  service(MentionService, { listMentions: () => ({ postIds: posts.slice(0, 1).map(({ id }) => id) }) });
+  const saves = new Map<string, string>();
+  const collection = { collectionId: "900", name: "Recipes", postCount: 1 };
+  service(SaveService, {
+    savePost: ({ postId, collectionId }, ctx) => {
+      if (!posts.some(({ id }) => id === postId)) throw notFound("post");
+      saves.set(`${viewer(ctx)}>${postId}`, collectionId);
+      return {};
+    },
+    unsavePost: ({ postId }, ctx) => {
+      saves.delete(`${viewer(ctx)}>${postId}`);
+      return {};
+    },
+    listSaves: ({ collectionId }, ctx) => ({
+      postIds: [...saves].flatMap(([pair, of]) => {
+        const [who, postId = ""] = pair.split(">");
+        return who === viewer(ctx) && (collectionId === "" || of === collectionId) ? [postId] : [];
+      }),
+    }),
+    batchGetSaves: ({ postIds }, ctx) => ({ saved: postIds.map((id) => saves.has(`${viewer(ctx)}>${id}`)) }),
+    createCollection: ({ name }) => ({ collection: { ...collection, name }, replayed: name === "again" }),
+    renameCollection: ({ name }) => ({ collection: { ...collection, name } }),
+    deleteCollection: () => ({}),
+    listCollections: () => ({ collections: [collection] }),
+  });
   const reactors = (id = ""): [userId: string, way: Reaction][] =>
     [...likes].flatMap(([pair, way]) => (pair.endsWith(`>${id}`) ? [[pair.split(">")[0] ?? "", way]] : []));
   service(LikeService, {
@@ -239,6 +266,12 @@ export async function meshOf(t: TestContext, users: User[]) {
     },
     listLikes: ({ subject }) => ({
       userIds: reactors(subject?.id).flatMap(([id, way]) => (way === Reaction.LIKE ? [id] : [])),
+    }),
+    listReactedPosts: ({ reaction }, ctx) => ({
+      postIds: [...likes].flatMap(([pair, way]) => {
+        const [who, id = ""] = pair.split(">");
+        return who === viewer(ctx) && (reaction === Reaction.UNSPECIFIED || way === reaction) ? [id] : [];
+      }),
     }),
     listReactions: ({ subject, reaction }) => ({
       reactors: reactors(subject?.id)
@@ -278,6 +311,7 @@ export async function meshOf(t: TestContext, users: User[]) {
       if (comment === undefined) throw notFound("comment");
       return { comment };
     },
+    listOwnComments: (_request, ctx) => ({ comments: comments.filter(({ authorId }) => authorId === viewer(ctx)) }),
     updateComment: ({ commentId, text }, ctx) => {
       const comment = comments.find(({ id, authorId }) => id === commentId && authorId === viewer(ctx));
       if (comment === undefined) throw notFound("comment");

@@ -313,11 +313,66 @@ test("a reply is listed under its comment, an edit is marked, hiding and the thr
   const thread = { locked: true, repliers: "REPLIERS_FOLLOWERS", mayReply: true };
   assert.deepEqual((await ask(`/v1/posts/${id}/thread`)).json(), thread);
   assert.equal((await patch(`/v1/posts/${id}/thread`, "1", { locked: true })).json().locked, true);
-  assertProblem(
-    await post(`/v1/posts/${id}/comments`, '{"text":"x","parent":"x"}', await bearer("2")),
-    404,
-    "not-found",
-  );
+  const stray = { ...(await bearer("2")), "idempotency-key": "c3" };
+  assertProblem(await post(`/v1/posts/${id}/comments`, '{"text":"x","parent":"x"}', stray), 404, "not-found");
+});
+
+test("a post is kept, in a collection or in none, and listed by one call a noun; collections are named", async (t) => {
+  const { write, as, ask, post, mesh } = await bff(t);
+  const [{ id: one }, { id: two }] = [(await write("x", "k1")).json(), (await write("y", "k2")).json()];
+  const put = async (path: string, body: object) =>
+    ask(path, {
+      method: "PUT",
+      headers: { ...(await bearer("2")), "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  assert.deepEqual((await put(`/v1/posts/${one}/save`, {})).json(), { saved: true });
+  await put(`/v1/posts/${two}/save`, { collection: "900" });
+  assert.deepEqual((await as("2", `/v1/posts/${one}`)).json().viewer, { own: false, liked: false, saved: true });
+  assert.deepEqual((await as("1", `/v1/posts/${one}`)).json().viewer, { own: true, liked: false });
+  const kept = async (query = "") => {
+    const { posts } = (await as("2", `/v1/me/saves${query}`)).json() as { posts: { id: string }[] };
+    return posts.map(({ id }) => id);
+  };
+  assert.deepEqual(await kept(), [one, two]);
+  const batches = [
+    "BatchGetCommentCounts",
+    "BatchGetLikes",
+    "BatchGetPosts",
+    "BatchGetSaves",
+    "BatchGetUsers",
+    "ListSaves",
+  ];
+  assert.deepEqual(mesh.calls.toSorted(), batches);
+  assert.deepEqual(await kept("?collection=900"), [two]);
+  assert.deepEqual((await as("2", `/v1/posts/${one}/save`, "DELETE")).json(), { saved: false });
+  assert.deepEqual(await kept(), [two]);
+  assertProblem(await put("/v1/posts/x/save", {}), 404, "not-found");
+  assertProblem(await put(`/v1/posts/${one}/save`, { collection: "x" }), 404, "not-found");
+  const headers = { ...(await bearer("2")), "idempotency-key": "n1" };
+  const made = await post("/v1/me/collections", '{"name":"Recipes"}', headers);
+  assert.deepEqual([made.status, made.json()], [201, { id: "900", name: "Recipes", postCount: 1 }]);
+  assert.equal(((await as("2", "/v1/me/collections")).json().collections as unknown[]).length, 1);
+  assert.equal((await as("2", "/v1/me/collections/900", "DELETE")).text, "{}");
+});
+
+test("what the viewer did is one call for ids, and one a noun for what is shown", async (t) => {
+  const { write, as, ask, post, mesh } = await bff(t);
+  const { id } = (await write("x", "k1")).json();
+  await as("2", `/v1/posts/${id}/like`, "PUT");
+  await post(`/v1/posts/${id}/comments`, '{"text":"said"}', { ...(await bearer("2")), "idempotency-key": "c1" });
+  const list = async (path: string, name: "posts" | "comments") => {
+    const answer = (await as("2", `/v1/me/activity/${path}`)).json();
+    return (answer[name] as { id: string; text: string }[]).map((one) => one.text);
+  };
+  const batches = ["BatchGetCommentCounts", "BatchGetLikes", "BatchGetPosts", "BatchGetSaves", "BatchGetUsers"];
+  assert.deepEqual(await list("reactions", "posts"), ["x"]);
+  assert.deepEqual(mesh.calls.toSorted(), [...batches, "ListReactedPosts"]);
+  assert.deepEqual(await list("reactions?kind=REACTION_KIND_LOVE", "posts"), []);
+  assert.deepEqual(await list("comments", "comments"), ["said"]);
+  assert.deepEqual(mesh.calls.toSorted(), ["BatchGetLikes", "BatchGetUsers", "ListOwnComments"]);
+  assert.deepEqual(await list("mentions", "posts"), ["x"]);
+  assertProblem(await ask("/v1/me/activity/comments"), 401, "unauthenticated");
 });
 
 test("every RPC of the public contracts is served, each once", async (t) => {

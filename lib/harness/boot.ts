@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
-import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus } from "#gen/grpc/health/v1/health_pb.ts";
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
@@ -10,7 +10,9 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
@@ -32,11 +34,15 @@ const services = {
   feed: FeedService,
 } as const;
 
-/** Graph has several contracts; a test calls them as one. */
-const graphServices = [RelationService, MuteService, ListService, AccountService] as const;
+/** Some have several contracts; a test calls them as one. */
+const moreServices: { readonly [N in Noun]?: readonly DescService[] } = {
+  graph: [RelationService, MuteService, ListService, AccountService],
+  post: [SaveService, MentionService],
+};
 
 export type Noun = keyof typeof services;
-type Clients = { readonly [N in Exclude<Noun, "graph">]: Client<(typeof services)[N]> } & {
+type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof services)[N]> } & {
+  readonly post: Client<typeof PostService> & Client<typeof SaveService> & Client<typeof MentionService>;
   readonly graph: Client<typeof GraphService> &
     Client<typeof RelationService> &
     Client<typeof MuteService> &
@@ -93,7 +99,7 @@ export async function boot<const N extends Noun>(
       const transport = grpcTransport({ address: urlOf(addresses.get(noun)), caller, key });
       closing.push(transport.close);
       transports.push({ noun, transport });
-      const more = noun === "graph" ? graphServices.map((desc) => createClient(desc, transport)) : [];
+      const more = (moreServices[noun] ?? []).map((desc) => createClient(desc, transport));
       return [noun, Object.assign(createClient(services[noun], transport), ...more)];
     });
     return Object.fromEntries(made) as Pick<Clients, N>;

@@ -1,12 +1,22 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { standingReader } from "#lib/readmodel/standing.ts";
 import { openService } from "#lib/service/open.ts";
+import { pageTokens } from "#lib/storage/page.ts";
 import { config } from "./config.ts";
+import { saversIn } from "./events/save.ts";
 import { changeOf } from "./events.ts";
+import { mentionHandlers } from "./handlers/mentions.ts";
+import { saveHandlers } from "./handlers/saves.ts";
 import { postHandlers } from "./handlers.ts";
+import { saveReadModel } from "./read-model/saves.ts";
 import { postReadModel } from "./read-model.ts";
+import { collectionStore } from "./store/collection.ts";
+import { mentionStore } from "./store/mention.ts";
+import { saveStore } from "./store/save.ts";
 import { postStore } from "./store.ts";
 
 const service = await openService("post", config);
@@ -15,11 +25,22 @@ const { db, redis, readers, log } = service;
 const store = postStore(db);
 const readModel = postReadModel({ redis, store, readers, log });
 const told = postReadModel({ redis, store: postStore(db.background), readers, log });
+const saves = saveStore(db);
+const savesShown = saveReadModel({ redis, store: saves, log });
+const toldSaves = saveReadModel({ redis, store: saveStore(db.background), log });
 const relay = service.relay({
-  project: (events) => told.catchUp(events.map(changeOf).filter((change) => change !== undefined)),
+  project: async (events) => {
+    await told.catchUp(events.map(changeOf).filter((change) => change !== undefined));
+    await toldSaves.catchUp(saversIn(events));
+  },
 });
 
 const standings = standingReader(redis, service.client(GraphService));
 const handlers = postHandlers({ db, store, readModel, standings, nudge: relay.nudge });
 
-await service.run([host(PostService, handlers)]);
+const own = { readModel, standings, pageTokens: pageTokens(config.cursorKey) };
+const { nudge } = relay;
+const saving = saveHandlers({ ...own, store: saves, collections: collectionStore(db), saves: savesShown, nudge });
+const mentions = mentionHandlers({ ...own, store: mentionStore(db) });
+
+await service.run([host(PostService, handlers), host(SaveService, saving), host(MentionService, mentions)]);
