@@ -7,6 +7,7 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
@@ -25,9 +26,10 @@ export type Clients = {
     Client<typeof ListService> &
     Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
-  readonly post: Client<typeof PostService>;
-  readonly mention: Client<typeof MentionService>;
-  readonly save: Client<typeof SaveService>;
+  readonly post: Client<typeof PostService> &
+    Client<typeof DraftService> &
+    Client<typeof SaveService> &
+    Client<typeof MentionService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -37,10 +39,15 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
   feed: createClient(FeedService, guard(transport, "feed", log)),
   graph: createGraphClient(guard(transport, "graph", log)),
   like: createClient(LikeService, guard(transport, "like", log)),
-  post: createClient(PostService, guard(transport, "post", log)),
-  mention: createClient(MentionService, guard(transport, "post", log)),
-  save: createClient(SaveService, guard(transport, "post", log)),
+  post: createPostClient(guard(transport, "post", log)),
   user: createClient(UserService, guard(transport, "user", log)),
+});
+
+const createPostClient = (transport: Transport): Clients["post"] => ({
+  ...createClient(PostService, transport),
+  ...createClient(DraftService, transport),
+  ...createClient(SaveService, transport),
+  ...createClient(MentionService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

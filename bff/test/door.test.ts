@@ -113,7 +113,7 @@ test("a known path with another method is 405 with Allow", async (t) => {
     assertProblem(answer, 405, "method-not-allowed");
     assert.equal(answer.headers.allow, "POST");
   }
-  assert.equal((await ask("/v1/posts/1", { method: "POST" })).headers.allow, "GET, HEAD, DELETE");
+  assert.equal((await ask("/v1/posts/1", { method: "POST" })).headers.allow, "GET, HEAD, PATCH, DELETE");
 });
 
 test("an unknown path is 404, however it is spelled", async (t) => {

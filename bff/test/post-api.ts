@@ -8,11 +8,13 @@ import { type Call, callOf } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import { rpcsOf } from "../src/door/rpc.ts";
 
-export function postApi(given: Partial<ServiceImpl<typeof PostService>> = {}) {
+type Part = Partial<ServiceImpl<typeof PostService>>;
+
+export function postApi(given: Part = {}) {
   const posts = new Map<string, Post>();
   const calls: Call[] = [];
   const requests: unknown[] = [];
-  const impl: ServiceImpl<typeof PostService> = {
+  const impl: Part = {
     createPost({ text }, ctx) {
       calls.push(callOf(ctx));
       const post = create(PostSchema, { id: String(posts.size + 1), version: 1, text });
@@ -34,7 +36,12 @@ export function postApi(given: Partial<ServiceImpl<typeof PostService>> = {}) {
       requests.push(request);
       return { posts: [...posts.values()] };
     },
+    editPost: () => ({}),
+    listPostVersions: () => ({}),
+    pinPost: () => ({}),
+    unpinPost: () => ({}),
+    listTagPosts: () => ({}),
     ...given,
   };
-  return { rpcs: rpcsOf(PostService, impl), posts, calls, requests };
+  return { rpcs: rpcsOf(PostService, impl as ServiceImpl<typeof PostService>), posts, calls, requests };
 }

@@ -13,9 +13,20 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { type FeedReason, ListHomeFeedResponseSchema } from "#gen/skein/api/v1/feed_pb.ts";
 import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
-import { type Audience, ReactionKind, PostSchema as ShownPostSchema } from "#gen/skein/api/v1/resources_pb.ts";
+import {
+  type Audience,
+  ReactionKind,
+  type ReplySetting,
+  PostSchema as ShownPostSchema,
+} from "#gen/skein/api/v1/resources_pb.ts";
 import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
-import { PostSchema, type Audience as SentAudience } from "#gen/skein/post/v1/post_pb.ts";
+import {
+  type PostContentSchema,
+  PostSchema,
+  type Audience as SentAudience,
+  type ReplySetting as SentReplySetting,
+} from "#gen/skein/post/v1/post_pb.ts";
+import type { TextRange } from "#gen/skein/text/v1/text_pb.ts";
 import { UserSchema } from "#gen/skein/user/v1/user_pb.ts";
 import { messageOf, type Rendered } from "../src/door/rendered.ts";
 import { authorPiece, postPiece } from "../src/view/piece.ts";
@@ -32,6 +43,27 @@ const ids = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String);
 const versions = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
 const counts = fc.oneof(fc.constant(0n), fc.constantFrom(1n, 127n, 128n, 16_384n), versions);
 
+const places = fc.nat({ max: 20_000 });
+const ranges = fc.record({ byteStart: places, byteEnd: places, start: places, end: places });
+/** What a post may hold beside its text; mostly nothing. */
+const contents = fc.option(
+  fc.record({
+    facets: fc.option(
+      fc.record({
+        mentions: fc.array(fc.record({ range: ranges, userId: fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }) }), {
+          maxLength: 2,
+        }),
+        hashtags: fc.array(fc.record({ range: ranges, tag: texts }), { maxLength: 2 }),
+        links: fc.array(fc.record({ range: ranges, url: fc.webUrl() }), { maxLength: 2 }),
+      }),
+      { nil: undefined },
+    ),
+    contentWarning: texts,
+    language: fc.constantFrom("", "de-AT"),
+  }),
+  { nil: undefined, freq: 2 },
+);
+
 const items: fc.Arbitrary<ShownItem> = fc
   .record({
     post: fc.record({
@@ -41,6 +73,9 @@ const items: fc.Arbitrary<ShownItem> = fc
       text: texts,
       audience: fc.integer({ min: 0, max: 7 }) as fc.Arbitrary<SentAudience>,
       timeMs: fc.option(fc.integer({ min: -1, max: 4e12 })),
+      content: contents,
+      editMs: fc.option(fc.integer({ min: 0, max: 4e12 })),
+      replySetting: fc.integer({ min: 0, max: 5 }) as fc.Arbitrary<SentReplySetting>,
     }),
     author: fc.record({ id: ids, version: versions, username: texts, displayName: texts }),
     reactions: fc.record({
@@ -58,16 +93,28 @@ const items: fc.Arbitrary<ShownItem> = fc
     reason: fc.integer({ min: 0, max: 3 }) as fc.Arbitrary<FeedReason>,
   })
   .filter(({ author }) => author.username.length + author.displayName.length < 5_000)
-  .map(({ post: { timeMs, ...post }, author, ...rest }) => ({
+  .map(({ post: { timeMs, editMs, content, ...post }, author, ...rest }) => ({
     ...rest,
-    post: postPiece(create(PostSchema, { ...post, ...(timeMs !== null && { createTime: timestampFromMs(timeMs) }) })),
+    post: postPiece(
+      create(PostSchema, {
+        ...post,
+        ...(timeMs !== null && { createTime: timestampFromMs(timeMs) }),
+        ...(editMs !== null && { editTime: timestampFromMs(editMs) }),
+        ...(content && {
+          content: { ...content, ...(content.facets && { facets: content.facets }) } as MessageInitShape<
+            typeof PostContentSchema
+          >,
+        }),
+      }),
+    ),
     author: authorPiece(create(UserSchema, author)),
   }));
 const viewers = fc.constantFrom(undefined, viewerId);
 
 /** A post as the contract has it, field by field. */
 function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefined) {
-  const { id, version, text, audience, authorId, createTime } = post.content;
+  const { id, version, text, audience, authorId, createTime, editTime, content, replySetting } = post.content;
+  const { facets, contentWarning = "", language = "" } = content ?? {};
   return {
     id,
     version: Number(version),
@@ -77,6 +124,17 @@ function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefin
     likeCount: Number(reactions.likeCount),
     commentCount: Number(reactions.commentCount),
     ...(createTime && { createTime }),
+    ...(facets && {
+      facets: {
+        mentions: facets.mentions.map(({ range, userId }) => ({ range: { ...plain(range) }, userId: String(userId) })),
+        hashtags: facets.hashtags.map(({ range, tag }) => ({ range: { ...plain(range) }, tag })),
+        links: facets.links.map(({ range, url }) => ({ range: { ...plain(range) }, url })),
+      },
+    }),
+    ...(contentWarning !== "" && { contentWarning }),
+    ...(language !== "" && { language }),
+    ...(editTime && { editTime }),
+    ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
     ...(viewer !== undefined && {
       viewer: {
         own: authorId === viewer,
@@ -87,6 +145,11 @@ function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefin
     }),
     ...(reactions.otherReactions.length > 0 && { reactions: countsOf(reactions) }),
   };
+}
+
+function plain(range: TextRange | undefined) {
+  const { byteStart = 0, byteEnd = 0, start = 0, end = 0 } = range ?? {};
+  return { byteStart, byteEnd, start, end };
 }
 
 /** Counts by the names of their kinds; a kind that this release has no name for is left out. */
@@ -145,8 +208,9 @@ test("what a piece says it takes of memory is more than its bytes", () => {
     fc.property(items, (item) => {
       onePost(item, undefined).json();
       onePost(item, undefined).binary();
-      for (const { sizeBytes, json, binary } of [item.post, item.author]) {
-        assert.ok(sizeBytes > (json?.length ?? 0) + (binary?.length ?? 0));
+      for (const piece of [item.post, item.author]) {
+        const tailBytes = "tail" in piece ? (piece.tail?.length ?? 0) : 0;
+        assert.ok(piece.sizeBytes > (piece.json?.length ?? 0) + (piece.binary?.length ?? 0) + tailBytes);
       }
     }),
   );

@@ -10,6 +10,7 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
@@ -35,14 +36,17 @@ const services = {
 } as const;
 
 /** Some have several contracts; a test calls them as one. */
-const moreServices: { readonly [N in Noun]?: readonly DescService[] } = {
+const more: { readonly [N in Noun]?: readonly DescService[] } = {
   graph: [RelationService, MuteService, ListService, AccountService],
-  post: [SaveService, MentionService],
+  post: [DraftService, SaveService, MentionService],
 };
 
 export type Noun = keyof typeof services;
 type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof services)[N]> } & {
-  readonly post: Client<typeof PostService> & Client<typeof SaveService> & Client<typeof MentionService>;
+  readonly post: Client<typeof PostService> &
+    Client<typeof DraftService> &
+    Client<typeof SaveService> &
+    Client<typeof MentionService>;
   readonly graph: Client<typeof GraphService> &
     Client<typeof RelationService> &
     Client<typeof MuteService> &
@@ -99,8 +103,8 @@ export async function boot<const N extends Noun>(
       const transport = grpcTransport({ address: urlOf(addresses.get(noun)), caller, key });
       closing.push(transport.close);
       transports.push({ noun, transport });
-      const more = (moreServices[noun] ?? []).map((desc) => createClient(desc, transport));
-      return [noun, Object.assign(createClient(services[noun], transport), ...more)];
+      const clients = (more[noun] ?? []).map((desc) => createClient(desc, transport));
+      return [noun, Object.assign(createClient(services[noun], transport), ...clients)];
     });
     return Object.fromEntries(made) as Pick<Clients, N>;
   };

@@ -10,13 +10,13 @@ type Bounds = {
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 
 /** A text as it was sent, byte for byte; refused where nobody could see anything in it, or where it is too long. */
-export function textOf(text: string, { graphemesMax, bytesMax }: Bounds): string {
-  if (Buffer.byteLength(text) > bytesMax) throw invalid("text", `must be at most ${bytesMax} bytes`);
-  if (!text.isWellFormed()) throw invalid("text", "must be well-formed Unicode");
-  if (!seen.test(text)) throw invalid("text", "must hold something to see");
+export function textOf(text: string, { graphemesMax, bytesMax }: Bounds, field = "text"): string {
+  if (Buffer.byteLength(text) > bytesMax) throw invalid(field, `must be at most ${bytesMax} bytes`);
+  if (!text.isWellFormed()) throw invalid(field, "must be well-formed Unicode");
+  if (!seen.test(text)) throw invalid(field, "must hold something to see");
   // A grapheme has at least one UTF-16 unit, so most texts need no count.
   if (text.length > graphemesMax && isLonger(text, graphemesMax)) {
-    throw invalid("text", `must be at most ${graphemesMax} characters`);
+    throw invalid(field, `must be at most ${graphemesMax} characters`);
   }
   return text;
 }

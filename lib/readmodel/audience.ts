@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
-import { Audience } from "#gen/skein/post/v1/post_pb.ts";
+import { Audience, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import type { Card } from "./card.ts";
 
@@ -70,6 +70,22 @@ export function maySeePost(viewerId: ViewerId, card: Card | undefined, standing:
       return standing.closeFriendOf;
     case Audience.MENTIONED:
       return viewerId !== undefined && mentionedIds.includes(viewerId);
+    default:
+      return false;
+  }
+}
+
+/** Whether somebody who may see a post may reply to it: its author always may. */
+export function mayReply(viewerId: bigint, card: Card, standing: Standing | undefined): boolean {
+  if (viewerId === card.authorId) return true;
+  switch (card.replySetting) {
+    case ReplySetting.UNSPECIFIED:
+    case ReplySetting.EVERYONE:
+      return true;
+    case ReplySetting.FOLLOWERS:
+      return standing?.following === true;
+    case ReplySetting.MENTIONED:
+      return card.mentionedIds.includes(viewerId);
     default:
       return false;
   }

@@ -22,9 +22,9 @@ export const pushLua = `${older}${isSeal}
 local call, unpack = redis.call, struct.unpack
 local keep, slack = tonumber(ARGV[1]), tonumber(ARGV[2])
 local function insert(key, entry, id)
-  local from = 0
+  local from, size = 0, 8
   while true do
-    local part = call('LRANGE', key, from, from + 63)
+    local part = call('LRANGE', key, from, from + size - 1)
     if #part == 0 then return end
     for _, element in ipairs(part) do
       if #element ~= 16 then
@@ -34,7 +34,7 @@ local function insert(key, entry, id)
       if string.sub(element, 1, 8) == id then return end
       if older(element, id) then return call('LINSERT', key, 'BEFORE', element, entry) end
     end
-    from = from + 64
+    from, size = from + size, 64
   end
 end
 local function trim(key)
@@ -70,12 +70,18 @@ for at = 3, #ARGV, 2 do
 end
 return 1`;
 
-/** KEYS: timeline. ARGV: token, seconds. From here on pushes land, and only this token may seal. */
+/**
+ * KEYS: timeline. ARGV: token, seconds. From here on pushes land, and only the token that this answers may seal: builds under way
+ * share one, or two that are slow would take the timeline from each other for ever.
+ */
 export const beginLua = `
+local last = redis.call('LINDEX', KEYS[1], -1)
 local mark = 'B' .. ARGV[1]
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('LSET', KEYS[1], -1, mark) else redis.call('RPUSH', KEYS[1], mark) end
+if not last then redis.call('RPUSH', KEYS[1], mark)
+elseif #last == #mark and string.byte(last) == 66 then mark = last
+else redis.call('LSET', KEYS[1], -1, mark) end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
-return 1`;
+return string.sub(mark, 2)`;
 
 /** KEYS: timeline. ARGV: token, low watermark, version + time, entries, entries kept, seconds. Merges what was built with what was pushed. */
 export const sealLua = `${older}

@@ -35,8 +35,8 @@ export const timelineScripts = [push, begin, seal, slice, head];
 /**
  * A key family of timelines: a list, newest first, whose last element is its seal. A push lands only where the key
  * exists (LPUSHX), in order, once; so a timeline is active because it exists, and a missing one is made at the next
- * visit: begin (the key exists, pushes land) → read truth → seal (merge both). A second builder takes over the first
- * one's key, and a flush takes the key away: in both cases the first one's seal is refused.
+ * visit: begin (the key exists, pushes land) → read truth → seal (merge both). Builders share the key, and the first to end
+ * seals; a flush takes the key away, and with it every seal that is still to come.
  */
 export function timelineFamily(family: string) {
   const keyOf = (redis: Redis, ownerId: bigint) => redis.key(family, ownerId);
@@ -76,11 +76,12 @@ export function timelineFamily(family: string) {
      * of the beginning: what became public later was pushed.
      */
     async build(redis: Redis, ownerIds: readonly bigint[]) {
-      const token = randomBytes(8);
       const time = encodeId(BigInt(Date.now()));
       const pipeline = redis.pipeline();
-      for (const ownerId of ownerIds) redis.call(pipeline, begin, [keyOf(redis, ownerId)], [token, buildSeconds]);
-      await redis.run(pipeline);
+      const token = randomBytes(8);
+      for (const ownerId of ownerIds) redis.callBuffer(pipeline, begin, [keyOf(redis, ownerId)], [token, buildSeconds]);
+      const begun = await redis.run(pipeline);
+      const tokens = new Map(ownerIds.map((ownerId, nth) => [ownerId, begun[nth] as Buffer]));
       return async (
         built: readonly { ownerId: bigint; entries: readonly TimelineEntry[]; seal: Omit<Seal, "timeMs"> }[],
       ): Promise<void> => {
@@ -92,7 +93,7 @@ export function timelineFamily(family: string) {
             seal,
             [keyOf(redis, ownerId)],
             [
-              token,
+              tokens.get(ownerId) ?? "",
               encodeId(end.lowWatermark),
               Buffer.concat([encodeId(end.version), time]),
               blob,

@@ -1,10 +1,10 @@
-import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, type HandlerContext } from "@connectrpc/connect";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { anyViewerIdOf, viewerOf, within } from "#lib/mesh/call.ts";
-import { notFound } from "#lib/mesh/errors.ts";
+import { notFound, problem } from "#lib/mesh/errors.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { maySeePost, mayWrite } from "./audience.ts";
+import { mayReply, maySeePost, mayWrite } from "./audience.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
 import { keptSoon } from "./passing.ts";
 import { askedAbout, mustBeOpen, type Standings, standingReader } from "./standing.ts";
@@ -63,6 +63,22 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     if (hidden.length > 0) await cardsByTruth(post, hidden, within(ctx));
   }
 
+  async function toWrite(postId: bigint, ctx: Context) {
+    const viewerId = BigInt(viewerOf(ctx));
+    const { cards: found, kept } = await cardsOf([postId], within(ctx));
+    const card = found.get(postId);
+    const known = await standings(
+      viewerId,
+      [viewerId, ...askedAbout(viewerId, card === undefined ? [] : [card])],
+      within(ctx),
+    );
+    mayWrite(known.get(viewerId));
+    const standing = card && known.get(card.authorId);
+    if (card !== undefined && maySeePost(viewerId, card, standing)) return { card, standing };
+    await lookAgain(kept, ctx);
+    throw notFound("post");
+  }
+
   return {
     find,
 
@@ -95,24 +111,18 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     },
 
     /**
-     * The same for who would hang something on it, and whether they follow whose it is: PERMISSION_DENIED where the viewer's own
-     * account is not open.
+     * The same for who would hang something on it: PERMISSION_DENIED where the viewer's own account is not open.
      */
-    async requireToWrite(postId: bigint, ctx: Context): Promise<{ readonly card: Card; readonly following: boolean }> {
-      const viewerId = BigInt(viewerOf(ctx));
-      const { cards: found, kept } = await cardsOf([postId], within(ctx));
-      const card = found.get(postId);
-      const known = await standings(
-        viewerId,
-        [viewerId, ...askedAbout(viewerId, card === undefined ? [] : [card])],
-        within(ctx),
-      );
-      mayWrite(known.get(viewerId));
-      const author = card && known.get(card.authorId);
-      if (card !== undefined && maySeePost(viewerId, card, author))
-        return { card, following: author?.following === true };
-      await lookAgain(kept, ctx);
-      throw notFound("post");
+    requireToWrite: async (postId: bigint, ctx: Context): Promise<Card> => (await toWrite(postId, ctx)).card,
+
+    /**
+     * The same for who would reply, and whether they follow whose it is: PERMISSION_DENIED, `reply-not-allowed`, where the post's
+     * author wants no reply of theirs.
+     */
+    async requireToReply(postId: bigint, ctx: Context): Promise<{ readonly card: Card; readonly following: boolean }> {
+      const { card, standing } = await toWrite(postId, ctx);
+      if (mayReply(BigInt(viewerOf(ctx)), card, standing)) return { card, following: standing?.following === true };
+      throw problem(Code.PermissionDenied, "reply-not-allowed", "the author limits who may reply to this post");
     },
   };
 }
@@ -135,8 +145,8 @@ export async function cardsByTruth(
     for (const [nth, id] of ids.entries()) {
       const card = slots[nth]?.card;
       if (card === undefined) continue;
-      const { version, authorId, deleted, audience, mentionedUserIds } = card;
-      found.set(id, { version: Number(version), authorId, deleted, audience, mentionedIds: mentionedUserIds });
+      const { version, authorId, deleted, audience, mentionedUserIds: mentionedIds, replySetting } = card;
+      found.set(id, { version: Number(version), authorId, deleted, audience, mentionedIds, replySetting });
     }
   }
   return found;

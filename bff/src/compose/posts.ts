@@ -75,7 +75,7 @@ export const reactionsTo = async (id: string, clients: Clients, ctx: HandlerCont
 /** The same of many, in the order given: one call a noun. */
 async function reactionsToAll(
   postIds: readonly string[],
-  { like, comment, save }: Clients,
+  { like, comment, post }: Clients,
   ctx: HandlerContext,
 ): Promise<Reactions[]> {
   const subjects = postIds.map((id) => ({ kind: SubjectKind.POST, id }));
@@ -83,7 +83,7 @@ async function reactionsToAll(
   const [{ likes }, { counts }, { saved }] = await Promise.all([
     like.batchGetLikes({ subjects }, within(ctx)),
     comment.batchGetCommentCounts({ postIds: ids }, within(ctx)),
-    callOf(ctx).viewerId === undefined ? { saved: [] } : save.batchGetSaves({ postIds: ids }, within(ctx)),
+    callOf(ctx).viewerId === undefined ? { saved: [] } : post.batchGetSaves({ postIds: ids }, within(ctx)),
   ]);
   return ids.map((_, nth) => {
     const { count = 0n, own = Reaction.UNSPECIFIED, others = [] } = likes[nth] ?? {};

@@ -28,6 +28,6 @@ export function activityRoutes(clients: Clients): Routes<typeof ActivityService>
       return { comments: await shownComments(comments, clients, ctx), nextPageToken };
     },
 
-    listMentions: async (request, ctx) => page(await clients.mention.listMentions(pageOf(request), within(ctx)), ctx),
+    listMentions: async (request, ctx) => page(await clients.post.listMentions(pageOf(request), within(ctx)), ctx),
   };
 }

@@ -6,6 +6,7 @@ import { mutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillItems } from "../compose/posts.ts";
 import type { Routes } from "../door/rpc.ts";
+import { readOf } from "../view/beside.ts";
 import { homePage } from "../view/post.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
@@ -19,7 +20,7 @@ export function feedRoutes(clients: Pick<Clients, "feed" | "graph">, pieces: Pie
       tellDegraded(fromTruth, ctx);
       const [filled, isMuted] = await Promise.all([fillItems(items, pieces, ctx), muted(mutedWordsVersion, ctx)]);
       const shown = filled
-        .filter(({ item, post }) => item.reason === Reason.OWN || !isMuted(post.content.text))
+        .filter(({ item, post }) => item.reason === Reason.OWN || !isMuted(readOf(post.content)))
         .map(({ item, post, author }) => ({
           activityId: item.activityId,
           reason: shownReason(item.reason),

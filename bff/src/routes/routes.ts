@@ -2,6 +2,7 @@ import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
 import { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
+import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
@@ -18,6 +19,7 @@ import { accountRoutes } from "./account.ts";
 import { activityRoutes } from "./activity.ts";
 import { authRoutes } from "./auth.ts";
 import { commentRoutes } from "./comment.ts";
+import { draftRoutes } from "./draft.ts";
 import { feedRoutes } from "./feed.ts";
 import { likeRoutes } from "./like.ts";
 import { listRoutes } from "./list.ts";
@@ -38,6 +40,7 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(MuteService, muteRoutes(clients)),
     ...rpcsOf(ListService, listRoutes(clients)),
     ...rpcsOf(PostService, postRoutes(clients, pieces)),
+    ...rpcsOf(DraftService, draftRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),
     ...rpcsOf(CommentService, commentRoutes(clients, pieces)),
     ...rpcsOf(SaveService, saveRoutes(clients)),

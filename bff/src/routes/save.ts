@@ -11,7 +11,7 @@ import { isId, postIdOf } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
 export function saveRoutes(clients: Clients): Routes<typeof SaveService> {
-  const { save: saves } = clients;
+  const { post: saves } = clients;
   return {
     async savePost({ post, collection }, ctx) {
       await saves.savePost({ postId: postIdOf(post), collectionId: someCollectionOf(collection) }, within(ctx));

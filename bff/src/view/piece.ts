@@ -1,8 +1,9 @@
-import { create, toBinary, toJson } from "@bufbuild/protobuf";
+import { create, type JsonObject, toBinary, toJson } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { type Audience, AuthorSchema, PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
+import { besideBytes, besideNames, besideOf } from "./beside.ts";
 import { ownBytes, tagOf, varintBytes } from "./bytes.ts";
 import { authorView } from "./user.ts";
 
@@ -16,13 +17,16 @@ type Kept<Content> = {
   json: Buffer | undefined;
   binary: Buffer | undefined;
 };
-export type PostPiece = Kept<Post>;
+export type PostPiece = Kept<Post> & { tail: Buffer | undefined };
 export type AuthorPiece = Kept<User>;
 
 /** Objects, keys, times and the heads of Buffers, beside the texts: measured with Node 24 (docs/decisions/0026). */
 const overheadBytes = 2_500;
 
-export const postPiece = (post: Post): PostPiece => pieceOf(post, post.text);
+export const postPiece = (post: Post): PostPiece => {
+  const piece = pieceOf(post, post.text);
+  return { ...piece, sizeBytes: piece.sizeBytes + besideBytes(post), tail: undefined };
+};
 export const authorPiece = (user: User): AuthorPiece => pieceOf(user, `${user.username}${user.displayName}${user.bio}`);
 
 const pieceOf = <C extends Post | User>(content: C, text: string): Kept<C> => ({
@@ -46,6 +50,22 @@ export function jsonOfPost(piece: PostPiece): Buffer {
   return piece.json;
 }
 
+/** Of a post's JSON what stands after its audience: nothing of a plain one. */
+export function jsonTailOfPost(piece: PostPiece): Buffer {
+  if (piece.tail !== undefined) return piece.tail;
+  const beside = besideOf(piece.content);
+  if (Object.keys(beside).length === 0) return nothing;
+  const json = toJson(PostSchema, create(PostSchema, beside), { alwaysEmitImplicit: true }) as JsonObject;
+  const fields = besideNames.flatMap((name) => {
+    const value = json[name];
+    return value === undefined ? [] : [`,"${name}":${JSON.stringify(value)}`];
+  });
+  piece.tail = ownBytes(fields.join(""));
+  return piece.tail;
+}
+
+const nothing = Buffer.alloc(0);
+
 /** A post's message without its author, its counts and its viewer's state. */
 export function binaryOfPost(piece: PostPiece): Buffer {
   if (piece.binary !== undefined) return piece.binary;
@@ -56,6 +76,7 @@ export function binaryOfPost(piece: PostPiece): Buffer {
     text,
     audience: audience as number as Audience,
     ...(createTime && { createTime }),
+    ...besideOf(piece.content),
   });
   piece.binary = Buffer.from(toBinary(PostSchema, content));
   return piece.binary;

@@ -15,7 +15,15 @@ import {
 import type { Reaction, ReactionCount } from "#gen/skein/like/v1/like_pb.ts";
 import { type Rendered, rendered } from "../door/rendered.ts";
 import { type Bytes, bytesUpTo, tagOf, varintBytes } from "./bytes.ts";
-import { type AuthorPiece, binaryOfAuthor, binaryOfPost, jsonOfAuthor, jsonOfPost, type PostPiece } from "./piece.ts";
+import {
+  type AuthorPiece,
+  binaryOfAuthor,
+  binaryOfPost,
+  jsonOfAuthor,
+  jsonOfPost,
+  jsonTailOfPost,
+  type PostPiece,
+} from "./piece.ts";
 
 /** What stands beside a post's content: as thin items carry it. */
 export type Reactions = {
@@ -66,16 +74,30 @@ export function homePage(items: readonly ShownItem[], nextPageToken: string, vie
   });
 }
 
-/** A page of posts. */
-export function postsPage(posts: readonly ShownPost[], nextPageToken: string, viewer: Viewer): Rendered {
-  const { posts: list, nextPageToken: token } = ListUserPostsResponseSchema.field;
+/** A page of posts, with the one that is pinned above them. A tag's page is written the same way: its fields are the same. */
+export function postsPage(
+  posts: readonly ShownPost[],
+  nextPageToken: string,
+  viewer: Viewer,
+  pinned?: ShownPost,
+): Rendered {
+  const { posts: list, nextPageToken: token, pinnedPost } = ListUserPostsResponseSchema.field;
+  const write = (to: Bytes, field: { readonly number: number }, post: ShownPost) => {
+    lengthOf(to, field, postSize(post, viewer));
+    binaryPost(to, post, viewer);
+  };
+  const page = () => binaryList(posts, nextPageToken, token.number, (to, post) => write(to, list, post));
   return rendered({
-    json: () => jsonList(list.jsonName, posts, nextPageToken, (to, post) => jsonPost(to, post, viewer)),
+    json() {
+      const all = jsonList(list.jsonName, posts, nextPageToken, (to, post) => jsonPost(to, post, viewer));
+      if (pinned === undefined) return all;
+      const field = Buffer.from(`,"${pinnedPost.jsonName}":`);
+      return Buffer.concat([all.subarray(0, -1), field, onePost(pinned, viewer).json(), Buffer.from("}")]);
+    },
     binary: () =>
-      binaryList(posts, nextPageToken, token.number, (to, post) => {
-        lengthOf(to, list, postSize(post, viewer));
-        binaryPost(to, post, viewer);
-      }),
+      pinned === undefined
+        ? page()
+        : Buffer.concat([page(), binaryList([pinned], "", 0, (to, post) => write(to, pinnedPost, post))]),
   });
 }
 
@@ -83,7 +105,12 @@ export function postsPage(posts: readonly ShownPost[], nextPageToken: string, vi
 export function onePost(post: ShownPost, viewer: Viewer): Rendered {
   return rendered({
     json() {
-      const to = bytesUpTo(itemBytesMax + jsonOfAuthor(post.author).length + jsonOfPost(post.post).length);
+      const to = bytesUpTo(
+        itemBytesMax +
+          jsonOfAuthor(post.author).length +
+          jsonOfPost(post.post).length +
+          jsonTailOfPost(post.post).length,
+      );
       jsonPost(to, post, viewer);
       return to.done();
     },
@@ -104,7 +131,7 @@ function jsonList<P extends ShownPost>(
   const token = JSON.stringify(nextPageToken);
   let bytesMax = pageBytesMax + token.length;
   for (const { post, author } of items) {
-    bytesMax += itemBytesMax + jsonOfAuthor(author).length + jsonOfPost(post).length;
+    bytesMax += itemBytesMax + jsonOfAuthor(author).length + jsonOfPost(post).length + jsonTailOfPost(post).length;
   }
   const to = bytesUpTo(bytesMax);
   to.ascii(`{"${name}":[`);
@@ -128,6 +155,7 @@ function jsonPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Vie
   to.ascii(
     `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
   );
+  to.raw(jsonTailOfPost(post));
   to.ascii(otherReactions.length === 0 ? "}" : `,"reactions":{${jsonCounts(reactions)}}}`);
 }
 

@@ -48,7 +48,15 @@ before(async () => {
     tokens: meshTokens(key),
     host: "127.0.0.1",
     port: 0,
-    services: [host(FeedService, { listHomeFeed, listAuthorFeed: none, explainPost: none, configureFanout: none })],
+    services: [
+      host(FeedService, {
+        listHomeFeed,
+        listAuthorFeed: none,
+        listTagFeed: none,
+        explainPost: none,
+        configureFanout: none,
+      }),
+    ],
     loops: [],
     ready: async () => {},
     drainMs: 0,

@@ -5,6 +5,7 @@ import { lateShards } from "#lib/events/pending.ts";
 import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { textOf } from "#lib/mesh/text.ts";
+import { mayReply } from "#lib/readmodel/audience.ts";
 import { totalOf } from "#lib/readmodel/count.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { parseId } from "#lib/storage/id.ts";
@@ -15,7 +16,7 @@ import { ownComments } from "./handlers/own.ts";
 import { find, postIdOf, seenBy, seenOne, shown } from "./handlers/seen.ts";
 import type { CommentReadModel } from "./read-model.ts";
 import { onTop, type Standing } from "./store/say.ts";
-import { mayReply, type Thread } from "./store/thread.ts";
+import { letsReply, type Thread } from "./store/thread.ts";
 import type { CommentStore, StoredComment } from "./store.ts";
 
 /** Posts, or comments, in one batch. */
@@ -53,7 +54,7 @@ function creates({ store, readModel, posts, nudge }: Needs): Pick<Handlers, "cre
       const postId = postIdOf(req.postId);
       const [authorVersion, { card, following }] = await Promise.all([
         readModel.authorVersion(authorId),
-        posts.requireToWrite(postId, ctx),
+        posts.requireToReply(postId, ctx),
       ]);
       const parent = req.parentId === "" ? undefined : await seenOne(posts, await find(store, req.parentId), ctx);
       if (parent !== undefined && parent.postId !== postId) throw notFound("comment");
@@ -126,10 +127,13 @@ function threads({ store, posts, nudge }: Needs): Pick<Handlers, "getThread" | "
     async getThread(req, ctx) {
       const postId = postIdOf(req.postId);
       const viewerId = anyViewerIdOf(ctx);
-      const { authorId } = await posts.require(postId, ctx);
+      const card = await posts.require(postId, ctx);
+      const { authorId } = card;
       const [thread, standings] = await Promise.all([store.thread(postId), posts.standings([authorId], ctx)]);
-      const isFollower = standings.get(authorId)?.following === true;
-      const may = viewerId !== undefined && mayReply(thread, { isOwner: viewerId === authorId, isFollower });
+      const standing = standings.get(authorId);
+      const replier = { isOwner: viewerId === authorId, isFollower: standing?.following === true };
+      // What the post said from the start, and what its author narrowed it to since.
+      const may = viewerId !== undefined && mayReply(viewerId, card, standing) && letsReply(thread, replier);
       return { thread: threadShown(thread), mayReply: may };
     },
 
@@ -140,8 +144,8 @@ function threads({ store, posts, nudge }: Needs): Pick<Handlers, "getThread" | "
       if (repliers !== undefined && !allRepliers.has(repliers)) {
         throw invalid("repliers", "must be one of those named in the contract");
       }
-      const { card } = await posts.requireToWrite(postId, ctx);
-      if (card.authorId !== viewerId) throw notFound("post");
+      const { authorId } = await posts.requireToWrite(postId, ctx);
+      if (authorId !== viewerId) throw notFound("post");
       const change = {
         ...(locked !== undefined && { locked }),
         ...(repliers !== undefined && { repliers: repliers || Repliers.EVERYONE }),

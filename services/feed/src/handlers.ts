@@ -1,8 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
-import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid } from "#lib/mesh/errors.ts";
+import { tagOf } from "#lib/mesh/facets.ts";
 import { idOf } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { Auditor } from "./consumer/audit.ts";
@@ -45,12 +46,33 @@ export function feedHandlers({ store, timelines, auditor, examine, pageTokens }:
       const viewerId = viewer === undefined ? undefined : BigInt(viewer);
       const scope = `author:${authorId}`;
       const before = pageTokens.decode(req.pageToken, scope);
-      const page = await timelines.author(authorId, viewerId, before, size, within(ctx));
-      return answerOf(
-        page,
-        () => Reason.AUTHOR,
-        (next) => pageTokens.encode(next, scope),
-      );
+      const [page, pinned] = await Promise.all([
+        timelines.author(authorId, viewerId, before, size, within(ctx)),
+        before === undefined ? timelines.pinned(authorId, viewerId, within(ctx)) : undefined,
+      ]);
+      const reasonOf = () => Reason.AUTHOR;
+      const top = pinned && answerOf(pinned, reasonOf, () => "").items[0];
+      return { ...answerOf(page, reasonOf, (next) => pageTokens.encode(next, scope)), ...(top && { pinned: top }) };
+    },
+
+    async listTagFeed(req, ctx) {
+      const size = pageSizeOf(req.pageSize);
+      const tag = tagOf(req.tag.replace(/^[#＃]/u, ""));
+      if (tag === undefined) throw invalid("tag", "must be a hashtag");
+      const scope = `tag:${tag}`;
+      const before = pageTokens.decode(req.pageToken, scope);
+      const viewerId = anyViewerIdOf(ctx);
+      const page = await timelines.tag(tag, viewerId, before, size, within(ctx));
+      // Who is not signed in mutes no words.
+      const mutedWordsVersion = viewerId === undefined ? 0n : page.mutedWordsVersion;
+      return {
+        ...answerOf(
+          page,
+          () => Reason.TAG,
+          (next) => pageTokens.encode(next, scope),
+        ),
+        ...(mutedWordsVersion !== undefined && { mutedWordsVersion }),
+      };
     },
 
     async explainPost(req, ctx) {

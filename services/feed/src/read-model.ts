@@ -78,6 +78,34 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
         () => fill({ propose: older, decide: byTruth }, before, size),
       );
     },
+
+    /** The post an author pinned, alone on its page, where the viewer may see it. */
+    async pinned(authorId: bigint, viewerId: bigint | undefined, options: CallOptions): Promise<Page> {
+      const entries = await truth.pinned(authorId, options);
+      const { usual, byTruth } = deciding({ viewerId, atHome: false }, options);
+      const pageBy = async (decide: Way["decide"]): Promise<Part> => ({ ...(await decide(entries)), next: undefined });
+      return either(
+        { what: "pinned", page: `${authorId} ${viewerId}`, after: afterOf(options) },
+        () => pageBy(usual),
+        () => pageBy(byTruth),
+      );
+    },
+
+    tag(
+      tag: string,
+      viewerId: bigint | undefined,
+      before: bigint | undefined,
+      size: number,
+      options: CallOptions,
+    ): Promise<Page> {
+      const { usual, byTruth } = deciding({ viewerId, atHome: false, muted: "hidden" }, options);
+      const propose: Way["propose"] = (from, count) => truth.tagActivities(tag, from ?? 0n, count, options);
+      return either(
+        { what: "tag", page: `${tag} ${viewerId} ${before} ${size}`, after: afterOf(options) },
+        () => fill({ propose, decide: usual }, before, size),
+        () => fill({ propose, decide: byTruth }, before, size),
+      );
+    },
   };
 }
 

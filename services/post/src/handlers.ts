@@ -1,61 +1,30 @@
-import { timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { ServiceImpl } from "@connectrpc/connect";
-import type { Audience, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
-import { originOf } from "#lib/events/outbox.ts";
-import { anyViewerIdOf, callOf, mustBeWanted, viewerOf, within } from "#lib/mesh/call.ts";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { anyViewerIdOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
-
 import { maySeePost } from "#lib/readmodel/audience.ts";
-import { askedAbout, mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
-
+import { askedAbout } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
-import { keyOf } from "#lib/storage/idempotency.ts";
-import type { Statements } from "#lib/storage/mysql.ts";
-import { audienceOf, mentionsOf, postTextOf } from "./handlers/rules.ts";
-import type { PostReadModel } from "./read-model.ts";
-import { type ImportedPost, importPosts } from "./store/import.ts";
-import type { PostRecord, PostStore, StoredPost } from "./store.ts";
+import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import { showing } from "./handlers/showing.ts";
+import { cardSlotOf, recordShown, shown, slotOf, versionOf } from "./handlers/shown.ts";
+import { type WritingNeeds, writing } from "./handlers/writing.ts";
+import type { StoredPost } from "./store.ts";
 
 /** Ids in one batch. */
 const batchMax = 100;
 /** Entries of one author in one answer: as many as a timeline keeps. */
 const activitiesMax = 800;
-/** Posts in one import call. */
-const importMax = 500;
 
 /** Batches of calls are the mesh's work. */
 type Handlers = Omit<ServiceImpl<typeof PostService>, "batchCreatePost">;
 
-type Needs = {
-  db: Statements;
-  store: PostStore;
-  readModel: PostReadModel;
-  standings: StandingReader;
-  nudge: () => void;
-};
+type Needs = WritingNeeds & { readonly pageTokens: PageTokens };
 
-export function postHandlers({ db, store, readModel, standings, nudge }: Needs): Handlers {
+export const postHandlers = (needs: Needs): Handlers => ({ ...reading(needs), ...writing(needs), ...showing(needs) });
+
+function reading({ store, readModel, standings, pageTokens }: Needs) {
   return {
-    async createPost(req, ctx) {
-      const authorId = BigInt(viewerOf(ctx));
-      const wanted = {
-        authorId,
-        text: postTextOf(req.text),
-        audience: audienceOf(req.audience),
-        mentionedIds: mentionsOf(req.mentionedUserIds),
-        key: keyOf(req.idempotencyKey),
-      };
-      const [authorVersion] = await Promise.all([
-        readModel.authorVersion(authorId),
-        mustBeOpen(standings, authorId, within(ctx)),
-      ]);
-      const { post, replayed } = await store.create(wanted, originOf(ctx), () => mustBeWanted(ctx));
-      nudge();
-      // A create that comes again may be of a writer that died before it got this far.
-      if (!post.deleted) await readModel.show({ ...post, postId: post.id, activityId: post.id }, !replayed);
-      return { post: shown(post), replayed, authorVersion: BigInt(authorVersion) };
-    },
-
     async batchGetPosts(req, ctx) {
       const { ids, posts } = await load(req.postIds);
       const viewerId = anyViewerIdOf(ctx);
@@ -75,16 +44,20 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
       return recordShown(record);
     },
 
-    async deletePost(req, ctx) {
-      const postId = parseId(req.postId);
-      if (postId === undefined) throw notFound("post");
-      const viewerId = BigInt(viewerOf(ctx));
-      await mustBeOpen(standings, viewerId, within(ctx));
-      await readModel.mustReachReaders();
-      const change = await store.delete(postId, viewerId, originOf(ctx));
-      nudge();
-      await readModel.remove(change, callOf(ctx));
-      return {};
+    async listPostVersions(req, ctx) {
+      const postId = parseId(req.postId) ?? 0n;
+      const size = pageSizeOf(req.pageSize);
+      const scope = `versions:${postId}`;
+      const before = pageTokens.decode(req.pageToken, scope);
+      const post = await seen(postId, ctx);
+      const former = await store.versions(postId, before === undefined ? post.version : Number(before), size + 1);
+      const versions = former.map((one) => versionOf(post, one));
+      if (before === undefined) versions.unshift(post);
+      const last = versions.length > size ? versions[size - 1] : undefined;
+      return {
+        posts: versions.slice(0, size).map(shown),
+        nextPageToken: last === undefined ? "" : pageTokens.encode(BigInt(last.version), scope),
+      };
     },
 
     async batchListActivities(req) {
@@ -99,15 +72,16 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
         lists: lists.map((ids) => ({ activityIds: ids.slice(0, limit), complete: ids.length < limit })),
       };
     },
+  } satisfies Partial<Handlers>;
 
-    async importPosts(req, ctx) {
-      if (req.posts.length > importMax) throw invalid("posts", `must be at most ${importMax}`);
-      const changes = await importPosts(db, req.posts.map(importedOf), originOf(ctx));
-      nudge();
-      if (changes.length > 0) await readModel.applyLater(changes);
-      return { createdCount: BigInt(changes.length) };
-    },
-  };
+  /** A post that the viewer of a call may see. */
+  async function seen(postId: bigint, ctx: HandlerContext): Promise<StoredPost> {
+    const post = (await readModel.load([postId])).get(postId);
+    const viewerId = anyViewerIdOf(ctx);
+    const known = await standings(viewerId, askedAbout(viewerId, post === undefined ? [] : [post]), within(ctx));
+    if (post === undefined || !maySeePost(viewerId, post, known.get(post.authorId))) throw notFound("post");
+    return post;
+  }
 
   async function load(postIds: readonly string[]) {
     if (postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
@@ -115,45 +89,3 @@ export function postHandlers({ db, store, readModel, standings, nudge }: Needs):
     return { ids, posts: await readModel.load(ids) };
   }
 }
-
-const importedOf = ({ authorId, text, createTime, idempotencyKey, audience }: SentImport): ImportedPost => ({
-  authorId: idOf(authorId, "author_id"),
-  text: postTextOf(text),
-  audience: audienceOf(audience),
-  mentionedIds: [],
-  key: keyOf(idempotencyKey),
-  timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
-});
-
-const recordShown = ({ authorId, version, createTime, deleted, deleteTime }: PostRecord) => ({
-  authorId: String(authorId),
-  version: BigInt(version),
-  createTime: timestampFromDate(createTime),
-  deleted,
-  ...(deleteTime !== undefined && { deleteTime: timestampFromDate(deleteTime) }),
-});
-
-const slotOf = (post: StoredPost | undefined, maySee: (post: StoredPost) => boolean) =>
-  post === undefined || !maySee(post) ? {} : { post: shown(post) };
-
-const cardSlotOf = (post: StoredPost | undefined) =>
-  post === undefined
-    ? {}
-    : {
-        card: {
-          version: BigInt(post.version),
-          authorId: post.authorId,
-          deleted: post.deleted,
-          audience: post.audience as Audience,
-          mentionedUserIds: [...post.mentionedIds],
-        },
-      };
-
-const shown = ({ id, version, authorId, audience, text, createTime }: StoredPost) => ({
-  id: String(id),
-  version: BigInt(version),
-  authorId: String(authorId),
-  audience: audience as Audience,
-  text,
-  createTime: timestampFromDate(createTime),
-});

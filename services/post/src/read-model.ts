@@ -60,13 +60,13 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
     /** Of an author's profile; 0 where it is not known here. */
     authorVersion: (authorId: bigint): Promise<number> => keptAuthorVersion(redis, authorId),
 
-    /** Refuses a delete that readers could not be told of, before it is made: another replica may reach them. */
+    /** Refuses an edit or a delete that readers could not be told of, before it is made: another replica may reach them. */
     mustReachReaders: readers.mustReachReaders,
 
     apply,
 
-    /** A delete that readers obey once this answers. */
-    remove: (change: PostChange, call: Call): Promise<void> => readers.obeyed(() => apply([change]), call),
+    /** An edit or a delete that readers obey once this answers. */
+    replace: (change: PostChange, call: Call): Promise<void> => readers.obeyed(() => apply([change]), call),
 
     /**
      * The same by the relay, before anyone hears of the facts, for a writer that died in between. How a post stands is

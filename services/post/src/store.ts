@@ -1,31 +1,25 @@
-import { Audience } from "#gen/skein/post/v1/post_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
+import { isForNamed } from "#lib/readmodel/card.ts";
 import { batched, type Wanted } from "#lib/storage/batch.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
 import { madeUnder } from "#lib/storage/idempotency.ts";
-import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/mysql.ts";
+import { bigintOf, isDuplicate, type Statements } from "#lib/storage/mysql.ts";
 import { type PostChange, postDeleted, toNobody } from "./events.ts";
+import { mentionedBy } from "./store/content.ts";
+import { type Edit, type Edited, editPost, formerVersions } from "./store/edit.ts";
+import { unpinPost } from "./store/pin.ts";
 import { asked, type NewPost, type Publication, publishAll } from "./store/publish.ts";
+import { headOf, type PostHead, type PostRow, postColumns, postOf } from "./store/row.ts";
+import { removeTags } from "./store/tag.ts";
 
-export type StoredPost = {
-  readonly id: bigint;
-  readonly authorId: bigint;
-  readonly version: number;
-  readonly deleted: boolean;
-  readonly audience: number;
-  /** Of posts that are for those they name alone; empty for others. */
+export type StoredPost = PostRow & {
+  /** Of posts that those they name alone may see, or reply to; empty for others. */
   readonly mentionedIds: readonly bigint[];
-  readonly text: string;
-  readonly createTime: Date;
 };
 
 /** What is known of a post beside its text. `deleteTime` is missing where an older release deleted it. */
-export type PostRecord = Omit<StoredPost, "text" | "audience" | "mentionedIds"> & {
-  readonly deleteTime: Date | undefined;
-};
-
-const columns = "id, author_id, version, deleted, audience, text, create_time";
+export type PostRecord = PostHead & { readonly deleteTime: Date | undefined };
 
 /** The truth about posts. */
 export type PostStore = ReturnType<typeof postStore>;
@@ -45,7 +39,7 @@ export function postStore(db: Statements) {
       origin: Origin,
       mustBeWanted = () => {},
     ): Promise<{ post: StoredPost; replayed: boolean }> {
-      const { authorId, audience, mentionedIds, text } = post;
+      const { authorId, audience, mentionedIds: namedIds, replySetting, text, content } = post;
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
@@ -54,9 +48,15 @@ export function postStore(db: Statements) {
         if (!isDuplicate(reason)) throw reason;
         return { post: await madeBefore(db, post), replayed: true };
       }
-      const made = { id, authorId, version: 1, deleted: false, audience, mentionedIds, text, createTime };
-      return { post: made, replayed: false };
+      const mentionedIds = mentionedBy(namedIds, content);
+      const made = { id, authorId, version: 1, deleted: false, audience, mentionedIds, replySetting, text, content };
+      return { post: { ...made, createTime, editTime: undefined }, replayed: false };
     },
+
+    edit: (edit: Edit, origin: Origin): Promise<Edited> => editPost(db, edit, origin),
+
+    /** Versions of a post that are no more, below one, newest first. */
+    versions: (postId: bigint, below: number, limit: number) => formerVersions(db, postId, below, limit),
 
     /** A post without its text, also a deleted one. */
     async record(postId: bigint): Promise<PostRecord | undefined> {
@@ -64,15 +64,15 @@ export function postStore(db: Statements) {
         "SELECT id, author_id, version, deleted, create_time, delete_time FROM post WHERE id = ?", // PRIMARY
         [postId],
       );
-      return row && { ...recordOf(row), deleteTime: (row.delete_time as Date | null) ?? undefined };
+      return row && { ...headOf(row), deleteTime: (row.delete_time as Date | null) ?? undefined };
     },
 
     /** Deletes an author's post; again is the same as once. NOT_FOUND where it is nobody's or somebody else's. */
     delete: (postId: bigint, authorId: bigint, origin: Origin): Promise<PostChange> =>
       db.tx(async (tx) => {
-        const [row] = await tx.query(`SELECT ${columns} FROM post WHERE id = ? FOR UPDATE`, [postId]);
+        const [row] = await tx.query(`SELECT ${postColumns} FROM post WHERE id = ? FOR UPDATE`, [postId]);
         if (row === undefined || bigintOf(row.author_id) !== authorId) throw notFound("post");
-        const { version, deleted } = recordOf(row);
+        const { version, deleted } = headOf(row);
         const change = {
           ...toNobody,
           postId,
@@ -86,6 +86,8 @@ export function postStore(db: Statements) {
           postId,
         ]);
         await tx.exec("UPDATE activity SET deleted = 1 WHERE author_id = ? AND activity_id = ?", [authorId, postId]);
+        await removeTags(tx, postOf(row));
+        await unpinPost(tx, { postId, authorId });
         await append(tx, [postDeleted(change, origin)]);
         return change;
       }),
@@ -104,12 +106,9 @@ export function postStore(db: Statements) {
 }
 
 async function postsById(db: Statements, ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {
-  const rows = await db.query(`SELECT ${columns} FROM post WHERE id IN (?)`, [[0n, ...ids]]);
+  const rows = await db.query(`SELECT ${postColumns} FROM post WHERE id IN (?)`, [[0n, ...ids]]);
   const posts = rows.map(postOf);
-  const named = await mentionsOf(
-    db,
-    posts.filter(({ audience }) => audience === Audience.MENTIONED),
-  );
+  const named = await mentionsOf(db, posts.filter(isForNamed));
   return new Map(posts.map((post) => [post.id, { ...post, mentionedIds: named.get(post.id) ?? [] }]));
 }
 
@@ -121,7 +120,7 @@ async function madeBefore(db: Statements, keyed: NewPost): Promise<StoredPost> {
   return post;
 }
 
-/** Whom posts name; asked only for those that are for nobody else. */
+/** Whom posts name; asked only where that decides something. */
 async function mentionsOf(db: Statements, posts: readonly { readonly id: bigint }[]): Promise<Map<bigint, bigint[]>> {
   const named = new Map<bigint, bigint[]>(posts.map(({ id }) => [id, []]));
   if (named.size === 0) return named;
@@ -129,17 +128,3 @@ async function mentionsOf(db: Statements, posts: readonly { readonly id: bigint 
   for (const row of rows) named.get(bigintOf(row.post_id))?.push(bigintOf(row.user_id));
   return named;
 }
-
-const postOf = (row: Row) => ({
-  ...recordOf(row),
-  audience: Number(row.audience),
-  text: String(row.text),
-});
-
-const recordOf = (row: Row) => ({
-  id: bigintOf(row.id),
-  authorId: bigintOf(row.author_id),
-  version: Number(row.version),
-  deleted: Number(row.deleted) === 1,
-  createTime: row.create_time as Date,
-});

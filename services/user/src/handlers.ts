@@ -73,6 +73,14 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       return { users: ids.map((id) => slotOf(users.get(id))) };
     },
 
+    async batchFindUsers(req, ctx) {
+      const names = namesOf(req.usernames);
+      const ids = await store.byNames(names);
+      const users = await seen([...new Set(ids.values())], ctx);
+      const idOf = (name: string) => ids.get(name) ?? 0n;
+      return { userIds: names.map((name) => (users.has(idOf(name)) ? idOf(name) : 0n)) };
+    },
+
     async batchGetAuthorVersions(req) {
       const ids = idsOf(req.userIds);
       const users = await versions.load(ids);
@@ -142,6 +150,11 @@ export async function finishRegistration(
 function idsOf(userIds: readonly string[]): bigint[] {
   if (userIds.length > batchMax) throw invalid("user_ids", `must be at most ${batchMax}`);
   return userIds.map((id) => parseId(id) ?? 0n);
+}
+
+function namesOf(usernames: readonly string[]): string[] {
+  if (usernames.length > batchMax) throw invalid("usernames", `must be at most ${batchMax}`);
+  return usernames.map(lookupOf);
 }
 
 const slotOf = (user: StoredUser | undefined) => (user === undefined ? {} : { user: shown(user) });

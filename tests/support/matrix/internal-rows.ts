@@ -7,12 +7,13 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { listOf, type Place, postOf, type Row, row, userOf } from "./table.ts";
+import { draftOf, listOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { audiences, owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ userId: userOf(place) });
@@ -95,6 +96,14 @@ function peopleReads(): Row[] {
   return [
     row(UserService.method.getUser, rules.accountVisible, (at) => ({ user: userOf(at) }), { trusted }),
     row(UserService.method.batchGetUsers, rules.accountsVisible, some, { trusted }),
+    row(
+      UserService.method.batchFindUsers,
+      rules.accountsVisible,
+      (at) => ({
+        usernames: [at.owner, "fan", "leaver", "foe"].map((name) => `${at.world.prefix}_${name}`),
+      }),
+      { trusted },
+    ),
     row(UserService.method.batchGetAuthorVersions, rules.service, some),
   ];
 }
@@ -113,8 +122,17 @@ function postReads(): Row[] {
   const subjects = (at: Place) => ({ subjects: postsOf(at).map((id) => ({ kind: "SUBJECT_KIND_POST", id })) });
   return [
     row(PostService.method.batchGetPosts, rules.postsVisible, (at) => ({ postIds: postsOf(at) })),
+    row(PostService.method.listPostVersions, rules.postVisible, post),
     row(PostService.method.batchGetCards, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
+    row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),
+    row(PostService.method.getPinnedPost, rules.service, (at) => ({ authorId: userOf(at) })),
+    row(FeedService.method.listTagFeed, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
+    row(
+      DraftService.method.listDrafts,
+      rules.own("drafts", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
+      none,
+    ),
     row(PostService.method.batchListActivities, rules.service, (at) => ({ authorIds: [userOf(at)], limit: 10 })),
     row(LikeService.method.listReactedPosts, rules.ownReacted, none),
     row(CommentService.method.listOwnComments, rules.ownComments, none),
@@ -210,6 +228,15 @@ function additions(): Row[] {
     row(RelationService.method.declineFollowRequest, rules.ending, one("asker"), changes),
     row(RelationService.method.removeFollower, rules.ending, one("asker"), changes),
     row(PostService.method.createPost, rules.openAccount, said, changes),
+    row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(PostService.method.unpinPost, rules.ending, post, changes),
+    row(DraftService.method.createDraft, rules.openAccount, said, changes),
+    row(
+      DraftService.method.updateDraft,
+      rules.ownersOnlyToChange,
+      (at) => ({ draftId: draftOf(at), text: named(at) }),
+      changes,
+    ),
   ];
 }
 
@@ -229,6 +256,11 @@ function endings(): Row[] {
   const close = () => ({ state: "ACCOUNT_STATE_DEACTIVATED" });
   return [
     row(CommentService.method.deleteComment, rules.authorsOnly, comment, { changes: "all" }),
+    row(DraftService.method.publishDraft, rules.ownersOnlyToChange, (at) => ({ draftId: draftOf(at) }), {
+      changes: "all",
+    }),
+    row(DraftService.method.deleteDraft, rules.ending, (at) => ({ draftId: draftOf(at) }), { changes: "all" }),
+    row(PostService.method.editPost, rules.authorsOnly, (at) => ({ ...post(at), text: "other" }), { changes: "all" }),
     row(PostService.method.deletePost, rules.authorsOnly, post, { changes: "all" }),
     row(ListService.method.removeListMember, rules.ownersOnlyToChange, member, { changes: "all" }),
     row(ListService.method.deleteList, rules.ending, list, { changes: "all" }),

@@ -1,7 +1,9 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
 import { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
+import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
@@ -11,7 +13,7 @@ import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { listOf, type Place, postOf, type Row, row, userOf } from "./table.ts";
+import { draftOf, listOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ user: userOf(place) });
@@ -25,6 +27,9 @@ const one =
 const none = () => ({});
 /** The id of something else: it is no collection of anybody's. */
 const collection = (place: Place) => ({ collection: listOf(place) });
+/** Posts by their texts, which say whose and for whom they are. */
+const said = ({ versions }: JsonObject) =>
+  (versions as { text: string }[]).map(({ text }) => text.split(" ").slice(1, 3).join(" "));
 const love = { kind: "REACTION_KIND_LOVE" };
 
 /** Every public RPC, in the order in which they are asked. */
@@ -43,7 +48,14 @@ function reads(): Row[] {
     row(UserService.method.listFollowers, rules.followsVisible(rules.allFollowers, true), user),
     row(UserService.method.listFollowing, rules.followsVisible(rules.theFan, true), user),
     row(PostService.method.getPost, rules.postVisible, post),
+    row(PostService.method.listPostVersions, rules.postVisible, post, { shown: said }),
     row(PostService.method.listUserPosts, rules.postsOfFound, user),
+    row(PostService.method.listTagPosts, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
+    row(
+      DraftService.method.listDrafts,
+      rules.own("drafts", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
+      none,
+    ),
     row(LikeService.method.listPostLikes, rules.likersVisible, post),
     row(LikeService.method.listPostReactions, rules.likersVisible, post),
     row(LikeService.method.listCommentReactions, rules.reactorsVisible, comment),
@@ -132,6 +144,15 @@ function additions(): Row[] {
     row(RelationService.method.declineFollowRequest, rules.ending, one("asker"), changes),
     row(RelationService.method.removeFollower, rules.ending, one("asker"), changes),
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
+    row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(PostService.method.unpinPost, rules.ending, post, changes),
+    row(DraftService.method.createDraft, rules.openAccount, (at) => ({ text: named(at) }), changes),
+    row(
+      DraftService.method.updateDraft,
+      rules.ownersOnlyToChange,
+      (at) => ({ draft: draftOf(at), text: named(at) }),
+      changes,
+    ),
   ];
 }
 
@@ -151,9 +172,13 @@ function relations(): Row[] {
 function endings(): Row[] {
   const changes = { changes: "all" };
   const member = (at: Place) => ({ list: listOf(at), ...one("fan")(at) });
+  const named = ({ world, nth }: Place) => `${world.prefix}_${nth}`;
   return [
     row(CommentService.method.hideComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.deleteComment, rules.authorsOnly, comment, changes),
+    row(DraftService.method.publishDraft, rules.ownersOnlyToChange, (at) => ({ draft: draftOf(at) }), changes),
+    row(DraftService.method.deleteDraft, rules.ending, (at) => ({ draft: draftOf(at) }), changes),
+    row(PostService.method.editPost, rules.authorsOnly, (at) => ({ ...post(at), text: named(at) }), changes),
     row(PostService.method.deletePost, rules.authorsOnly, post, changes),
     row(ListService.method.removeListMember, rules.ownersOnlyToChange, member, changes),
     row(ListService.method.deleteList, rules.ending, (at) => ({ list: listOf(at) }), changes),

@@ -17,7 +17,7 @@ export type Due = { readonly shows: readonly string[] | undefined } | { readonly
 export type Rule = {
   readonly name: string;
   readonly about: "owner" | "post";
-  readonly lists: "posts" | "people" | "comments" | "lists" | "nothing";
+  readonly lists: "posts" | "people" | "comments" | "lists" | "drafts" | "nothing";
   due(look: Look): Due;
 };
 
@@ -120,6 +120,12 @@ export const postsOfFound = aboutOwner(
 export const postsVisible = aboutOwner(
   "posts-visible",
   ({ sight, viewer, owner }) => shows(sight.posts(viewer, owner).map((audience) => `${owner} ${audience}`)),
+  "posts",
+);
+/** The same under a tag: without whom the viewer mutes. */
+export const postsUnderTag = aboutOwner(
+  "posts-visible-not-muted",
+  (look) => (look.viewer === "muted" ? shows([]) : postsVisible.due(look)),
   "posts",
 );
 export const homeFeed = own("posts", ({ sight, viewer, owner }) => sight.home(viewer, owner));

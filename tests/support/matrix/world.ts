@@ -7,6 +7,7 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { Audience, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
@@ -61,6 +62,8 @@ export type World = {
   readonly comments: ReadonlyMap<string, string>;
   /** A list of each owner's own, with the fan on it. */
   readonly lists: ReadonlyMap<Owner, string>;
+  /** A draft of each owner's own. */
+  readonly drafts: ReadonlyMap<Owner, string>;
 };
 
 export type Makers = ReturnType<typeof openMakers>;
@@ -75,6 +78,7 @@ export function openMakers({ mesh, key }: { mesh: string; key: string }) {
     user: createClient(UserService, transport),
     post: createClient(PostService, transport),
     save: createClient(SaveService, transport),
+    draft: createClient(DraftService, transport),
     like: createClient(LikeService, transport),
     comment: createClient(CommentService, transport),
     graph: Object.assign({}, ...graph.map((desc) => createClient(desc, transport))) as Client<typeof GraphService> &
@@ -94,7 +98,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
   const people = await openPeople(makers, prefix);
   const idOf = (name: Name) => people.get(name) as string;
   const as = (name?: Name) => onBehalfOf(name && idOf(name), "operator", callMs);
-  const { graph, post, save, like, comment } = makers;
+  const { graph, post, save, draft, like, comment } = makers;
 
   await Promise.all(
     owners.flatMap((owner) => [
@@ -111,7 +115,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
   for (const owner of owners) {
     for (const audience of audiences) {
       const mentionedUserIds = audience === "MENTIONED" ? mentioned.map(idOf) : [];
-      const text = `${prefix} ${owner} ${audience}`;
+      const text = `${prefix} ${owner} ${audience} #${prefix}${owner}`;
       const sent = { text, audience: Audience[audience], mentionedUserIds, idempotencyKey: randomUUID() };
       posts.set(`${owner} ${audience}`, (await post.createPost(sent, as(owner))).post?.id ?? "");
     }
@@ -147,7 +151,12 @@ export async function makeWorld(makers: Makers): Promise<World> {
   await graph.blockUser({ userId: idOf("follower") }, as("foe"));
   await graph.setOwnState({ state: AccountState.DEACTIVATED }, as("leaver"));
   await graph.setAccountState({ userId: idOf("suspended"), state: AccountState.SUSPENDED }, as());
-  return { prefix, people, posts, comments, lists };
+  const drafts = new Map<Owner, string>();
+  for (const owner of owners) {
+    const sent = { text: `${prefix} ${owner}'s draft`, idempotencyKey: randomUUID() };
+    drafts.set(owner, (await draft.createDraft(sent, as(owner))).draft?.id ?? "");
+  }
+  return { prefix, people, posts, comments, lists, drafts };
 }
 
 /**

@@ -5,7 +5,9 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Audience, Post } from "./resources_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Audience, Facets, Post, ReplySetting } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/post.proto.
  */
 export const file_skein_api_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxImcKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSKAoIYXVkaWVuY2UYAiABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAMgAygJIjYKEkNyZWF0ZVBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiHgoOR2V0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIzCg9HZXRQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0IiEKEURlbGV0ZVBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlInIKFExpc3RVc2VyUG9zdHNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUwoVTGlzdFVzZXJQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMowECgtQb3N0U2VydmljZRJ8CgpDcmVhdGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIrqrsYDQgCEAIYAyACKAIwuBeC0+STAhQ6ASpiBHBvc3QiCS92MS9wb3N0cxJ3CgdHZXRQb3N0Ehwuc2tlaW4uYXBpLnYxLkdldFBvc3RSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLkdldFBvc3RSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhhiBHBvc3QSEC92MS9wb3N0cy97cG9zdH0SegoKRGVsZXRlUG9zdBIfLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVxdWVzdBogLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVzcG9uc2UiKaq7GA0IAhACGAIgAigCMLgXgtPkkwISKhAvdjEvcG9zdHMve3Bvc3R9EokBCg1MaXN0VXNlclBvc3RzEiIuc2tlaW4uYXBpLnYxLkxpc3RVc2VyUG9zdHNSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkxpc3RVc2VyUG9zdHNSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhgSFi92MS91c2Vycy97dXNlcn0vcG9zdHNiBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxIocCChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEigKCGF1ZGllbmNlGAIgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgDIAMoCRIcCg9jb250ZW50X3dhcm5pbmcYFCABKAlIAIgBARIVCghsYW5ndWFnZRgVIAEoCUgBiAEBEjYKDXJlcGx5X3NldHRpbmcYFiABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nSAKIAQFCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmciNgoSQ3JlYXRlUG9zdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCIeCg5HZXRQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIjMKD0dldFBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiuQEKD0VkaXRQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJEhEKBHRleHQYAiABKAlIAIgBARIcCg9jb250ZW50X3dhcm5pbmcYAyABKAlIAYgBARIVCghsYW5ndWFnZRgEIAEoCUgCiAEBEhcKCmlmX3ZlcnNpb24YBSABKA1IA4gBAUIHCgVfdGV4dEISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZUINCgtfaWZfdmVyc2lvbiI0ChBFZGl0UG9zdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCJ1ChdMaXN0UG9zdFZlcnNpb25zUmVxdWVzdBIMCgRwb3N0GAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuImAKGExpc3RQb3N0VmVyc2lvbnNSZXNwb25zZRIrCgh2ZXJzaW9ucxgBIAMoCzIZLnNrZWluLmFwaS52MS5Qb3N0VmVyc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki2QEKC1Bvc3RWZXJzaW9uEg8KB3ZlcnNpb24YASABKA0SDAoEdGV4dBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoGZmFjZXRzGAQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYBSABKAlIAIgBARIVCghsYW5ndWFnZRgGIAEoCUgBiAEBQhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlIiEKEURlbGV0ZVBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlInIKFExpc3RVc2VyUG9zdHNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4ifAoVTGlzdFVzZXJQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEicKC3Bpbm5lZF9wb3N0GAMgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiHgoOUGluUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIRCg9QaW5Qb3N0UmVzcG9uc2UiIAoQVW5waW5Qb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIhMKEVVucGluUG9zdFJlc3BvbnNlInAKE0xpc3RUYWdQb3N0c1JlcXVlc3QSCwoDdGFnGAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlIKFExpc3RUYWdQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMp4JCgtQb3N0U2VydmljZRJ8CgpDcmVhdGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIrqrsYDQgCEAIYAyACKAIwuBeC0+STAhQ6ASpiBHBvc3QiCS92MS9wb3N0cxJ3CgdHZXRQb3N0Ehwuc2tlaW4uYXBpLnYxLkdldFBvc3RSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLkdldFBvc3RSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhhiBHBvc3QSEC92MS9wb3N0cy97cG9zdH0SfQoIRWRpdFBvc3QSHS5za2Vpbi5hcGkudjEuRWRpdFBvc3RSZXF1ZXN0Gh4uc2tlaW4uYXBpLnYxLkVkaXRQb3N0UmVzcG9uc2UiMqq7GA0IAhACGAIgAigCMLgXgtPkkwIbOgEqYgRwb3N0MhAvdjEvcG9zdHMve3Bvc3R9EpUBChBMaXN0UG9zdFZlcnNpb25zEiUuc2tlaW4uYXBpLnYxLkxpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0GiYuc2tlaW4uYXBpLnYxLkxpc3RQb3N0VmVyc2lvbnNSZXNwb25zZSIyqrsYDQgBEAEYASACKAMwuBeC0+STAhsSGS92MS9wb3N0cy97cG9zdH0vdmVyc2lvbnMSegoKRGVsZXRlUG9zdBIfLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVxdWVzdBogLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVzcG9uc2UiKaq7GA0IAhACGAIgAigCMLgXgtPkkwISKhAvdjEvcG9zdHMve3Bvc3R9EnUKB1BpblBvc3QSHC5za2Vpbi5hcGkudjEuUGluUG9zdFJlcXVlc3QaHS5za2Vpbi5hcGkudjEuUGluUG9zdFJlc3BvbnNlIi2quxgNCAIQAhgCIAIoAjC4F4LT5JMCFhoUL3YxL3Bvc3RzL3twb3N0fS9waW4SewoJVW5waW5Qb3N0Eh4uc2tlaW4uYXBpLnYxLlVucGluUG9zdFJlcXVlc3QaHy5za2Vpbi5hcGkudjEuVW5waW5Qb3N0UmVzcG9uc2UiLaq7GA0IAhACGAIgAigCMLgXgtPkkwIWKhQvdjEvcG9zdHMve3Bvc3R9L3BpbhKEAQoMTGlzdFRhZ1Bvc3RzEiEuc2tlaW4uYXBpLnYxLkxpc3RUYWdQb3N0c1JlcXVlc3QaIi5za2Vpbi5hcGkudjEuTGlzdFRhZ1Bvc3RzUmVzcG9uc2UiLaq7GA0IARABGAEgAigDMLgXgtPkkwIWEhQvdjEvdGFncy97dGFnfS9wb3N0cxKJAQoNTGlzdFVzZXJQb3N0cxIiLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVxdWVzdBojLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVzcG9uc2UiL6q7GA0IARABGAEgAigDMLgXgtPkkwIYEhYvdjEvdXNlcnMve3VzZXJ9L3Bvc3RzYgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.CreatePostRequest
@@ -36,10 +38,32 @@ export type CreatePostRequest = Message<"skein.api.v1.CreatePostRequest"> & {
 
   /**
    * Ids of those whom the post names: at most 50, none twice. With AUDIENCE_MENTIONED they are who may see it.
+   * Those whom the text names by @username join them, up to 50 in all.
    *
    * @generated from field: repeated string mentioned_user_ids = 3;
    */
   mentionedUserIds: string[];
+
+  /**
+   * What a reader is told before the text is shown: at most 300 graphemes and 1,200 bytes.
+   *
+   * @generated from field: optional string content_warning = 20;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * A language tag (BCP 47) of at most 35 characters.
+   *
+   * @generated from field: optional string language = 21;
+   */
+  language?: string | undefined;
+
+  /**
+   * Everyone where absent.
+   *
+   * @generated from field: optional skein.api.v1.ReplySetting reply_setting = 22;
+   */
+  replySetting?: ReplySetting | undefined;
 };
 
 /**
@@ -101,6 +125,165 @@ export const GetPostResponseSchema: GenMessage<GetPostResponse> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_post, 3);
 
 /**
+ * @generated from message skein.api.v1.EditPostRequest
+ */
+export type EditPostRequest = Message<"skein.api.v1.EditPostRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * As in CreatePostRequest; an empty content_warning or language takes it away.
+   *
+   * @generated from field: optional string text = 2;
+   */
+  text?: string | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 3;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 4;
+   */
+  language?: string | undefined;
+
+  /**
+   * The version that the edit is made from; where absent the last edit wins.
+   *
+   * @generated from field: optional uint32 if_version = 5;
+   */
+  ifVersion?: number | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.EditPostRequest.
+ * Use `create(EditPostRequestSchema)` to create a new message.
+ */
+export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 4);
+
+/**
+ * @generated from message skein.api.v1.EditPostResponse
+ */
+export type EditPostResponse = Message<"skein.api.v1.EditPostResponse"> & {
+  /**
+   * @generated from field: skein.api.v1.Post post = 1;
+   */
+  post?: Post | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.EditPostResponse.
+ * Use `create(EditPostResponseSchema)` to create a new message.
+ */
+export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 5);
+
+/**
+ * @generated from message skein.api.v1.ListPostVersionsRequest
+ */
+export type ListPostVersionsRequest = Message<"skein.api.v1.ListPostVersionsRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostVersionsRequest.
+ * Use `create(ListPostVersionsRequestSchema)` to create a new message.
+ */
+export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 6);
+
+/**
+ * @generated from message skein.api.v1.ListPostVersionsResponse
+ */
+export type ListPostVersionsResponse = Message<"skein.api.v1.ListPostVersionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.PostVersion versions = 1;
+   */
+  versions: PostVersion[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostVersionsResponse.
+ * Use `create(ListPostVersionsResponseSchema)` to create a new message.
+ */
+export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 7);
+
+/**
+ * What a post said in one version.
+ *
+ * @generated from message skein.api.v1.PostVersion
+ */
+export type PostVersion = Message<"skein.api.v1.PostVersion"> & {
+  /**
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * When this version was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.Facets facets = 4;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 5;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 6;
+   */
+  language?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.PostVersion.
+ * Use `create(PostVersionSchema)` to create a new message.
+ */
+export const PostVersionSchema: GenMessage<PostVersion> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 8);
+
+/**
  * @generated from message skein.api.v1.DeletePostRequest
  */
 export type DeletePostRequest = Message<"skein.api.v1.DeletePostRequest"> & {
@@ -115,7 +298,7 @@ export type DeletePostRequest = Message<"skein.api.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 4);
+  messageDesc(file_skein_api_v1_post, 9);
 
 /**
  * @generated from message skein.api.v1.DeletePostResponse
@@ -128,7 +311,7 @@ export type DeletePostResponse = Message<"skein.api.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 5);
+  messageDesc(file_skein_api_v1_post, 10);
 
 /**
  * @generated from message skein.api.v1.ListUserPostsRequest
@@ -161,7 +344,7 @@ export type ListUserPostsRequest = Message<"skein.api.v1.ListUserPostsRequest"> 
  * Use `create(ListUserPostsRequestSchema)` to create a new message.
  */
 export const ListUserPostsRequestSchema: GenMessage<ListUserPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 6);
+  messageDesc(file_skein_api_v1_post, 11);
 
 /**
  * @generated from message skein.api.v1.ListUserPostsResponse
@@ -178,6 +361,13 @@ export type ListUserPostsResponse = Message<"skein.api.v1.ListUserPostsResponse"
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Beside the first page; absent where there is none that the viewer may see. It stands among the others, too.
+   *
+   * @generated from field: skein.api.v1.Post pinned_post = 3;
+   */
+  pinnedPost?: Post | undefined;
 };
 
 /**
@@ -185,7 +375,124 @@ export type ListUserPostsResponse = Message<"skein.api.v1.ListUserPostsResponse"
  * Use `create(ListUserPostsResponseSchema)` to create a new message.
  */
 export const ListUserPostsResponseSchema: GenMessage<ListUserPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 7);
+  messageDesc(file_skein_api_v1_post, 12);
+
+/**
+ * @generated from message skein.api.v1.PinPostRequest
+ */
+export type PinPostRequest = Message<"skein.api.v1.PinPostRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+};
+
+/**
+ * Describes the message skein.api.v1.PinPostRequest.
+ * Use `create(PinPostRequestSchema)` to create a new message.
+ */
+export const PinPostRequestSchema: GenMessage<PinPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 13);
+
+/**
+ * @generated from message skein.api.v1.PinPostResponse
+ */
+export type PinPostResponse = Message<"skein.api.v1.PinPostResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.PinPostResponse.
+ * Use `create(PinPostResponseSchema)` to create a new message.
+ */
+export const PinPostResponseSchema: GenMessage<PinPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 14);
+
+/**
+ * @generated from message skein.api.v1.UnpinPostRequest
+ */
+export type UnpinPostRequest = Message<"skein.api.v1.UnpinPostRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+};
+
+/**
+ * Describes the message skein.api.v1.UnpinPostRequest.
+ * Use `create(UnpinPostRequestSchema)` to create a new message.
+ */
+export const UnpinPostRequestSchema: GenMessage<UnpinPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 15);
+
+/**
+ * @generated from message skein.api.v1.UnpinPostResponse
+ */
+export type UnpinPostResponse = Message<"skein.api.v1.UnpinPostResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.UnpinPostResponse.
+ * Use `create(UnpinPostResponseSchema)` to create a new message.
+ */
+export const UnpinPostResponseSchema: GenMessage<UnpinPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 16);
+
+/**
+ * @generated from message skein.api.v1.ListTagPostsRequest
+ */
+export type ListTagPostsRequest = Message<"skein.api.v1.ListTagPostsRequest"> & {
+  /**
+   * In any script, with its sign or without; case and composition do not count.
+   *
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListTagPostsRequest.
+ * Use `create(ListTagPostsRequestSchema)` to create a new message.
+ */
+export const ListTagPostsRequestSchema: GenMessage<ListTagPostsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 17);
+
+/**
+ * @generated from message skein.api.v1.ListTagPostsResponse
+ */
+export type ListTagPostsResponse = Message<"skein.api.v1.ListTagPostsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Post posts = 1;
+   */
+  posts: Post[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListTagPostsResponse.
+ * Use `create(ListTagPostsResponseSchema)` to create a new message.
+ */
+export const ListTagPostsResponseSchema: GenMessage<ListTagPostsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 18);
 
 /**
  * PostService writes and shows posts.
@@ -214,6 +521,29 @@ export const PostService: GenService<{
     output: typeof GetPostResponseSchema;
   },
   /**
+   * EditPost gives the viewer's own post new content; what is absent stays, and for whom it is stays. The version goes up, the
+   * one before is kept, and everybody's next read shows the new one. NOT_FOUND: never was, is deleted, or is somebody else's.
+   * ABORTED, `version-conflict`: it is in another version than if_version.
+   *
+   * @generated from rpc skein.api.v1.PostService.EditPost
+   */
+  editPost: {
+    methodKind: "unary";
+    input: typeof EditPostRequestSchema;
+    output: typeof EditPostResponseSchema;
+  },
+  /**
+   * ListPostVersions lists what a post said, newest version first, to whoever may see the post. NOT_FOUND: there is none that
+   * this viewer may see. 20 a page, at most 100.
+   *
+   * @generated from rpc skein.api.v1.PostService.ListPostVersions
+   */
+  listPostVersions: {
+    methodKind: "unary";
+    input: typeof ListPostVersionsRequestSchema;
+    output: typeof ListPostVersionsResponseSchema;
+  },
+  /**
    * DeletePost removes the viewer's own post; again is the same as once.
    *
    * @generated from rpc skein.api.v1.PostService.DeletePost
@@ -224,7 +554,38 @@ export const PostService: GenService<{
     output: typeof DeletePostResponseSchema;
   },
   /**
-   * ListUserPosts lists one author's posts, newest first. 20 a page, at most 100.
+   * PinPost puts one of the viewer's own posts above their others, in the place of the one before it; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.PostService.PinPost
+   */
+  pinPost: {
+    methodKind: "unary";
+    input: typeof PinPostRequestSchema;
+    output: typeof PinPostResponseSchema;
+  },
+  /**
+   * UnpinPost takes it down, where it is the one that is pinned; again is the same as once.
+   *
+   * @generated from rpc skein.api.v1.PostService.UnpinPost
+   */
+  unpinPost: {
+    methodKind: "unary";
+    input: typeof UnpinPostRequestSchema;
+    output: typeof UnpinPostResponseSchema;
+  },
+  /**
+   * ListTagPosts lists posts with a hashtag, newest first, without whom the viewer mutes. 20 a page, at most 100. A page may be short;
+   * it goes on as long as there is a next page token. INVALID_ARGUMENT: it is no tag.
+   *
+   * @generated from rpc skein.api.v1.PostService.ListTagPosts
+   */
+  listTagPosts: {
+    methodKind: "unary";
+    input: typeof ListTagPostsRequestSchema;
+    output: typeof ListTagPostsResponseSchema;
+  },
+  /**
+   * ListUserPosts lists one author's posts, newest first, with the one they pinned beside the first page. 20 a page, at most 100.
    *
    * @generated from rpc skein.api.v1.PostService.ListUserPosts
    */

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSK9AgoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USLwoJcmVhY3Rpb25zGB4gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSKLAQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBARISCgVzYXZlZBgfIAEoCEgBiAEBQgsKCV9yZWFjdGlvbkIICgZfc2F2ZWQirQMKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwb3N0X2lkGAMgASgJEiQKBmF1dGhvchgEIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoGdmlld2VyGAcgASgLMiAuc2tlaW4uYXBpLnYxLkNvbW1lbnRWaWV3ZXJTdGF0ZRISCgpsaWtlX2NvdW50GB4gASgNEi8KCXJlYWN0aW9ucxgfIAEoCzIcLnNrZWluLmFwaS52MS5SZWFjdGlvbkNvdW50cxIWCglwYXJlbnRfaWQYICABKAlIAIgBARINCgVkZXB0aBghIAEoDRITCgtyZXBseV9jb3VudBgiIAEoDRItCgllZGl0X3RpbWUYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYJCABKAgSDgoGaGlkZGVuGCUgASgIQgwKCl9wYXJlbnRfaWQiYQoSQ29tbWVudFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBAUILCglfcmVhY3Rpb24iOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKqcCCgxSZWFjdGlvbktpbmQSHQoZUkVBQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhYKElJFQUNUSU9OX0tJTkRfTElLRRABEhkKFVJFQUNUSU9OX0tJTkRfRElTTElLRRACEhYKElJFQUNUSU9OX0tJTkRfTE9WRRADEhcKE1JFQUNUSU9OX0tJTkRfTEFVR0gQBBIVChFSRUFDVElPTl9LSU5EX1dPVxAFEhUKEVJFQUNUSU9OX0tJTkRfU0FEEAYSFwoTUkVBQ1RJT05fS0lORF9BTkdSWRAHEhsKF1JFQUNUSU9OX0tJTkRfQ0VMRUJSQVRFEAgSFgoSUkVBQ1RJT05fS0lORF9GSVJFEAkSGAoUUkVBQ1RJT05fS0lORF9USEFOS1MQCiqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKyBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHNCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmcijAEKBkZhY2V0cxIsCghtZW50aW9ucxgBIAMoCzIaLnNrZWluLmFwaS52MS5NZW50aW9uRmFjZXQSLAoIaGFzaHRhZ3MYAiADKAsyGi5za2Vpbi5hcGkudjEuSGFzaHRhZ0ZhY2V0EiYKBWxpbmtzGAMgAygLMhcuc2tlaW4uYXBpLnYxLkxpbmtGYWNldCJNCglUZXh0UmFuZ2USEgoKYnl0ZV9zdGFydBgBIAEoDRIQCghieXRlX2VuZBgCIAEoDRINCgVzdGFydBgDIAEoDRILCgNlbmQYBCABKA0iRwoMTWVudGlvbkZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRIPCgd1c2VyX2lkGAIgASgJIkMKDEhhc2h0YWdGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdGFnGAIgASgJIkAKCUxpbmtGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdXJsGAIgASgJIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSKLAQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBARISCgVzYXZlZBgfIAEoCEgBiAEBQgsKCV9yZWFjdGlvbkIICgZfc2F2ZWQirQMKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwb3N0X2lkGAMgASgJEiQKBmF1dGhvchgEIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoGdmlld2VyGAcgASgLMiAuc2tlaW4uYXBpLnYxLkNvbW1lbnRWaWV3ZXJTdGF0ZRISCgpsaWtlX2NvdW50GB4gASgNEi8KCXJlYWN0aW9ucxgfIAEoCzIcLnNrZWluLmFwaS52MS5SZWFjdGlvbkNvdW50cxIWCglwYXJlbnRfaWQYICABKAlIAIgBARINCgVkZXB0aBghIAEoDRITCgtyZXBseV9jb3VudBgiIAEoDRItCgllZGl0X3RpbWUYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYJCABKAgSDgoGaGlkZGVuGCUgASgIQgwKCl9wYXJlbnRfaWQiYQoSQ29tbWVudFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBAUILCglfcmVhY3Rpb24iOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqnAgoMUmVhY3Rpb25LaW5kEh0KGVJFQUNUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIWChJSRUFDVElPTl9LSU5EX0xJS0UQARIZChVSRUFDVElPTl9LSU5EX0RJU0xJS0UQAhIWChJSRUFDVElPTl9LSU5EX0xPVkUQAxIXChNSRUFDVElPTl9LSU5EX0xBVUdIEAQSFQoRUkVBQ1RJT05fS0lORF9XT1cQBRIVChFSRUFDVElPTl9LSU5EX1NBRBAGEhcKE1JFQUNUSU9OX0tJTkRfQU5HUlkQBxIbChdSRUFDVElPTl9LSU5EX0NFTEVCUkFURRAIEhYKElJFQUNUSU9OX0tJTkRfRklSRRAJEhgKFFJFQUNUSU9OX0tJTkRfVEhBTktTEAoqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBSqbAQoMQWNjb3VudFN0YXRlEh0KGUFDQ09VTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1NUQVRFX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVEVfREVBQ1RJVkFURUQQAhIbChdBQ0NPVU5UX1NUQVRFX1NVU1BFTkRFRBADEhYKEkFDQ09VTlRfU1RBVEVfR09ORRAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -219,6 +219,41 @@ export type Post = Message<"skein.api.v1.Post"> & {
   audience: Audience;
 
   /**
+   * What stands in the text; absent where nothing does.
+   *
+   * @generated from field: skein.api.v1.Facets facets = 20;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * What a reader is told before the text is shown.
+   *
+   * @generated from field: optional string content_warning = 21;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * A language tag (BCP 47).
+   *
+   * @generated from field: optional string language = 22;
+   */
+  language?: string | undefined;
+
+  /**
+   * When it was last edited; absent where it never was. `version` tells how often: the first is 1.
+   *
+   * @generated from field: google.protobuf.Timestamp edit_time = 23;
+   */
+  editTime?: Timestamp | undefined;
+
+  /**
+   * Absent: everyone.
+   *
+   * @generated from field: optional skein.api.v1.ReplySetting reply_setting = 24;
+   */
+  replySetting?: ReplySetting | undefined;
+
+  /**
    * How many react, by kind; absent where there are none but likes.
    *
    * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
@@ -232,6 +267,149 @@ export type Post = Message<"skein.api.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 3);
+
+/**
+ * The parts of a text that mean something. Those of one kind are in the order of the text; no two parts overlap. At most 50 of each.
+ *
+ * @generated from message skein.api.v1.Facets
+ */
+export type Facets = Message<"skein.api.v1.Facets"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.MentionFacet mentions = 1;
+   */
+  mentions: MentionFacet[];
+
+  /**
+   * @generated from field: repeated skein.api.v1.HashtagFacet hashtags = 2;
+   */
+  hashtags: HashtagFacet[];
+
+  /**
+   * @generated from field: repeated skein.api.v1.LinkFacet links = 3;
+   */
+  links: LinkFacet[];
+};
+
+/**
+ * Describes the message skein.api.v1.Facets.
+ * Use `create(FacetsSchema)` to create a new message.
+ */
+export const FacetsSchema: GenMessage<Facets> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 4);
+
+/**
+ * A part of a text, half-open: it begins at `start` and ends before `end`. Said twice, for who holds bytes and who holds characters.
+ *
+ * @generated from message skein.api.v1.TextRange
+ */
+export type TextRange = Message<"skein.api.v1.TextRange"> & {
+  /**
+   * In bytes of UTF-8.
+   *
+   * @generated from field: uint32 byte_start = 1;
+   */
+  byteStart: number;
+
+  /**
+   * @generated from field: uint32 byte_end = 2;
+   */
+  byteEnd: number;
+
+  /**
+   * In Unicode code points.
+   *
+   * @generated from field: uint32 start = 3;
+   */
+  start: number;
+
+  /**
+   * @generated from field: uint32 end = 4;
+   */
+  end: number;
+};
+
+/**
+ * Describes the message skein.api.v1.TextRange.
+ * Use `create(TextRangeSchema)` to create a new message.
+ */
+export const TextRangeSchema: GenMessage<TextRange> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 5);
+
+/**
+ * @username: a person whom the writer could find when the text was written.
+ *
+ * @generated from message skein.api.v1.MentionFacet
+ */
+export type MentionFacet = Message<"skein.api.v1.MentionFacet"> & {
+  /**
+   * @generated from field: skein.api.v1.TextRange range = 1;
+   */
+  range?: TextRange | undefined;
+
+  /**
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message skein.api.v1.MentionFacet.
+ * Use `create(MentionFacetSchema)` to create a new message.
+ */
+export const MentionFacetSchema: GenMessage<MentionFacet> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 6);
+
+/**
+ * #tag, in any script, with emoji.
+ *
+ * @generated from message skein.api.v1.HashtagFacet
+ */
+export type HashtagFacet = Message<"skein.api.v1.HashtagFacet"> & {
+  /**
+   * @generated from field: skein.api.v1.TextRange range = 1;
+   */
+  range?: TextRange | undefined;
+
+  /**
+   * What tags are compared by, without the sign: composed (NFC), without case.
+   *
+   * @generated from field: string tag = 2;
+   */
+  tag: string;
+};
+
+/**
+ * Describes the message skein.api.v1.HashtagFacet.
+ * Use `create(HashtagFacetSchema)` to create a new message.
+ */
+export const HashtagFacetSchema: GenMessage<HashtagFacet> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 7);
+
+/**
+ * An http or https address.
+ *
+ * @generated from message skein.api.v1.LinkFacet
+ */
+export type LinkFacet = Message<"skein.api.v1.LinkFacet"> & {
+  /**
+   * @generated from field: skein.api.v1.TextRange range = 1;
+   */
+  range?: TextRange | undefined;
+
+  /**
+   * As the WHATWG URL Standard writes it.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message skein.api.v1.LinkFacet.
+ * Use `create(LinkFacetSchema)` to create a new message.
+ */
+export const LinkFacetSchema: GenMessage<LinkFacet> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 8);
 
 /**
  * How many people react to something in each way. The numbers of the fields are those of ReactionKind.
@@ -295,7 +473,7 @@ export type ReactionCounts = Message<"skein.api.v1.ReactionCounts"> & {
  * Use `create(ReactionCountsSchema)` to create a new message.
  */
 export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 4);
+  messageDesc(file_skein_api_v1_resources, 9);
 
 /**
  * What the viewer has to do with a post.
@@ -337,7 +515,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 5);
+  messageDesc(file_skein_api_v1_resources, 10);
 
 /**
  * A comment as shown.
@@ -442,7 +620,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 6);
+  messageDesc(file_skein_api_v1_resources, 11);
 
 /**
  * What the viewer has to do with a comment.
@@ -470,7 +648,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 7);
+  messageDesc(file_skein_api_v1_resources, 12);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -503,7 +681,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 8);
+  messageDesc(file_skein_api_v1_resources, 13);
 
 /**
  * The viewer's own account.
@@ -532,7 +710,56 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 9);
+  messageDesc(file_skein_api_v1_resources, 14);
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.api.v1.ReplySetting
+ */
+export const ReplySetting = {
+  /**
+   * As REPLY_SETTING_EVERYONE.
+   *
+   * @generated from enum value: REPLY_SETTING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_EVERYONE = 1;
+   */
+  EVERYONE: 1,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * Those the post names.
+   *
+   * @generated from enum value: REPLY_SETTING_MENTIONED = 3;
+   */
+  MENTIONED: 3,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_NOBODY = 4;
+   */
+  NOBODY: 4,
+} as const;
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.api.v1.ReplySetting
+ */
+export type ReplySetting = (typeof ReplySetting)[keyof typeof ReplySetting] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.ReplySetting.
+ */
+export const ReplySettingSchema: GenEnum<ReplySetting> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 0);
 
 /**
  * How somebody reacts to a post or a comment: one way at a time.
@@ -627,7 +854,7 @@ export type ReactionKind = (typeof ReactionKind)[keyof typeof ReactionKind] | Un
  * Describes the enum skein.api.v1.ReactionKind.
  */
 export const ReactionKindSchema: GenEnum<ReactionKind> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 0);
+  enumDesc(file_skein_api_v1_resources, 1);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -681,7 +908,7 @@ export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
  * Describes the enum skein.api.v1.Audience.
  */
 export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 1);
+  enumDesc(file_skein_api_v1_resources, 2);
 
 /**
  * The state of an account.
@@ -726,5 +953,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 2);
+  enumDesc(file_skein_api_v1_resources, 3);
 

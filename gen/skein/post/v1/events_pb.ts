@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/events.proto.
  */
 export const file_skein_post_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKFAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYiQgoLUG9zdERlbGV0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBCJmCgtTYXZlQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSDQoFc2F2ZWQYAyABKAgSFQoNY29sbGVjdGlvbl9pZBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEYgZwcm90bzM");
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKcAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBSKGAQoKUG9zdEVkaXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEEhAKCGF1ZGllbmNlGAQgASgFEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIVCg1yZXBseV9zZXR0aW5nGAYgASgFIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAQiZgoLU2F2ZUNoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEg0KBXNhdmVkGAMgASgIEhUKDWNvbGxlY3Rpb25faWQYBCABKAkSDwoHdmVyc2lvbhgFIAEoBGIGcHJvdG8z");
 
 /**
  * A post became public. The activity id is the sort key of every timeline it is in.
@@ -53,6 +53,13 @@ export type PostCreated = Message<"skein.post.v1.PostCreated"> & {
    * @generated from field: repeated fixed64 mentioned_user_ids = 6;
    */
   mentionedUserIds: bigint[];
+
+  /**
+   * Who may reply: ReplySetting; 0 is everyone.
+   *
+   * @generated from field: int32 reply_setting = 20;
+   */
+  replySetting: number;
 };
 
 /**
@@ -61,6 +68,50 @@ export type PostCreated = Message<"skein.post.v1.PostCreated"> & {
  */
 export const PostCreatedSchema: GenMessage<PostCreated> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_events, 0);
+
+/**
+ * A post has new content: a version more. For whom it is and who may reply stay; whom it names may change.
+ *
+ * @generated from message skein.post.v1.PostEdited
+ */
+export type PostEdited = Message<"skein.post.v1.PostEdited"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: string author_id = 2;
+   */
+  authorId: string;
+
+  /**
+   * @generated from field: uint64 version = 3;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: int32 audience = 4;
+   */
+  audience: number;
+
+  /**
+   * @generated from field: repeated fixed64 mentioned_user_ids = 5;
+   */
+  mentionedUserIds: bigint[];
+
+  /**
+   * @generated from field: int32 reply_setting = 6;
+   */
+  replySetting: number;
+};
+
+/**
+ * Describes the message skein.post.v1.PostEdited.
+ * Use `create(PostEditedSchema)` to create a new message.
+ */
+export const PostEditedSchema: GenMessage<PostEdited> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_events, 1);
 
 /**
  * A post was deleted: a tombstone, which wins over everything.
@@ -89,7 +140,7 @@ export type PostDeleted = Message<"skein.post.v1.PostDeleted"> & {
  * Use `create(PostDeletedSchema)` to create a new message.
  */
 export const PostDeletedSchema: GenMessage<PostDeleted> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_events, 1);
+  messageDesc(file_skein_post_v1_events, 2);
 
 /**
  * Somebody keeps a post from now on, in a collection or in none, or keeps it no longer. Travels in that person's partition.
@@ -130,5 +181,5 @@ export type SaveChanged = Message<"skein.post.v1.SaveChanged"> & {
  * Use `create(SaveChangedSchema)` to create a new message.
  */
 export const SaveChangedSchema: GenMessage<SaveChanged> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_events, 2);
+  messageDesc(file_skein_post_v1_events, 3);
 

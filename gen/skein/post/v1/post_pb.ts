@@ -9,13 +9,17 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
+import { file_skein_post_v1_shown } from "./shown_pb.ts";
+import type { Facets } from "../../text/v1/text_pb.ts";
+import { file_skein_text_v1_text } from "../../text/v1/text_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEioAEKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIoIBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBiIuCglGb3VuZENhcmQSIQoEY2FyZBgBIAEoCzITLnNrZWluLnBvc3QudjEuQ2FyZCJDChZCYXRjaENyZWF0ZVBvc3RSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJIChdCYXRjaENyZWF0ZVBvc3RSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyIoEBChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCRIpCghhdWRpZW5jZRgDIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAQgAygJImEKEkNyZWF0ZVBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhAKCHJlcGxheWVkGAIgASgIEhYKDmF1dGhvcl92ZXJzaW9uGAMgASgEIigKFEJhdGNoR2V0UG9zdHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0UG9zdHNSZXNwb25zZRInCgVwb3N0cxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRQb3N0Ii4KCUZvdW5kUG9zdBIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IigKFEJhdGNoR2V0Q2FyZHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0Q2FyZHNSZXNwb25zZRInCgVjYXJkcxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRDYXJkIicKFEdldFBvc3RSZWNvcmRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkirgEKFUdldFBvc3RSZWNvcmRSZXNwb25zZRIRCglhdXRob3JfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZGVsZXRlZBgEIAEoCBIvCgtkZWxldGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJAoRRGVsZXRlUG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIUChJEZWxldGVQb3N0UmVzcG9uc2UiWwoaQmF0Y2hMaXN0QWN0aXZpdGllc1JlcXVlc3QSEgoKYXV0aG9yX2lkcxgBIAMoBhIaChJiZWZvcmVfYWN0aXZpdHlfaWQYAiABKAYSDQoFbGltaXQYAyABKAUiSQobQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlEioKBWxpc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5BY3Rpdml0eUxpc3QiNgoMQWN0aXZpdHlMaXN0EhQKDGFjdGl2aXR5X2lkcxgBIAMoBhIQCghjb21wbGV0ZRgCIAEoCCJAChJJbXBvcnRQb3N0c1JlcXVlc3QSKgoFcG9zdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkltcG9ydGVkUG9zdCKkAQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSKQoIYXVkaWVuY2UYBSABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIiwKE0ltcG9ydFBvc3RzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAyqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFMsUHCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKBAQoPQmF0Y2hDcmVhdGVQb3N0EiUuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXF1ZXN0GiYuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXNwb25zZSIfqrsYDQgDEAQYAyACKAIw0A+6uxgKQ3JlYXRlUG9zdBJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldENhcmRzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gEaLrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIl8KC1Bvc3RDb250ZW50EiUKBmZhY2V0cxgBIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEhcKD2NvbnRlbnRfd2FybmluZxgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCSK2AQoEQ2FyZBIPCgd2ZXJzaW9uGAEgASgEEhEKCWF1dGhvcl9pZBgCIAEoBhIPCgdkZWxldGVkGAMgASgIEikKCGF1ZGllbmNlGAQgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSMgoNcmVwbHlfc2V0dGluZxgUIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIi4KCUZvdW5kQ2FyZBIhCgRjYXJkGAEgASgLMhMuc2tlaW4ucG9zdC52MS5DYXJkIkMKFkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkgKF0JhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIi4AEKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGBQgASgJEhAKCGxhbmd1YWdlGBUgASgJEjIKDXJlcGx5X3NldHRpbmcYFiABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZyJhChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCBIWCg5hdXRob3JfdmVyc2lvbhgDIAEoBCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIrwBCg9FZGl0UG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgESAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNQoQRWRpdFBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IlEKF0xpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVwoYTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlEiIKBXBvc3RzGAEgAygLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJbChpCYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBISCgphdXRob3JfaWRzGAEgAygGEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJJChtCYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2USKgoFbGlzdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkFjdGl2aXR5TGlzdCI2CgxBY3Rpdml0eUxpc3QSFAoMYWN0aXZpdHlfaWRzGAEgAygGEhAKCGNvbXBsZXRlGAIgASgIIkAKEkltcG9ydFBvc3RzUmVxdWVzdBIqCgVwb3N0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuSW1wb3J0ZWRQb3N0IqQBCgxJbXBvcnRlZFBvc3QSEQoJYXV0aG9yX2lkGAEgASgJEgwKBHRleHQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRIpCghhdWRpZW5jZRgFIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2UiLAoTSW1wb3J0UG9zdHNSZXNwb25zZRIVCg1jcmVhdGVkX2NvdW50GAEgASgDKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFMscMCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKBAQoPQmF0Y2hDcmVhdGVQb3N0EiUuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXF1ZXN0GiYuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXNwb25zZSIfqrsYDQgDEAQYAyACKAIw0A+6uxgKQ3JlYXRlUG9zdBJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldENhcmRzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJeCghFZGl0UG9zdBIeLnNrZWluLnBvc3QudjEuRWRpdFBvc3RSZXF1ZXN0Gh8uc2tlaW4ucG9zdC52MS5FZGl0UG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ2ChBMaXN0UG9zdFZlcnNpb25zEiYuc2tlaW4ucG9zdC52MS5MaXN0UG9zdFZlcnNpb25zUmVxdWVzdBonLnNrZWluLnBvc3QudjEuTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJ5ChFMaXN0VGFnQWN0aXZpdGllcxInLnNrZWluLnBvc3QudjEuTGlzdFRhZ0FjdGl2aXRpZXNSZXF1ZXN0Giguc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJbCgdQaW5Qb3N0Eh0uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVxdWVzdBoeLnNrZWluLnBvc3QudjEuUGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglVbnBpblBvc3QSHy5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlcXVlc3QaIC5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJtCg1HZXRQaW5uZWRQb3N0EiMuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UGlubmVkUG9zdFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gEaLrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_shown, file_skein_text_v1_text]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -52,6 +56,25 @@ export type Post = Message<"skein.post.v1.Post"> & {
    * @generated from field: skein.post.v1.Audience audience = 6;
    */
   audience: Audience;
+
+  /**
+   * What is beside the text; absent where there is nothing.
+   *
+   * @generated from field: skein.post.v1.PostContent content = 20;
+   */
+  content?: PostContent | undefined;
+
+  /**
+   * When this version was made; absent in the first.
+   *
+   * @generated from field: google.protobuf.Timestamp edit_time = 21;
+   */
+  editTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.post.v1.ReplySetting reply_setting = 22;
+   */
+  replySetting: ReplySetting;
 };
 
 /**
@@ -60,6 +83,39 @@ export type Post = Message<"skein.post.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 0);
+
+/**
+ * What a version of a post holds beside its text.
+ *
+ * @generated from message skein.post.v1.PostContent
+ */
+export type PostContent = Message<"skein.post.v1.PostContent"> & {
+  /**
+   * @generated from field: skein.text.v1.Facets facets = 1;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * What a reader is told before the text is shown; empty where there is nothing to warn of.
+   *
+   * @generated from field: string content_warning = 2;
+   */
+  contentWarning: string;
+
+  /**
+   * A language tag (BCP 47) in its canonical form; empty where none was said.
+   *
+   * @generated from field: string language = 3;
+   */
+  language: string;
+};
+
+/**
+ * Describes the message skein.post.v1.PostContent.
+ * Use `create(PostContentSchema)` to create a new message.
+ */
+export const PostContentSchema: GenMessage<PostContent> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 1);
 
 /**
  * What deciding about a post takes, whoever asks.
@@ -88,11 +144,16 @@ export type Card = Message<"skein.post.v1.Card"> & {
   audience: Audience;
 
   /**
-   * With AUDIENCE_MENTIONED.
+   * With AUDIENCE_MENTIONED or REPLY_SETTING_MENTIONED.
    *
    * @generated from field: repeated fixed64 mentioned_user_ids = 5;
    */
   mentionedUserIds: bigint[];
+
+  /**
+   * @generated from field: skein.post.v1.ReplySetting reply_setting = 20;
+   */
+  replySetting: ReplySetting;
 };
 
 /**
@@ -100,7 +161,7 @@ export type Card = Message<"skein.post.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 1);
+  messageDesc(file_skein_post_v1_post, 2);
 
 /**
  * A slot of a batch: empty where there never was such a post.
@@ -119,7 +180,7 @@ export type FoundCard = Message<"skein.post.v1.FoundCard"> & {
  * Use `create(FoundCardSchema)` to create a new message.
  */
 export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 2);
+  messageDesc(file_skein_post_v1_post, 3);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostRequest
@@ -136,7 +197,7 @@ export type BatchCreatePostRequest = Message<"skein.post.v1.BatchCreatePostReque
  * Use `create(BatchCreatePostRequestSchema)` to create a new message.
  */
 export const BatchCreatePostRequestSchema: GenMessage<BatchCreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
+  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostResponse
@@ -155,7 +216,7 @@ export type BatchCreatePostResponse = Message<"skein.post.v1.BatchCreatePostResp
  * Use `create(BatchCreatePostResponseSchema)` to create a new message.
  */
 export const BatchCreatePostResponseSchema: GenMessage<BatchCreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.CreatePostRequest
@@ -181,11 +242,31 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
   audience: Audience;
 
   /**
-   * At most 50, none twice. With AUDIENCE_MENTIONED they are who may see it.
+   * At most 50, none twice. With AUDIENCE_MENTIONED they are who may see it. Those whom the text names by @username join them,
+   * up to 50 in all.
    *
    * @generated from field: repeated string mentioned_user_ids = 4;
    */
   mentionedUserIds: string[];
+
+  /**
+   * At most 300 graphemes and 1,200 bytes.
+   *
+   * @generated from field: string content_warning = 20;
+   */
+  contentWarning: string;
+
+  /**
+   * A language tag (BCP 47) of at most 35 characters.
+   *
+   * @generated from field: string language = 21;
+   */
+  language: string;
+
+  /**
+   * @generated from field: skein.post.v1.ReplySetting reply_setting = 22;
+   */
+  replySetting: ReplySetting;
 };
 
 /**
@@ -193,7 +274,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -224,7 +305,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 7);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -241,7 +322,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 8);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -258,7 +339,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -277,7 +358,7 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsRequest
@@ -294,7 +375,7 @@ export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest">
  * Use `create(BatchGetCardsRequestSchema)` to create a new message.
  */
 export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsResponse
@@ -311,7 +392,7 @@ export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse
  * Use `create(BatchGetCardsResponseSchema)` to create a new message.
  */
 export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordRequest
@@ -328,7 +409,7 @@ export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest">
  * Use `create(GetPostRecordRequestSchema)` to create a new message.
  */
 export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordResponse
@@ -367,7 +448,7 @@ export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse
  * Use `create(GetPostRecordResponseSchema)` to create a new message.
  */
 export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * @generated from message skein.post.v1.DeletePostRequest
@@ -384,7 +465,7 @@ export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * @generated from message skein.post.v1.DeletePostResponse
@@ -397,7 +478,114 @@ export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
+  messageDesc(file_skein_post_v1_post, 16);
+
+/**
+ * @generated from message skein.post.v1.EditPostRequest
+ */
+export type EditPostRequest = Message<"skein.post.v1.EditPostRequest"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * As in CreatePostRequest; empty takes a warning or a language away.
+   *
+   * @generated from field: optional string text = 2;
+   */
+  text?: string | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 3;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 4;
+   */
+  language?: string | undefined;
+
+  /**
+   * The version that the edit is made from; where absent the last edit wins.
+   *
+   * @generated from field: optional uint64 if_version = 5;
+   */
+  ifVersion?: bigint | undefined;
+};
+
+/**
+ * Describes the message skein.post.v1.EditPostRequest.
+ * Use `create(EditPostRequestSchema)` to create a new message.
+ */
+export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 17);
+
+/**
+ * @generated from message skein.post.v1.EditPostResponse
+ */
+export type EditPostResponse = Message<"skein.post.v1.EditPostResponse"> & {
+  /**
+   * @generated from field: skein.post.v1.Post post = 1;
+   */
+  post?: Post | undefined;
+};
+
+/**
+ * Describes the message skein.post.v1.EditPostResponse.
+ * Use `create(EditPostResponseSchema)` to create a new message.
+ */
+export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 18);
+
+/**
+ * @generated from message skein.post.v1.ListPostVersionsRequest
+ */
+export type ListPostVersionsRequest = Message<"skein.post.v1.ListPostVersionsRequest"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.post.v1.ListPostVersionsRequest.
+ * Use `create(ListPostVersionsRequestSchema)` to create a new message.
+ */
+export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 19);
+
+/**
+ * @generated from message skein.post.v1.ListPostVersionsResponse
+ */
+export type ListPostVersionsResponse = Message<"skein.post.v1.ListPostVersionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.post.v1.Post posts = 1;
+   */
+  posts: Post[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.post.v1.ListPostVersionsResponse.
+ * Use `create(ListPostVersionsResponseSchema)` to create a new message.
+ */
+export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_post, 20);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesRequest
@@ -428,7 +616,7 @@ export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivit
  * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
  */
 export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 16);
+  messageDesc(file_skein_post_v1_post, 21);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesResponse
@@ -445,7 +633,7 @@ export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivi
  * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
  */
 export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 17);
+  messageDesc(file_skein_post_v1_post, 22);
 
 /**
  * One author's activities, newest first.
@@ -471,7 +659,7 @@ export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
  * Use `create(ActivityListSchema)` to create a new message.
  */
 export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 18);
+  messageDesc(file_skein_post_v1_post, 23);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -488,7 +676,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 19);
+  messageDesc(file_skein_post_v1_post, 24);
 
 /**
  * One post to import.
@@ -529,7 +717,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 20);
+  messageDesc(file_skein_post_v1_post, 25);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -546,7 +734,56 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 21);
+  messageDesc(file_skein_post_v1_post, 26);
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.post.v1.ReplySetting
+ */
+export const ReplySetting = {
+  /**
+   * As REPLY_SETTING_EVERYONE.
+   *
+   * @generated from enum value: REPLY_SETTING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_EVERYONE = 1;
+   */
+  EVERYONE: 1,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * Those the post names.
+   *
+   * @generated from enum value: REPLY_SETTING_MENTIONED = 3;
+   */
+  MENTIONED: 3,
+
+  /**
+   * @generated from enum value: REPLY_SETTING_NOBODY = 4;
+   */
+  NOBODY: 4,
+} as const;
+
+/**
+ * Who may reply to a post, of those who may see it. Its author always may.
+ *
+ * @generated from enum skein.post.v1.ReplySetting
+ */
+export type ReplySetting = (typeof ReplySetting)[keyof typeof ReplySetting] | UnknownEnum;
+
+/**
+ * Describes the enum skein.post.v1.ReplySetting.
+ */
+export const ReplySettingSchema: GenEnum<ReplySetting> = /*@__PURE__*/
+  enumDesc(file_skein_post_v1_post, 0);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -600,7 +837,7 @@ export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
  * Describes the enum skein.post.v1.Audience.
  */
 export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
-  enumDesc(file_skein_post_v1_post, 0);
+  enumDesc(file_skein_post_v1_post, 1);
 
 /**
  * PostService owns posts and the list of what each author made public.
@@ -675,6 +912,30 @@ export const PostService: GenService<{
     output: typeof DeletePostResponseSchema;
   },
   /**
+   * EditPost gives the viewer's own post new content; what is absent stays. The version goes up by one; the version before is
+   * kept. What changes nothing changes no version. Everybody's next read shows it, and whom it no longer names sees no more of
+   * a post that was for them alone. NOT_FOUND: never was, is deleted, or is somebody else's. ABORTED, `version-conflict`: it is
+   * in another version than if_version.
+   *
+   * @generated from rpc skein.post.v1.PostService.EditPost
+   */
+  editPost: {
+    methodKind: "unary";
+    input: typeof EditPostRequestSchema;
+    output: typeof EditPostResponseSchema;
+  },
+  /**
+   * ListPostVersions answers the versions of a post, newest first, to whoever may see the post. NOT_FOUND: there is none that the
+   * viewer may see. 20 a page, at most 100.
+   *
+   * @generated from rpc skein.post.v1.PostService.ListPostVersions
+   */
+  listPostVersions: {
+    methodKind: "unary";
+    input: typeof ListPostVersionsRequestSchema;
+    output: typeof ListPostVersionsResponseSchema;
+  },
+  /**
    * BatchListActivities answers what each author made public, newest first, in the order of the authors asked. At most
    * 100 authors, 800 entries each. Without before_activity_id it leaves the list in the read model.
    *
@@ -684,6 +945,48 @@ export const PostService: GenService<{
     methodKind: "unary";
     input: typeof BatchListActivitiesRequestSchema;
     output: typeof BatchListActivitiesResponseSchema;
+  },
+  /**
+   * ListTagActivities answers what was made public under a tag, newest first, whoever may see it. At most 800 entries.
+   * INVALID_ARGUMENT: it is no tag.
+   *
+   * @generated from rpc skein.post.v1.PostService.ListTagActivities
+   */
+  listTagActivities: {
+    methodKind: "unary";
+    input: typeof ListTagActivitiesRequestSchema;
+    output: typeof ListTagActivitiesResponseSchema;
+  },
+  /**
+   * PinPost puts one of the viewer's own posts above their others, in the place of the one before it; again is the same as once.
+   * NOT_FOUND: never was, is deleted, or is somebody else's.
+   *
+   * @generated from rpc skein.post.v1.PostService.PinPost
+   */
+  pinPost: {
+    methodKind: "unary";
+    input: typeof PinPostRequestSchema;
+    output: typeof PinPostResponseSchema;
+  },
+  /**
+   * UnpinPost takes it down, where it is the one that is pinned; again is the same as once.
+   *
+   * @generated from rpc skein.post.v1.PostService.UnpinPost
+   */
+  unpinPost: {
+    methodKind: "unary";
+    input: typeof UnpinPostRequestSchema;
+    output: typeof UnpinPostResponseSchema;
+  },
+  /**
+   * GetPinnedPost answers which of their posts somebody pinned, whoever may see it.
+   *
+   * @generated from rpc skein.post.v1.PostService.GetPinnedPost
+   */
+  getPinnedPost: {
+    methodKind: "unary";
+    input: typeof GetPinnedPostRequestSchema;
+    output: typeof GetPinnedPostResponseSchema;
   },
   /**
    * ImportPosts publishes many posts of many authors, each at its own time. At most 500 a call. A key already used is

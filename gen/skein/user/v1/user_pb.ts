@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/user/v1/user.proto.
  */
 export const file_skein_user_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi91c2VyL3YxL3VzZXIucHJvdG8SDXNrZWluLnVzZXIudjEiiQEKBFVzZXISCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIQCgh1c2VybmFtZRgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkSCwoDYmlvGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLCg9SZWdpc3RlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIl4KEFJlZ2lzdGVyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYuc2tlaW4udXNlci52MS5TZXNzaW9uIlAKB1Nlc3Npb24SFAoMYWNjZXNzX3Rva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIyCgxMb2dJblJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiWwoNTG9nSW5SZXNwb25zZRIhCgR1c2VyGAEgASgLMhMuc2tlaW4udXNlci52MS5Vc2VyEicKB3Nlc3Npb24YAiABKAsyFi5za2Vpbi51c2VyLnYxLlNlc3Npb24iHgoOR2V0VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSI0Cg9HZXRVc2VyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIoChRCYXRjaEdldFVzZXJzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJAChVCYXRjaEdldFVzZXJzUmVzcG9uc2USJwoFdXNlcnMYASADKAsyGC5za2Vpbi51c2VyLnYxLkZvdW5kVXNlciIuCglGb3VuZFVzZXISIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIxCh1CYXRjaEdldEF1dGhvclZlcnNpb25zUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSIyCh5CYXRjaEdldEF1dGhvclZlcnNpb25zUmVzcG9uc2USEAoIdmVyc2lvbnMYASADKAQiUgoSSW1wb3J0VXNlcnNSZXF1ZXN0EioKBXVzZXJzGAEgAygLMhsuc2tlaW4udXNlci52MS5JbXBvcnRlZFVzZXISEAoIcGFzc3dvcmQYAiABKAkiQwoMSW1wb3J0ZWRVc2VyEhAKCHVzZXJuYW1lGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRILCgNiaW8YAyABKAkiJwoTSW1wb3J0VXNlcnNSZXNwb25zZRIQCgh1c2VyX2lkcxgBIAMoCTKiBQoLVXNlclNlcnZpY2USXgoIUmVnaXN0ZXISHi5za2Vpbi51c2VyLnYxLlJlZ2lzdGVyUmVxdWVzdBofLnNrZWluLnVzZXIudjEuUmVnaXN0ZXJSZXNwb25zZSIRqrsYDQgBEAMYAiACKAIwiCcSVQoFTG9nSW4SGy5za2Vpbi51c2VyLnYxLkxvZ0luUmVxdWVzdBocLnNrZWluLnVzZXIudjEuTG9nSW5SZXNwb25zZSIRqrsYDQgBEAMYBCABKAIwiCcSWwoHR2V0VXNlchIdLnNrZWluLnVzZXIudjEuR2V0VXNlclJlcXVlc3QaHi5za2Vpbi51c2VyLnYxLkdldFVzZXJSZXNwb25zZSIRqrsYDQgBEAEYASACKAEw0A8SbQoNQmF0Y2hHZXRVc2VycxIjLnNrZWluLnVzZXIudjEuQmF0Y2hHZXRVc2Vyc1JlcXVlc3QaJC5za2Vpbi51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SiAEKFkJhdGNoR2V0QXV0aG9yVmVyc2lvbnMSLC5za2Vpbi51c2VyLnYxLkJhdGNoR2V0QXV0aG9yVmVyc2lvbnNSZXF1ZXN0Gi0uc2tlaW4udXNlci52MS5CYXRjaEdldEF1dGhvclZlcnNpb25zUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmgKC0ltcG9ydFVzZXJzEiEuc2tlaW4udXNlci52MS5JbXBvcnRVc2Vyc1JlcXVlc3QaIi5za2Vpbi51c2VyLnYxLkltcG9ydFVzZXJzUmVzcG9uc2UiEqq7GA4IBBAEGAIgAigEMLDqARobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi91c2VyL3YxL3VzZXIucHJvdG8SDXNrZWluLnVzZXIudjEiiQEKBFVzZXISCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIQCgh1c2VybmFtZRgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkSCwoDYmlvGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLCg9SZWdpc3RlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIl4KEFJlZ2lzdGVyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYuc2tlaW4udXNlci52MS5TZXNzaW9uIlAKB1Nlc3Npb24SFAoMYWNjZXNzX3Rva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIyCgxMb2dJblJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiWwoNTG9nSW5SZXNwb25zZRIhCgR1c2VyGAEgASgLMhMuc2tlaW4udXNlci52MS5Vc2VyEicKB3Nlc3Npb24YAiABKAsyFi5za2Vpbi51c2VyLnYxLlNlc3Npb24iHgoOR2V0VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSI0Cg9HZXRVc2VyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIoChRCYXRjaEdldFVzZXJzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJAChVCYXRjaEdldFVzZXJzUmVzcG9uc2USJwoFdXNlcnMYASADKAsyGC5za2Vpbi51c2VyLnYxLkZvdW5kVXNlciIuCglGb3VuZFVzZXISIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIqChVCYXRjaEZpbmRVc2Vyc1JlcXVlc3QSEQoJdXNlcm5hbWVzGAEgAygJIioKFkJhdGNoRmluZFVzZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAYiMQodQmF0Y2hHZXRBdXRob3JWZXJzaW9uc1JlcXVlc3QSEAoIdXNlcl9pZHMYASADKAkiMgoeQmF0Y2hHZXRBdXRob3JWZXJzaW9uc1Jlc3BvbnNlEhAKCHZlcnNpb25zGAEgAygEIlIKEkltcG9ydFVzZXJzUmVxdWVzdBIqCgV1c2VycxgBIAMoCzIbLnNrZWluLnVzZXIudjEuSW1wb3J0ZWRVc2VyEhAKCHBhc3N3b3JkGAIgASgJIkMKDEltcG9ydGVkVXNlchIQCgh1c2VybmFtZRgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSCwoDYmlvGAMgASgJIicKE0ltcG9ydFVzZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkynAYKC1VzZXJTZXJ2aWNlEl4KCFJlZ2lzdGVyEh4uc2tlaW4udXNlci52MS5SZWdpc3RlclJlcXVlc3QaHy5za2Vpbi51c2VyLnYxLlJlZ2lzdGVyUmVzcG9uc2UiEaq7GA0IARADGAIgAigCMIgnElUKBUxvZ0luEhsuc2tlaW4udXNlci52MS5Mb2dJblJlcXVlc3QaHC5za2Vpbi51c2VyLnYxLkxvZ0luUmVzcG9uc2UiEaq7GA0IARADGAQgASgCMIgnElsKB0dldFVzZXISHS5za2Vpbi51c2VyLnYxLkdldFVzZXJSZXF1ZXN0Gh4uc2tlaW4udXNlci52MS5HZXRVc2VyUmVzcG9uc2UiEaq7GA0IARABGAEgAigBMNAPEm0KDUJhdGNoR2V0VXNlcnMSIy5za2Vpbi51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXF1ZXN0GiQuc2tlaW4udXNlci52MS5CYXRjaEdldFVzZXJzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnAKDkJhdGNoRmluZFVzZXJzEiQuc2tlaW4udXNlci52MS5CYXRjaEZpbmRVc2Vyc1JlcXVlc3QaJS5za2Vpbi51c2VyLnYxLkJhdGNoRmluZFVzZXJzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEogBChZCYXRjaEdldEF1dGhvclZlcnNpb25zEiwuc2tlaW4udXNlci52MS5CYXRjaEdldEF1dGhvclZlcnNpb25zUmVxdWVzdBotLnNrZWluLnVzZXIudjEuQmF0Y2hHZXRBdXRob3JWZXJzaW9uc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRVc2VycxIhLnNrZWluLnVzZXIudjEuSW1wb3J0VXNlcnNSZXF1ZXN0GiIuc2tlaW4udXNlci52MS5JbXBvcnRVc2Vyc1Jlc3BvbnNlIhKquxgOCAQQBBgCIAIoBDCw6gEaI7K7GANiZmayuxgEZmVlZLK7GAhvcGVyYXRvcrK7GARwb3N0YgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
 
 /**
  * A user's public profile. Immutable for one (id, version).
@@ -272,6 +272,40 @@ export const FoundUserSchema: GenMessage<FoundUser> = /*@__PURE__*/
   messageDesc(file_skein_user_v1_user, 10);
 
 /**
+ * @generated from message skein.user.v1.BatchFindUsersRequest
+ */
+export type BatchFindUsersRequest = Message<"skein.user.v1.BatchFindUsersRequest"> & {
+  /**
+   * @generated from field: repeated string usernames = 1;
+   */
+  usernames: string[];
+};
+
+/**
+ * Describes the message skein.user.v1.BatchFindUsersRequest.
+ * Use `create(BatchFindUsersRequestSchema)` to create a new message.
+ */
+export const BatchFindUsersRequestSchema: GenMessage<BatchFindUsersRequest> = /*@__PURE__*/
+  messageDesc(file_skein_user_v1_user, 11);
+
+/**
+ * @generated from message skein.user.v1.BatchFindUsersResponse
+ */
+export type BatchFindUsersResponse = Message<"skein.user.v1.BatchFindUsersResponse"> & {
+  /**
+   * @generated from field: repeated fixed64 user_ids = 1;
+   */
+  userIds: bigint[];
+};
+
+/**
+ * Describes the message skein.user.v1.BatchFindUsersResponse.
+ * Use `create(BatchFindUsersResponseSchema)` to create a new message.
+ */
+export const BatchFindUsersResponseSchema: GenMessage<BatchFindUsersResponse> = /*@__PURE__*/
+  messageDesc(file_skein_user_v1_user, 12);
+
+/**
  * @generated from message skein.user.v1.BatchGetAuthorVersionsRequest
  */
 export type BatchGetAuthorVersionsRequest = Message<"skein.user.v1.BatchGetAuthorVersionsRequest"> & {
@@ -286,7 +320,7 @@ export type BatchGetAuthorVersionsRequest = Message<"skein.user.v1.BatchGetAutho
  * Use `create(BatchGetAuthorVersionsRequestSchema)` to create a new message.
  */
 export const BatchGetAuthorVersionsRequestSchema: GenMessage<BatchGetAuthorVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 11);
+  messageDesc(file_skein_user_v1_user, 13);
 
 /**
  * @generated from message skein.user.v1.BatchGetAuthorVersionsResponse
@@ -303,7 +337,7 @@ export type BatchGetAuthorVersionsResponse = Message<"skein.user.v1.BatchGetAuth
  * Use `create(BatchGetAuthorVersionsResponseSchema)` to create a new message.
  */
 export const BatchGetAuthorVersionsResponseSchema: GenMessage<BatchGetAuthorVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 12);
+  messageDesc(file_skein_user_v1_user, 14);
 
 /**
  * @generated from message skein.user.v1.ImportUsersRequest
@@ -327,7 +361,7 @@ export type ImportUsersRequest = Message<"skein.user.v1.ImportUsersRequest"> & {
  * Use `create(ImportUsersRequestSchema)` to create a new message.
  */
 export const ImportUsersRequestSchema: GenMessage<ImportUsersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 13);
+  messageDesc(file_skein_user_v1_user, 15);
 
 /**
  * One user to import.
@@ -358,7 +392,7 @@ export type ImportedUser = Message<"skein.user.v1.ImportedUser"> & {
  * Use `create(ImportedUserSchema)` to create a new message.
  */
 export const ImportedUserSchema: GenMessage<ImportedUser> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 14);
+  messageDesc(file_skein_user_v1_user, 16);
 
 /**
  * @generated from message skein.user.v1.ImportUsersResponse
@@ -377,7 +411,7 @@ export type ImportUsersResponse = Message<"skein.user.v1.ImportUsersResponse"> &
  * Use `create(ImportUsersResponseSchema)` to create a new message.
  */
 export const ImportUsersResponseSchema: GenMessage<ImportUsersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 15);
+  messageDesc(file_skein_user_v1_user, 17);
 
 /**
  * UserService owns accounts, credentials and profiles.
@@ -427,6 +461,17 @@ export const UserService: GenService<{
     methodKind: "unary";
     input: typeof BatchGetUsersRequestSchema;
     output: typeof BatchGetUsersResponseSchema;
+  },
+  /**
+   * BatchFindUsers answers the ids behind usernames in the order asked, 0 where there is nobody of that name whom the viewer
+   * may see. At most 100 names.
+   *
+   * @generated from rpc skein.user.v1.UserService.BatchFindUsers
+   */
+  batchFindUsers: {
+    methodKind: "unary";
+    input: typeof BatchFindUsersRequestSchema;
+    output: typeof BatchFindUsersResponseSchema;
   },
   /**
    * BatchGetAuthorVersions answers the versions of profiles in the order asked, 0 where there is none, whoever asks;

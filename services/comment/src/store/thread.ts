@@ -21,7 +21,7 @@ function refusalOf({ locked, repliers }: Thread, { isOwner, isFollower }: Replie
   return repliers === Repliers.FOLLOWERS && isFollower ? undefined : "replies-limited";
 }
 
-export const mayReply = (thread: Thread, replier: Replier): boolean => refusalOf(thread, replier) === undefined;
+export const letsReply = (thread: Thread, replier: Replier): boolean => refusalOf(thread, replier) === undefined;
 
 /** PERMISSION_DENIED for whoever may not comment. */
 export function mustBeLetReply(thread: Thread, replier: Replier): void {

@@ -32,7 +32,8 @@ export async function pushFirst(
   const isPulled = await Promise.all(authorIds.map(pull.isPulled));
   const pushed = authorIds.filter((_, nth) => !isPulled[nth]);
   const followers = await followersOf(graph, pushed);
-  const pushes = tasks.map(({ activityId, authorId }) => ({
+  // In their order: what comes before its neighbour is pushed to a head, what comes after has to look for its place.
+  const pushes = tasks.toSorted(byActivity).map(({ activityId, authorId }) => ({
     entry: { activityId, authorId },
     ownerIds: [authorId, ...(followers.get(authorId) ?? [])],
   }));
@@ -51,6 +52,8 @@ export async function pushFirst(
     }),
   );
 }
+
+const byActivity = (a: FanoutTask, b: FanoutTask): number => (a.activityId < b.activityId ? -1 : 1);
 
 /** From the primary: a follower who committed before the post is among them. */
 async function followersOf(

@@ -12,7 +12,11 @@ const waitingMax = 64;
 export const aboveAll: TimelineEntry["activityId"] = 2n ** 63n - 1n;
 
 /** A page: what is read, for whom, and facts that it must not be older than. */
-type Asked = { readonly what: "home" | "author"; readonly page: string; readonly after: readonly FactRef[] };
+type Asked = {
+  readonly what: "home" | "author" | "pinned" | "tag";
+  readonly page: string;
+  readonly after: readonly FactRef[];
+};
 
 type Needs = {
   /** Rejects while Redis may not be believed. */

@@ -11,6 +11,7 @@ import type { Card } from "#lib/readmodel/card.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import type { MarkedSet, MemberSet } from "#lib/readmodel/member-set.ts";
 import { type Standings, standingsByTruth } from "#lib/readmodel/standing.ts";
+import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { cardsByTruth } from "#lib/readmodel/visible-post.ts";
 
 /** What the owners of the truth answer where a read model is missing. Each answer also fills it. */
@@ -28,6 +29,9 @@ export type Clients = {
 /** An author's activities, newest first; `complete` where there is nothing older. */
 export type ActivityList = { readonly ids: readonly bigint[]; readonly complete: boolean };
 
+/** Entries below a place; `ended` where there is nothing after them. */
+type TagActivities = { readonly entries: readonly TimelineEntry[]; readonly ended: boolean };
+
 type Likes = { readonly count: Count; readonly own: Reaction };
 
 /** Ids in one batch RPC. */
@@ -37,6 +41,8 @@ const atOnceMax = 4;
 
 export function truthOf({ graph, post, save, user, like, comment }: Clients) {
   return {
+    ...savesOf(save),
+
     followSet: (viewerId: bigint, options: CallOptions) => graph.getFollowSet({ userId: String(viewerId) }, options),
 
     /** How a viewer stands to an author, and the states of both. */
@@ -64,6 +70,22 @@ export function truthOf({ graph, post, save, user, like, comment }: Clients) {
         return lists.map(({ activityIds, complete }) => ({ ids: activityIds, complete }));
       });
       return answers.flat();
+    },
+
+    /** What was made public under a tag, newest first. `before` 0 begins at the newest. */
+    async tagActivities(tag: string, before: bigint, limit: number, options: CallOptions): Promise<TagActivities> {
+      const asked = { tag, beforeActivityId: before, limit };
+      const { activityIds, authorIds, complete } = await post.listTagActivities(asked, options);
+      const entries = activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n }));
+      return { entries, ended: complete };
+    },
+
+    /** Which post an author pinned; none where nobody says. */
+    async pinned(authorId: bigint, options: CallOptions): Promise<TimelineEntry[]> {
+      const { postId } = await post
+        .getPinnedPost({ authorId }, options)
+        .catch((reason) => (isAway(reason) ? { postId: 0n } : Promise.reject(reason)));
+      return postId === 0n ? [] : [{ activityId: postId, authorId }];
     },
 
     /** How a viewer stands to accounts. */
@@ -100,21 +122,6 @@ export function truthOf({ graph, post, save, user, like, comment }: Clients) {
       return found;
     },
 
-    /** The newest posts a viewer keeps, and from which one on that says nothing. */
-    async savedSet(viewerId: bigint, options: CallOptions): Promise<MemberSet> {
-      const { version, lowWatermark, postIds } = await save.getSavedSet({ userId: String(viewerId) }, options);
-      return { version, lowWatermark, ids: new Set(postIds) };
-    },
-
-    /** Which of some posts the viewer behind the call keeps. */
-    async saves(postIds: readonly bigint[], options: CallOptions): Promise<ReadonlySet<bigint>> {
-      const answers = await inBatches(postIds, async (ids) => {
-        const { saved } = await save.batchGetSaves({ postIds: ids.map(String) }, options);
-        return ids.filter((_, nth) => saved[nth]);
-      });
-      return new Set(answers.flat());
-    },
-
     /** How many comments each post has. A count decides nothing: while the comment service is away there are none. */
     async commentCounts(postIds: readonly bigint[], options: CallOptions): Promise<Map<bigint, number>> {
       const found = new Map<bigint, number>();
@@ -137,6 +144,23 @@ export function truthOf({ graph, post, save, user, like, comment }: Clients) {
     },
   };
 }
+
+const savesOf = (save: Clients["save"]) => ({
+  /** The newest posts a viewer keeps, and from which one on that says nothing. */
+  async savedSet(viewerId: bigint, options: CallOptions): Promise<MemberSet> {
+    const { version, lowWatermark, postIds } = await save.getSavedSet({ userId: String(viewerId) }, options);
+    return { version, lowWatermark, ids: new Set(postIds) };
+  },
+
+  /** Which of some posts the viewer behind the call keeps. */
+  async saves(postIds: readonly bigint[], options: CallOptions): Promise<ReadonlySet<bigint>> {
+    const answers = await inBatches(postIds, async (ids) => {
+      const { saved } = await save.batchGetSaves({ postIds: ids.map(String) }, options);
+      return ids.filter((_, nth) => saved[nth]);
+    });
+    return new Set(answers.flat());
+  },
+});
 
 /** Asks for many ids a hundred at a time, a few batches at once; answers come in the order of the batches. */
 async function inBatches<T>(ids: readonly bigint[], ask: (batch: readonly bigint[]) => Promise<T>): Promise<T[]> {

@@ -12,10 +12,11 @@ import type { Truth } from "./truth.ts";
 /** An entry that its viewer may see at this moment. */
 export type Visible = TimelineEntry & Reactions & { readonly postVersion: number; readonly authorVersion: number };
 
-/** Who looks: `viewerId` where somebody is signed in; `atHome` where only those whom the viewer follows are shown. */
+/** Who looks: `viewerId` where somebody is signed in; `atHome` where only those whom the viewer follows are shown; `muted` where whom
+ * the viewer mutes is not. */
 export type Looker =
   | { readonly viewerId: bigint; readonly atHome: true }
-  | { readonly viewerId: ViewerId; readonly atHome: false };
+  | { readonly viewerId: ViewerId; readonly atHome: false; readonly muted?: "hidden" };
 
 /** What a viewer may see, and the version of their muted words: 0 for none, undefined where graph is to be asked. */
 export type Seen = { readonly items: readonly Visible[]; readonly mutedWordsVersion: bigint | undefined };
@@ -112,13 +113,16 @@ type Known = {
 function allowed(
   entries: readonly TimelineEntry[],
   { cards, versions, standings, authorAt }: Known,
-  { viewerId, atHome }: Looker,
+  looker: Looker,
 ): number[] {
+  const { viewerId, atHome } = looker;
+  const hidesMuted = !atHome && looker.muted === "hidden";
   const shown: number[] = [];
   for (const [nth, { authorId }] of entries.entries()) {
     const standing = standings.get(authorId);
     const hasProfile = versions[authorAt[nth] ?? -1] !== undefined;
     if (!hasProfile || !maySeePost(viewerId, cards[nth], standing)) continue;
+    if (hidesMuted && standing?.muting) continue;
     if (!atHome || isInHome(viewerId, authorId, standing)) shown.push(nth);
   }
   return shown;

@@ -1,15 +1,19 @@
 import { Audience } from "#gen/skein/post/v1/post_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { type Keyed, keyRow } from "#lib/storage/idempotency.ts";
-import type { Sql } from "#lib/storage/mysql.ts";
+import type { Param, Sql } from "#lib/storage/mysql.ts";
 import { type PostChange, postCreated } from "../events.ts";
+import { contentBytes, mentionedBy, type Written } from "./content.ts";
+import { addTags } from "./tag.ts";
 
 /** A post to be. */
-export type NewPost = Keyed & {
-  readonly audience: number;
-  /** Whom it names, whoever it is for. */
-  readonly mentionedIds: readonly bigint[];
-};
+export type NewPost = Keyed &
+  Written & {
+    readonly audience: number;
+    /** Whom it names beside its text, whoever it is for. */
+    readonly mentionedIds: readonly bigint[];
+    readonly replySetting: number;
+  };
 
 /** A post about to be public. */
 export type Publication = NewPost & { readonly id: bigint; readonly createTime: Date; readonly origin: Origin };
@@ -19,14 +23,16 @@ export async function publishAll(tx: Sql, posts: readonly Publication[]): Promis
   await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES ?", [
     posts.map((post) => keyRow(asked(post), post.id)),
   ]);
-  await tx.exec("INSERT INTO post (id, author_id, version, audience, text, create_time) VALUES ?", [
-    posts.map(({ id, authorId, audience, text, createTime }) => [id, authorId, 1, audience, text, createTime]),
-  ]);
-  const mentions = posts.flatMap(({ id, mentionedIds }) => mentionedIds.map((userId) => [id, userId]));
-  if (mentions.length > 0) await tx.exec("INSERT INTO post_mention (post_id, user_id) VALUES ?", [mentions]);
+  await tx.exec(
+    "INSERT INTO post (id, author_id, version, audience, text, content, reply_setting, create_time) VALUES ?",
+    [posts.map(rowOf)],
+  );
+  const mentions = posts.flatMap(mentionRowsOf);
+  if (mentions.length > 0) await tx.exec("INSERT INTO post_mention (post_id, user_id, named) VALUES ?", [mentions]);
   await tx.exec("INSERT INTO activity (author_id, activity_id, post_id) VALUES ?", [
     posts.map(({ id, authorId }) => [authorId, id, id]),
   ]);
+  await addTags(tx, posts);
   const changes = posts.map(changeOf);
   await append(
     tx,
@@ -35,18 +41,37 @@ export async function publishAll(tx: Sql, posts: readonly Publication[]): Promis
   return changes;
 }
 
-const changeOf = ({ id, authorId, audience, mentionedIds }: Publication): PostChange => ({
+const rowOf = ({ id, authorId, audience, text, content, replySetting, createTime }: Publication): Param[] => [
+  id,
+  authorId,
+  1,
+  audience,
+  text,
+  contentBytes(content),
+  replySetting,
+  createTime,
+];
+
+function mentionRowsOf({ id, mentionedIds: namedIds, content }: Publication): Param[][] {
+  return mentionedBy(namedIds, content).map((userId) => [id, userId, namedIds.includes(userId) ? 1 : 0]);
+}
+
+const changeOf = ({ id, authorId, audience, mentionedIds, content, replySetting }: Publication): PostChange => ({
   postId: id,
   authorId,
   version: 1,
   activityId: id,
   deleted: false,
   audience,
-  mentionedIds,
+  mentionedIds: mentionedBy(mentionedIds, content),
+  replySetting,
 });
 
-/** What a key stands for: a plain public post is its text, as it was before there were audiences. */
-export function asked({ authorId, key, text, audience, mentionedIds }: NewPost): Keyed {
-  const isPlain = audience === Audience.PUBLIC && mentionedIds.length === 0;
-  return { authorId, key, text: isPlain ? text : `${audience} ${mentionedIds.join(" ")}\n${text}` };
+/** What a key stands for: each kind of post as it was written when there was nothing more to it. */
+export function asked({ authorId, key, text, audience, mentionedIds, replySetting, content }: NewPost): Keyed {
+  const { contentWarning = "", language = "" } = content ?? {};
+  const beside = [replySetting, contentWarning, language].some((one) => one !== 0 && one !== "");
+  const isPlain = !beside && audience === Audience.PUBLIC && mentionedIds.length === 0;
+  const to = `${audience} ${mentionedIds.join(" ")}${beside ? JSON.stringify([replySetting, contentWarning, language]) : ""}`;
+  return { authorId, key, text: isPlain ? text : `${to}\n${text}` };
 }

@@ -1,0 +1,55 @@
+import type { PostService } from "#gen/skein/api/v1/post_pb.ts";
+import { callOf, within } from "#lib/mesh/call.ts";
+import { notFound } from "#lib/mesh/errors.ts";
+import type { Clients } from "../clients.ts";
+import { mutedWords } from "../compose/muted-words.ts";
+import type { Pieces } from "../compose/pieces.ts";
+import { fillAuthorItems, fillItems } from "../compose/posts.ts";
+import type { Routes } from "../door/rpc.ts";
+import { readOf, versionView } from "../view/beside.ts";
+import { postsPage } from "../view/post.ts";
+import { isId, postIdOf, userNamed } from "./ids.ts";
+import { pageOf, tellDegraded } from "./page.ts";
+
+/** Pages of posts, and of what a post said before. */
+export function postLists(clients: Clients, pieces: Pieces) {
+  const muted = mutedWords(clients);
+  return {
+    async listPostVersions({ post, ...page }, ctx) {
+      const asked = { postId: postIdOf(post), ...pageOf(page) };
+      const { posts, nextPageToken } = await clients.post.listPostVersions(asked, within(ctx));
+      return { versions: posts.map(versionView), nextPageToken };
+    },
+
+    async listUserPosts(request, ctx) {
+      const page = pageOf(request);
+      const list = (authorId: string) => clients.feed.listAuthorFeed({ authorId, ...page }, within(ctx));
+      const finding = clients.user.getUser({ user: userNamed(request.user) }, within(ctx));
+      // An id is enough to begin with; a name has to be found first.
+      const [{ user: author }, early] = await Promise.all([finding, isId(request.user) && list(request.user)]);
+      if (author === undefined) throw notFound("user");
+      const { items, nextPageToken, fromTruth, pinned } = early || (await list(author.id));
+      tellDegraded(fromTruth, ctx);
+      // The pinned one first: its content comes in the same call as the others'.
+      const filled = await fillAuthorItems(pinned ? [pinned, ...items] : items, author, pieces, ctx);
+      const shown = filled.map(({ item, ...of }) => ({ ...of, reactions: item, isTop: item === pinned }));
+      const top = shown.find(({ isTop }) => isTop);
+      const others = shown.filter(({ isTop }) => !isTop);
+      return postsPage(others, nextPageToken, callOf(ctx).viewerId, top);
+    },
+
+    async listTagPosts({ tag, ...page }, ctx) {
+      const found = await clients.feed.listTagFeed({ tag, ...pageOf(page) }, within(ctx));
+      tellDegraded(found.fromTruth, ctx);
+      const [filled, isMuted] = await Promise.all([
+        fillItems(found.items, pieces, ctx),
+        muted(found.mutedWordsVersion, ctx),
+      ]);
+      const { viewerId } = callOf(ctx);
+      const shown = filled
+        .filter(({ post }) => post.content.authorId === viewerId || !isMuted(readOf(post.content)))
+        .map(({ item, ...of }) => ({ ...of, reactions: item }));
+      return postsPage(shown, found.nextPageToken, viewerId);
+    },
+  } satisfies Partial<Routes<typeof PostService>>;
+}

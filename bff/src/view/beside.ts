@@ -1,0 +1,65 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Facets, FacetsSchema, PostSchema, type ReplySetting } from "#gen/skein/api/v1/resources_pb.ts";
+import type { Post, PostContent } from "#gen/skein/post/v1/post_pb.ts";
+
+type Beside = Pick<
+  MessageInitShape<typeof PostSchema>,
+  "facets" | "contentWarning" | "language" | "editTime" | "replySetting"
+>;
+
+/** Their JSON names, in the order of their numbers, which is that of JSON. */
+export const besideNames = ["facets", "contentWarning", "language", "editTime", "replySetting"].map(
+  (name) => PostSchema.field[name as keyof Beside].jsonName,
+);
+
+/** What a post holds beside its text; what it does not hold is absent, so that a plain post is no longer for it. */
+export const besideOf = ({ content, editTime, replySetting }: Post): Beside => ({
+  ...contentView(content),
+  ...(editTime && { editTime }),
+  ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
+});
+
+/** All that people read of a post. */
+export const readOf = ({ text, content }: Post): string =>
+  content === undefined || content.contentWarning === "" ? text : `${content.contentWarning}\n${text}`;
+
+/** One version of a post. */
+export const versionView = ({ version, text, createTime, editTime, content }: Post) => ({
+  version: Number(version),
+  text,
+  createTime: editTime ?? createTime,
+  ...contentView(content),
+});
+
+const contentView = (content: PostContent | undefined) => ({
+  ...(content?.facets && { facets: facetsView(content.facets) }),
+  ...(content !== undefined && content.contentWarning !== "" && { contentWarning: content.contentWarning }),
+  ...(content !== undefined && content.language !== "" && { language: content.language }),
+});
+
+type Sent = NonNullable<PostContent["facets"]>;
+
+const facetsView = ({ mentions, hashtags, links }: Sent): Facets =>
+  create(FacetsSchema, {
+    mentions: mentions.map(({ range, userId }) => ({ ...rangeView(range), userId: String(userId) })),
+    hashtags: hashtags.map(({ range, tag }) => ({ ...rangeView(range), tag })),
+    links: links.map(({ range, url }) => ({ ...rangeView(range), url })),
+  });
+
+function rangeView(range: Sent["mentions"][number]["range"]) {
+  if (range === undefined) return {};
+  const { byteStart, byteEnd, start, end } = range;
+  return { range: { byteStart, byteEnd, start, end } };
+}
+
+/** What a facet takes of memory with every form it is kept in, beside its own text. */
+const facetBytes = 1_000;
+
+/** What it takes of memory at most. */
+export function besideBytes({ content }: Post): number {
+  if (content === undefined) return 0;
+  const { mentions = [], hashtags = [], links = [] } = content.facets ?? {};
+  const texts = [content.contentWarning, ...hashtags.map(({ tag }) => tag), ...links.map(({ url }) => url)];
+  const count = mentions.length + hashtags.length + links.length;
+  return 600 + facetBytes * count + texts.reduce((sum, { length }) => sum + 12 * length, 0);
+}

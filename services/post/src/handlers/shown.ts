@@ -1,0 +1,52 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Audience, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
+import { isForNamed } from "#lib/readmodel/card.ts";
+import type { Version } from "../store/edit.ts";
+import type { PostRow } from "../store/row.ts";
+import type { PostRecord, StoredPost } from "../store.ts";
+
+export const shown = (post: PostRow) => ({
+  id: String(post.id),
+  version: BigInt(post.version),
+  authorId: String(post.authorId),
+  audience: post.audience as Audience,
+  text: post.text,
+  createTime: timestampFromDate(post.createTime),
+  replySetting: post.replySetting as ReplySetting,
+  ...(post.content && { content: post.content }),
+  ...(post.editTime && { editTime: timestampFromDate(post.editTime) }),
+});
+
+/** A post as it was in one version. */
+export const versionOf = (post: StoredPost, { version, text, content, createTime }: Version): StoredPost => ({
+  ...post,
+  version,
+  text,
+  content,
+  editTime: createTime,
+});
+
+export const recordShown = ({ authorId, version, createTime, deleted, deleteTime }: PostRecord) => ({
+  authorId: String(authorId),
+  version: BigInt(version),
+  createTime: timestampFromDate(createTime),
+  deleted,
+  ...(deleteTime !== undefined && { deleteTime: timestampFromDate(deleteTime) }),
+});
+
+export const slotOf = (post: StoredPost | undefined, maySee: (post: StoredPost) => boolean) =>
+  post === undefined || !maySee(post) ? {} : { post: shown(post) };
+
+export const cardSlotOf = (post: StoredPost | undefined) =>
+  post === undefined
+    ? {}
+    : {
+        card: {
+          version: BigInt(post.version),
+          authorId: post.authorId,
+          deleted: post.deleted,
+          audience: post.audience as Audience,
+          mentionedUserIds: isForNamed(post) ? [...post.mentionedIds] : [],
+          replySetting: post.replySetting as ReplySetting,
+        },
+      };

@@ -1,0 +1,128 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Client, HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { EditPostRequest, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
+import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import { originOf } from "#lib/events/outbox.ts";
+import { callOf, mustBeWanted, viewerOf, within } from "#lib/mesh/call.ts";
+import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
+import { idOf, parseId } from "#lib/storage/id.ts";
+import { keyOf } from "#lib/storage/idempotency.ts";
+import type { Statements } from "#lib/storage/mysql.ts";
+import type { PostReadModel } from "../read-model.ts";
+import type { Written } from "../store/content.ts";
+import { type ImportedPost, importPosts } from "../store/import.ts";
+import type { PostStore } from "../store.ts";
+import { contentOf, facetsOf } from "./content.ts";
+import { audienceOf, mentionsOf, postTextOf, replySettingOf } from "./rules.ts";
+import { shown } from "./shown.ts";
+
+/** Posts in one import call. */
+const importMax = 500;
+
+export type WritingNeeds = {
+  readonly db: Statements;
+  readonly store: PostStore;
+  readonly readModel: PostReadModel;
+  readonly standings: StandingReader;
+  readonly users: Pick<Client<typeof UserService>, "batchFindUsers">;
+  readonly nudge: () => void;
+};
+
+/** What makes and changes posts. */
+export function writing({ db, store, readModel, standings, users, nudge }: WritingNeeds) {
+  return {
+    async createPost(req, ctx) {
+      const authorId = BigInt(viewerOf(ctx));
+      const wanted = {
+        authorId,
+        text: postTextOf(req.text),
+        audience: audienceOf(req.audience),
+        mentionedIds: mentionsOf(req.mentionedUserIds),
+        replySetting: replySettingOf(req.replySetting),
+        key: keyOf(req.idempotencyKey),
+      };
+      contentOf(undefined, req);
+      const [authorVersion, facets] = await Promise.all([
+        readModel.authorVersion(authorId),
+        facetsOf(wanted.text, users, within(ctx)),
+        mustBeOpen(standings, authorId, within(ctx)),
+      ]);
+      const written = { ...wanted, content: contentOf(facets, req) };
+      const { post, replayed } = await store.create(written, originOf(ctx), () => mustBeWanted(ctx));
+      nudge();
+      // A create that comes again may be of a writer that died before it got this far.
+      if (!post.deleted) await readModel.show({ ...post, postId: post.id, activityId: post.id }, !replayed);
+      return { post: shown(post), replayed, authorVersion: BigInt(authorVersion) };
+    },
+
+    async editPost(req, ctx) {
+      const postId = parseId(req.postId);
+      if (postId === undefined) throw notFound("post");
+      const authorId = BigInt(viewerOf(ctx));
+      const write = await editOf(req, ctx);
+      await mustBeOpen(standings, authorId, within(ctx));
+      await readModel.mustReachReaders();
+      const ifVersion = req.ifVersion === undefined ? undefined : Number(req.ifVersion);
+      const { post, change } = await store.edit({ postId, authorId, ifVersion, write }, originOf(ctx));
+      nudge();
+      await readModel.replace(change, callOf(ctx));
+      return { post: shown(post) };
+    },
+
+    async deletePost(req, ctx) {
+      const postId = parseId(req.postId);
+      if (postId === undefined) throw notFound("post");
+      const viewerId = BigInt(viewerOf(ctx));
+      await mustBeOpen(standings, viewerId, within(ctx));
+      await readModel.mustReachReaders();
+      const change = await store.delete(postId, viewerId, originOf(ctx));
+      nudge();
+      await readModel.replace(change, callOf(ctx));
+      return {};
+    },
+
+    async importPosts(req, ctx) {
+      if (req.posts.length > importMax) throw invalid("posts", `must be at most ${importMax}`);
+      const changes = await importPosts(db, await Promise.all(req.posts.map(importedOf)), originOf(ctx));
+      nudge();
+      if (changes.length > 0) await readModel.applyLater(changes);
+      return { createdCount: BigInt(changes.length) };
+    },
+  } satisfies Partial<ServiceImpl<typeof PostService>>;
+
+  /** How an edit makes new content of what stands. What does not depend on that is checked, and looked up, before. */
+  async function editOf({ text, contentWarning, language }: EditPostRequest, ctx: HandlerContext) {
+    contentOf(undefined, { contentWarning: contentWarning ?? "", language: language ?? "" });
+    const facets = text === undefined ? undefined : await facetsOf(postTextOf(text), users, within(ctx));
+    return (current: Written): Written => {
+      const said = current.content;
+      const isNew = text !== undefined && text !== current.text;
+      return {
+        text: text ?? current.text,
+        content: contentOf(isNew ? facets : said?.facets, {
+          contentWarning: contentWarning ?? said?.contentWarning ?? "",
+          language: language ?? said?.language ?? "",
+        }),
+      };
+    };
+  }
+}
+
+const importedOf = async ({
+  authorId,
+  text,
+  createTime,
+  idempotencyKey,
+  audience,
+}: SentImport): Promise<ImportedPost> => ({
+  authorId: idOf(authorId, "author_id"),
+  text: postTextOf(text),
+  audience: audienceOf(audience),
+  mentionedIds: [],
+  replySetting: 0,
+  // An import looks up no names.
+  content: contentOf(await facetsOf(text), { contentWarning: "", language: "" }),
+  key: keyOf(idempotencyKey),
+  timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
+});
