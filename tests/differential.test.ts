@@ -12,6 +12,7 @@ import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
@@ -95,6 +96,7 @@ const table: readonly Row[] = [
   ...mutes(),
   ...lists(),
   ...accounts(),
+  ...media(),
 ];
 
 function saves(): Row[] {
@@ -172,6 +174,16 @@ function lists(): Row[] {
   ];
 }
 
+function media(): Row[] {
+  const { method } = MediaService;
+  return [
+    row(method.createMedia, 5, ({ mediaKind, size, text }) => ({ kind: mediaKind(), sizeBytes: size(), alt: text() })),
+    row(method.getMedia, 3, ({ media }) => ({ media: media() })),
+    row(method.completeMedia, 2, ({ media }) => ({ media: media() })),
+    row(method.deleteMedia, 2, ({ media }) => ({ media: media() })),
+  ];
+}
+
 function accounts(): Row[] {
   const { method } = AccountService;
   return [
@@ -207,7 +219,9 @@ test("the table has every public RPC", () => {
     ActivityService,
     FeedService,
   ];
-  const all = [...older, RelationService, MuteService, ListService, AccountService].flatMap(({ methods }) => methods);
+  const all = [...older, RelationService, MuteService, ListService, AccountService, MediaService].flatMap(
+    ({ methods }) => methods,
+  );
   assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
 });
 

@@ -14,7 +14,8 @@ export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof Post
   return {
     ...postLists(clients, pieces),
 
-    async createPost({ text, audience, mentionedUserIds, contentWarning = "", language = "", replySetting = 0 }, ctx) {
+    async createPost(request, ctx) {
+      const { text, audience, mentionedUserIds, contentWarning = "", language = "", replySetting = 0 } = request;
       const { post, replayed, authorVersion } = await clients.post.createPost(
         {
           text,
@@ -23,6 +24,7 @@ export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof Post
           contentWarning,
           language,
           replySetting: replySetting as number as ReplySetting,
+          mediaIds: request.mediaIds,
           idempotencyKey: idempotencyKeyOf(ctx),
         },
         within(ctx),

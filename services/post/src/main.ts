@@ -1,4 +1,5 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
@@ -66,7 +67,7 @@ const saving = {
 
 await service.run(
   [
-    host(PostService, postHandlers({ db, store, ...shared })),
+    host(PostService, postHandlers({ db, store, media: service.client(MediaService), ...shared })),
     host(DraftService, draftHandlers({ drafts: draftStore(db), ...shared })),
     host(SaveService, saveHandlers(saving)),
     host(MentionService, mentionHandlers({ ...shared, store: mentionStore(db) })),

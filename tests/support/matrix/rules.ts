@@ -87,6 +87,16 @@ export const ownersOnlyToChange = aboutOwner(
   write(({ viewer }) => (viewer === "owner" ? ok : absent)),
 );
 
+/** An announced upload, of which no byte is there yet. */
+export const completing = aboutOwner(
+  "owner-only-write",
+  write(({ viewer }) => (viewer === "owner" ? refused("upload-incomplete") : absent)),
+);
+export const attaching = aboutOwner(
+  "owner-only",
+  signedIn(({ viewer }) => refused(viewer === "owner" ? "media-not-ready" : "validation")),
+);
+
 export const accountVisible = aboutOwner(
   "account-visible",
   ({ sight, viewer, owner }) => (sight.finds(viewer, owner, owner) ? shows([owner]) : absent),

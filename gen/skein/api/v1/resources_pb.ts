@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKyBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHNCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmcijAEKBkZhY2V0cxIsCghtZW50aW9ucxgBIAMoCzIaLnNrZWluLmFwaS52MS5NZW50aW9uRmFjZXQSLAoIaGFzaHRhZ3MYAiADKAsyGi5za2Vpbi5hcGkudjEuSGFzaHRhZ0ZhY2V0EiYKBWxpbmtzGAMgAygLMhcuc2tlaW4uYXBpLnYxLkxpbmtGYWNldCJNCglUZXh0UmFuZ2USEgoKYnl0ZV9zdGFydBgBIAEoDRIQCghieXRlX2VuZBgCIAEoDRINCgVzdGFydBgDIAEoDRILCgNlbmQYBCABKA0iRwoMTWVudGlvbkZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRIPCgd1c2VyX2lkGAIgASgJIkMKDEhhc2h0YWdGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdGFnGAIgASgJIkAKCUxpbmtGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdXJsGAIgASgJIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSKLAQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBARISCgVzYXZlZBgfIAEoCEgBiAEBQgsKCV9yZWFjdGlvbkIICgZfc2F2ZWQirQMKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwb3N0X2lkGAMgASgJEiQKBmF1dGhvchgEIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoGdmlld2VyGAcgASgLMiAuc2tlaW4uYXBpLnYxLkNvbW1lbnRWaWV3ZXJTdGF0ZRISCgpsaWtlX2NvdW50GB4gASgNEi8KCXJlYWN0aW9ucxgfIAEoCzIcLnNrZWluLmFwaS52MS5SZWFjdGlvbkNvdW50cxIWCglwYXJlbnRfaWQYICABKAlIAIgBARINCgVkZXB0aBghIAEoDRITCgtyZXBseV9jb3VudBgiIAEoDRItCgllZGl0X3RpbWUYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYJCABKAgSDgoGaGlkZGVuGCUgASgIQgwKCl9wYXJlbnRfaWQiYQoSQ29tbWVudFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBAUILCglfcmVhY3Rpb24iOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqnAgoMUmVhY3Rpb25LaW5kEh0KGVJFQUNUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIWChJSRUFDVElPTl9LSU5EX0xJS0UQARIZChVSRUFDVElPTl9LSU5EX0RJU0xJS0UQAhIWChJSRUFDVElPTl9LSU5EX0xPVkUQAxIXChNSRUFDVElPTl9LSU5EX0xBVUdIEAQSFQoRUkVBQ1RJT05fS0lORF9XT1cQBRIVChFSRUFDVElPTl9LSU5EX1NBRBAGEhcKE1JFQUNUSU9OX0tJTkRfQU5HUlkQBxIbChdSRUFDVElPTl9LSU5EX0NFTEVCUkFURRAIEhYKElJFQUNUSU9OX0tJTkRfRklSRRAJEhgKFFJFQUNUSU9OX0tJTkRfVEhBTktTEAoqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBSqbAQoMQWNjb3VudFN0YXRlEh0KGUFDQ09VTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1NUQVRFX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVEVfREVBQ1RJVkFURUQQAhIbChdBQ0NPVU5UX1NUQVRFX1NVU1BFTkRFRBADEhYKEkFDQ09VTlRfU1RBVEVfR09ORRAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSLaBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHMSJgoFbWVkaWEYHSABKAsyFy5za2Vpbi5hcGkudjEuTWVkaWFMaXN0QhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nIowBCgZGYWNldHMSLAoIbWVudGlvbnMYASADKAsyGi5za2Vpbi5hcGkudjEuTWVudGlvbkZhY2V0EiwKCGhhc2h0YWdzGAIgAygLMhouc2tlaW4uYXBpLnYxLkhhc2h0YWdGYWNldBImCgVsaW5rcxgDIAMoCzIXLnNrZWluLmFwaS52MS5MaW5rRmFjZXQiTQoJVGV4dFJhbmdlEhIKCmJ5dGVfc3RhcnQYASABKA0SEAoIYnl0ZV9lbmQYAiABKA0SDQoFc3RhcnQYAyABKA0SCwoDZW5kGAQgASgNIkcKDE1lbnRpb25GYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USDwoHdXNlcl9pZBgCIAEoCSJDCgxIYXNodGFnRmFjZXQSJgoFcmFuZ2UYASABKAsyFy5za2Vpbi5hcGkudjEuVGV4dFJhbmdlEgsKA3RhZxgCIAEoCSJACglMaW5rRmFjZXQSJgoFcmFuZ2UYASABKAsyFy5za2Vpbi5hcGkudjEuVGV4dFJhbmdlEgsKA3VybBgCIAEoCSKmAQoOUmVhY3Rpb25Db3VudHMSDAoEbGlrZRgBIAEoDRIPCgdkaXNsaWtlGAIgASgNEgwKBGxvdmUYAyABKA0SDQoFbGF1Z2gYBCABKA0SCwoDd293GAUgASgNEgsKA3NhZBgGIAEoDRINCgVhbmdyeRgHIAEoDRIRCgljZWxlYnJhdGUYCCABKA0SDAoEZmlyZRgJIAEoDRIOCgZ0aGFua3MYCiABKA0iuwEKBU1lZGlhEgoKAmlkGAEgASgJEiUKBGtpbmQYAiABKA4yFy5za2Vpbi5hcGkudjEuTWVkaWFLaW5kEgsKA2FsdBgDIAEoCRINCgV3aWR0aBgEIAEoDRIOCgZoZWlnaHQYBSABKA0SEwoLZHVyYXRpb25fbXMYBiABKA0SEAoIYmx1cmhhc2gYByABKAkSLAoIdmFyaWFudHMYCCADKAsyGi5za2Vpbi5hcGkudjEuTWVkaWFWYXJpYW50IjoKDE1lZGlhVmFyaWFudBILCgN1cmwYASABKAkSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNIi8KCU1lZGlhTGlzdBIiCgVpdGVtcxgBIAMoCzITLnNrZWluLmFwaS52MS5NZWRpYSKLAQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBARISCgVzYXZlZBgfIAEoCEgBiAEBQgsKCV9yZWFjdGlvbkIICgZfc2F2ZWQirQMKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwb3N0X2lkGAMgASgJEiQKBmF1dGhvchgEIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoGdmlld2VyGAcgASgLMiAuc2tlaW4uYXBpLnYxLkNvbW1lbnRWaWV3ZXJTdGF0ZRISCgpsaWtlX2NvdW50GB4gASgNEi8KCXJlYWN0aW9ucxgfIAEoCzIcLnNrZWluLmFwaS52MS5SZWFjdGlvbkNvdW50cxIWCglwYXJlbnRfaWQYICABKAlIAIgBARINCgVkZXB0aBghIAEoDRITCgtyZXBseV9jb3VudBgiIAEoDRItCgllZGl0X3RpbWUYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYJCABKAgSDgoGaGlkZGVuGCUgASgIQgwKCl9wYXJlbnRfaWQiYQoSQ29tbWVudFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBAUILCglfcmVhY3Rpb24iOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqnAgoMUmVhY3Rpb25LaW5kEh0KGVJFQUNUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIWChJSRUFDVElPTl9LSU5EX0xJS0UQARIZChVSRUFDVElPTl9LSU5EX0RJU0xJS0UQAhIWChJSRUFDVElPTl9LSU5EX0xPVkUQAxIXChNSRUFDVElPTl9LSU5EX0xBVUdIEAQSFQoRUkVBQ1RJT05fS0lORF9XT1cQBRIVChFSRUFDVElPTl9LSU5EX1NBRBAGEhcKE1JFQUNUSU9OX0tJTkRfQU5HUlkQBxIbChdSRUFDVElPTl9LSU5EX0NFTEVCUkFURRAIEhYKElJFQUNUSU9OX0tJTkRfRklSRRAJEhgKFFJFQUNUSU9OX0tJTkRfVEhBTktTEAoqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBSqpAQoJTWVkaWFLaW5kEhoKFk1FRElBX0tJTkRfVU5TUEVDSUZJRUQQABIUChBNRURJQV9LSU5EX1BIT1RPEAESFAoQTUVESUFfS0lORF9WSURFTxACEhMKD01FRElBX0tJTkRfUkVFTBADEhQKEE1FRElBX0tJTkRfVk9JQ0UQBBIUChBNRURJQV9LSU5EX0FVRElPEAUSEwoPTUVESUFfS0lORF9GSUxFEAYqmwEKDEFjY291bnRTdGF0ZRIdChlBQ0NPVU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUQUNDT1VOVF9TVEFURV9BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRFX0RFQUNUSVZBVEVEEAISGwoXQUNDT1VOVF9TVEFURV9TVVNQRU5ERUQQAxIWChJBQ0NPVU5UX1NUQVRFX0dPTkUQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -259,6 +259,13 @@ export type Post = Message<"skein.api.v1.Post"> & {
    * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
    */
   reactions?: ReactionCounts | undefined;
+
+  /**
+   * 1 to 10; absent where there is none.
+   *
+   * @generated from field: skein.api.v1.MediaList media = 29;
+   */
+  media?: MediaList | undefined;
 };
 
 /**
@@ -476,6 +483,121 @@ export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 9);
 
 /**
+ * What somebody uploaded. Once it is ready it never changes.
+ *
+ * @generated from message skein.api.v1.Media
+ */
+export type Media = Message<"skein.api.v1.Media"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: skein.api.v1.MediaKind kind = 2;
+   */
+  kind: MediaKind;
+
+  /**
+   * For those who do not see it; empty where its owner said nothing.
+   *
+   * @generated from field: string alt = 3;
+   */
+  alt: string;
+
+  /**
+   * Pixels, as it is shown; 0 where it has no picture.
+   *
+   * @generated from field: uint32 width = 4;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 5;
+   */
+  height: number;
+
+  /**
+   * 0 where it does not last, or does not say how long.
+   *
+   * @generated from field: uint32 duration_ms = 6;
+   */
+  durationMs: number;
+
+  /**
+   * A placeholder (https://blurha.sh); empty where it has no picture.
+   *
+   * @generated from field: string blurhash = 7;
+   */
+  blurhash: string;
+
+  /**
+   * Smallest first. A photo has 320.*, 1080.* and full.*, those that are larger than it left out; a video its own bytes, and
+   * poster.* where one could be made.
+   *
+   * @generated from field: repeated skein.api.v1.MediaVariant variants = 8;
+   */
+  variants: MediaVariant[];
+};
+
+/**
+ * Describes the message skein.api.v1.Media.
+ * Use `create(MediaSchema)` to create a new message.
+ */
+export const MediaSchema: GenMessage<Media> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 10);
+
+/**
+ * One form of the bytes.
+ *
+ * @generated from message skein.api.v1.MediaVariant
+ */
+export type MediaVariant = Message<"skein.api.v1.MediaVariant"> & {
+  /**
+   * Never changes its bytes: it may be kept for good. Relative to this API where it begins with a slash.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: uint32 width = 2;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 3;
+   */
+  height: number;
+};
+
+/**
+ * Describes the message skein.api.v1.MediaVariant.
+ * Use `create(MediaVariantSchema)` to create a new message.
+ */
+export const MediaVariantSchema: GenMessage<MediaVariant> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 11);
+
+/**
+ * Media of a post, in its order.
+ *
+ * @generated from message skein.api.v1.MediaList
+ */
+export type MediaList = Message<"skein.api.v1.MediaList"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Media items = 1;
+   */
+  items: Media[];
+};
+
+/**
+ * Describes the message skein.api.v1.MediaList.
+ * Use `create(MediaListSchema)` to create a new message.
+ */
+export const MediaListSchema: GenMessage<MediaList> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 12);
+
+/**
  * What the viewer has to do with a post.
  *
  * @generated from message skein.api.v1.PostViewerState
@@ -515,7 +637,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 10);
+  messageDesc(file_skein_api_v1_resources, 13);
 
 /**
  * A comment as shown.
@@ -620,7 +742,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 11);
+  messageDesc(file_skein_api_v1_resources, 14);
 
 /**
  * What the viewer has to do with a comment.
@@ -648,7 +770,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 12);
+  messageDesc(file_skein_api_v1_resources, 15);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -681,7 +803,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 13);
+  messageDesc(file_skein_api_v1_resources, 16);
 
 /**
  * The viewer's own account.
@@ -710,7 +832,7 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 14);
+  messageDesc(file_skein_api_v1_resources, 17);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.
@@ -911,6 +1033,69 @@ export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
   enumDesc(file_skein_api_v1_resources, 2);
 
 /**
+ * What media is for.
+ *
+ * @generated from enum skein.api.v1.MediaKind
+ */
+export const MediaKind = {
+  /**
+   * @generated from enum value: MEDIA_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * JPEG, PNG, WebP, AVIF or GIF.
+   *
+   * @generated from enum value: MEDIA_KIND_PHOTO = 1;
+   */
+  PHOTO: 1,
+
+  /**
+   * MP4 or WebM, at most ten minutes.
+   *
+   * @generated from enum value: MEDIA_KIND_VIDEO = 2;
+   */
+  VIDEO: 2,
+
+  /**
+   * A video of at most ninety seconds.
+   *
+   * @generated from enum value: MEDIA_KIND_REEL = 3;
+   */
+  REEL: 3,
+
+  /**
+   * @generated from enum value: MEDIA_KIND_VOICE = 4;
+   */
+  VOICE: 4,
+
+  /**
+   * @generated from enum value: MEDIA_KIND_AUDIO = 5;
+   */
+  AUDIO: 5,
+
+  /**
+   * Anything; it is saved, never shown.
+   *
+   * @generated from enum value: MEDIA_KIND_FILE = 6;
+   */
+  FILE: 6,
+} as const;
+
+/**
+ * What media is for.
+ *
+ * @generated from enum skein.api.v1.MediaKind
+ */
+export type MediaKind = (typeof MediaKind)[keyof typeof MediaKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.MediaKind.
+ */
+export const MediaKindSchema: GenEnum<MediaKind> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 3);
+
+/**
  * The state of an account.
  *
  * @generated from enum skein.api.v1.AccountState
@@ -953,5 +1138,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 3);
+  enumDesc(file_skein_api_v1_resources, 4);
 

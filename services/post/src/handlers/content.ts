@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { CallOptions, Client } from "@connectrpc/connect";
+import type { Media } from "#gen/skein/media/v1/media_pb.ts";
 import { type PostContent, PostContentSchema } from "#gen/skein/post/v1/post_pb.ts";
 import type { Facets } from "#gen/skein/text/v1/text_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
@@ -10,10 +11,14 @@ type Users = Pick<Client<typeof UserService>, "batchFindUsers">;
 type Beside = { readonly contentWarning: string; readonly language: string };
 
 /** What stands beside a text, as it is kept; undefined where there is nothing. */
-export function contentOf(facets: Facets | undefined, beside: Beside): PostContent | undefined {
+export function contentOf(
+  facets: Facets | undefined,
+  beside: Beside,
+  media: readonly Media[] = [],
+): PostContent | undefined {
   const [contentWarning, language] = [warningOf(beside.contentWarning), languageOf(beside.language)];
-  if (facets === undefined && contentWarning === "" && language === "") return undefined;
-  return create(PostContentSchema, { contentWarning, language, ...(facets && { facets }) });
+  if (facets === undefined && contentWarning === "" && language === "" && media.length === 0) return undefined;
+  return create(PostContentSchema, { contentWarning, language, media: [...media], ...(facets && { facets }) });
 }
 
 /**

@@ -25,6 +25,9 @@ export function mentionedBy(namedIds: readonly bigint[], content: PostContent | 
   return [...new Set([...namedIds, ...found.map(({ userId }) => userId)])].slice(0, mentionsMax);
 }
 
+export const mediaIdsIn = (content: PostContent | undefined): bigint[] =>
+  content?.media.map(({ id }) => BigInt(id)) ?? [];
+
 export const isSame = (one: Written, other: Written): boolean =>
   one.text === other.text && equals(PostContentSchema, one.content ?? nothing, other.content ?? nothing);
 
