@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { DescMethodUnary, JsonObject } from "@bufbuild/protobuf";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
+import { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
@@ -15,36 +16,20 @@ import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { type Random, randomOf } from "../tools/seed/random.ts";
-import { type Cast, comparable, openCast, password, remember } from "./support/cast.ts";
+import { type Cast, comparable, openCast, remember } from "./support/cast.ts";
+import { type Arguments, type Chance, chanceOf, people, type Said } from "./support/chance.ts";
 import { openDoors } from "./support/doors.ts";
 import { isSpellable } from "./support/json-door.ts";
-import {
-  badKeys,
-  badTokens,
-  mediaKinds,
-  names,
-  pages,
-  reactionKinds,
-  secrets,
-  sizes,
-  strangers,
-  texts,
-  uploads,
-  words,
-} from "./support/odd.ts";
-import type { Head, Outcome } from "./support/outcome.ts";
+import type { Outcome } from "./support/outcome.ts";
 import { type System, startSystem } from "./support/system.ts";
 
 /** Calls to each door. */
 const calls = Number(process.env.CALLS ?? 550);
 const seed = process.env.SEED ?? "1";
-const people = 4;
 
-/** A value that each door says in its own words. */
-type Said = (cast: Cast) => string | number | boolean | string[];
-type Arguments = Readonly<Record<string, Said | undefined>>;
 type Row = {
   readonly method: DescMethodUnary;
   /** The arguments of one call, by chance. */
@@ -106,12 +91,32 @@ const table: readonly Row[] = [
   row(CommentService.method.getComment, 6, ({ comment }) => ({ comment: comment() })),
   row(CommentService.method.deleteComment, 4, ({ comment }) => ({ comment: comment() })),
   row(FeedService.method.listHomeFeed, 13, ({ page }) => page()),
+  ...saves(),
   ...relations(),
   ...mutes(),
   ...lists(),
   ...accounts(),
   ...media(),
 ];
+
+function saves(): Row[] {
+  const { method } = SaveService;
+  return [
+    row(method.savePost, 5, ({ post }) => ({ post: post() })),
+    row(method.savePost, 4, ({ post, collection }) => ({ post: post(), collection: collection() })),
+    row(method.unsavePost, 3, ({ post }) => ({ post: post() })),
+    row(method.listSaves, 4, ({ page }) => page()),
+    row(method.listSaves, 3, ({ collection, page }) => ({ collection: collection(), ...page() })),
+    row(method.createCollection, 5, ({ word }) => ({ name: word() })),
+    row(method.renameCollection, 2, ({ collection, word }) => ({ collection: collection(), name: word() })),
+    row(method.deleteCollection, 1, ({ collection }) => ({ collection: collection() })),
+    row(method.listCollections, 2, () => ({})),
+    row(ActivityService.method.listReactedPosts, 3, ({ kind, page }) => ({ kind: kind(), ...page() })),
+    row(ActivityService.method.listReactedPosts, 2, ({ page }) => page()),
+    row(ActivityService.method.listOwnComments, 3, ({ page }) => page()),
+    row(ActivityService.method.listMentions, 2, ({ page }) => page()),
+  ];
+}
 
 function drafts(): Row[] {
   const { method } = DraftService;
@@ -190,101 +195,6 @@ function accounts(): Row[] {
   ];
 }
 
-type Chance = ReturnType<typeof chanceOf>;
-
-/** What arguments are made of: mostly somebody or something there is, sometimes what there is not. */
-function chanceOf(random: Random) {
-  const { next, below, pick } = random;
-  let fresh = 0;
-  const literal =
-    <T extends string | number | boolean>(value: T): Said =>
-    () =>
-      value;
-  const user = (): Said => {
-    const n = below(people);
-    const how = next();
-    if (how < 0.4) return ({ people }) => people[n]?.id ?? "";
-    if (how < 0.7) return ({ people }) => people[n]?.username ?? "";
-    if (how < 0.75) return ({ people }) => people[n]?.username.toUpperCase() ?? "";
-    return literal(pick(strangers));
-  };
-  const post = (): Said => {
-    const nth = below(1_000);
-    if (next() < 0.25) return literal(pick(strangers));
-    return ({ posts }) => posts[nth % Math.max(1, posts.length)] ?? "1";
-  };
-  const comment = (): Said => {
-    const nth = below(1_000);
-    if (next() < 0.25) return literal(pick(strangers));
-    return ({ comments }) => comments[nth % Math.max(1, comments.length)] ?? "1";
-  };
-  const users = (): Said => {
-    const some = Array.from({ length: below(4) }, user);
-    return (cast) => some.map((said) => String(said(cast)));
-  };
-  const list = (): Said => {
-    const nth = below(1_000);
-    if (next() < 0.4) return literal(next() < 0.6 ? "close-friends" : pick(strangers));
-    return ({ lists }) => lists[nth % Math.max(1, lists.length)] ?? "1";
-  };
-  const media = (): Said => {
-    const nth = below(1_000);
-    if (next() < 0.25) return literal(pick(strangers));
-    return ({ media }) => media[nth % Math.max(1, media.length)] ?? "1";
-  };
-  const mediaKind = (): Said => literal(`MEDIA_KIND_${pick(mediaKinds)}`);
-  const size = (): Said => literal(pick(uploads));
-  /** A short text: a word, or the name of a list. */
-  const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
-  const kind = (): Said => literal(pick(reactionKinds));
-  const flag = (): Said => literal(next() < 0.5);
-  const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
-  const name = (): Said => {
-    const how = next();
-    const n = below(people);
-    if (how < 0.35) return ({ people }) => people[n]?.username ?? "";
-    const nth = fresh++;
-    return how < 0.7 ? ({ prefix }) => `${prefix}n${nth}` : literal(pick(names));
-  };
-  const secret = (): Said => literal(next() < 0.6 ? password : pick(secrets));
-  const page = (): Arguments => {
-    const pageSize = next() < 0.5 ? literal(next() < 0.6 ? 1 + below(5) : pick(sizes)) : undefined;
-    const how = next();
-    const n = below(people);
-    const kept: Said = ({ pageTokens }) => pageTokens.get(n) ?? "none";
-    const pageToken = how < 0.2 ? kept : how < 0.3 ? literal(pick(pages)) : undefined;
-    return { ...(pageSize && { pageSize }), ...(pageToken && { pageToken }) };
-  };
-  /** Who asks: a person, nobody, or somebody whose token is not ours; and under which key. */
-  const head = (): { as: number | undefined; of: (cast: Cast) => Head } => {
-    const how = next();
-    const as = how < 0.88 ? below(people) : undefined;
-    const bad = how > 0.96 ? pick(badTokens) : undefined;
-    const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
-    return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
-  };
-  const version = (): Arguments => (next() < 0.7 ? {} : { ifVersion: literal(1 + below(3)) });
-  return {
-    version,
-    user,
-    users,
-    list,
-    media,
-    mediaKind,
-    size,
-    word,
-    kind,
-    flag,
-    post,
-    comment,
-    text,
-    name,
-    secret,
-    page,
-    head,
-  };
-}
-
 let system: System;
 let casts: Cast[];
 before(async () => {
@@ -298,7 +208,17 @@ after(async () => {
 });
 
 test("the table has every public RPC", () => {
-  const older = [AuthService, UserService, PostService, DraftService, LikeService, CommentService, FeedService];
+  const older = [
+    AuthService,
+    UserService,
+    PostService,
+    DraftService,
+    LikeService,
+    CommentService,
+    SaveService,
+    ActivityService,
+    FeedService,
+  ];
   const all = [...older, RelationService, MuteService, ListService, AccountService, MediaService].flatMap(
     ({ methods }) => methods,
   );

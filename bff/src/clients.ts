@@ -9,7 +9,9 @@ import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { guard } from "./resilience.ts";
@@ -26,7 +28,10 @@ export type Clients = {
     Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
   readonly media: Client<typeof MediaService>;
-  readonly post: Client<typeof PostService> & Client<typeof DraftService>;
+  readonly post: Client<typeof PostService> &
+    Client<typeof DraftService> &
+    Client<typeof SaveService> &
+    Client<typeof MentionService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -44,6 +49,8 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
 const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(PostService, transport),
   ...createClient(DraftService, transport),
+  ...createClient(SaveService, transport),
+  ...createClient(MentionService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

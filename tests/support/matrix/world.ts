@@ -10,6 +10,7 @@ import { LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.t
 import { Kind, MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { Audience, PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
@@ -37,7 +38,7 @@ export type Owner = (typeof owners)[number];
 /** The kinds of post that each owner has, and whom a post that names people names. */
 export const audiences = ["PUBLIC", "FOLLOWERS", "CLOSE_FRIENDS", "MENTIONED", "ONLY_ME"] as const;
 export type AudienceName = (typeof audiences)[number];
-const mentioned = ["stranger", "friend", "blocked", "blocker", "suspended", "fan"] as const;
+export const mentioned = ["stranger", "friend", "blocked", "blocker", "suspended", "fan"] as const;
 
 /**
  * Who is there beside owners and viewers: a fan, who sees nearly everything, says and likes something under it, and is followed
@@ -79,6 +80,7 @@ export function openMakers({ mesh, key }: { mesh: string; key: string }) {
   return {
     user: createClient(UserService, transport),
     post: createClient(PostService, transport),
+    save: createClient(SaveService, transport),
     draft: createClient(DraftService, transport),
     media: createClient(MediaService, transport),
     like: createClient(LikeService, transport),
@@ -100,7 +102,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
   const people = await openPeople(makers, prefix);
   const idOf = (name: Name) => people.get(name) as string;
   const as = (name?: Name) => onBehalfOf(name && idOf(name), "operator", callMs);
-  const { graph, media: uploads, post, draft, like, comment } = makers;
+  const { graph, media: uploads, post, save, draft, like, comment } = makers;
 
   await Promise.all(
     owners.flatMap((owner) => [
@@ -122,6 +124,9 @@ export async function makeWorld(makers: Makers): Promise<World> {
       posts.set(`${owner} ${audience}`, (await post.createPost(sent, as(owner))).post?.id ?? "");
     }
   }
+  // A friend sees all but what is for its author alone.
+  const forFriends = [...posts].filter(([name]) => !name.endsWith("ONLY_ME"));
+  await Promise.all(forFriends.map(([, postId]) => save.savePost({ postId }, as("friend"))));
   const comments = new Map<string, string>();
   await Promise.all(
     reactionsIn(posts).map(async ([author, where, postId]) => {

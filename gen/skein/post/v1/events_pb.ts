@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/events.proto.
  */
 export const file_skein_post_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKvAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBRIRCgltZWRpYV9pZHMYKCADKAYihgEKClBvc3RFZGl0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBIQCghhdWRpZW5jZRgEIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSFQoNcmVwbHlfc2V0dGluZxgGIAEoBSJCCgtQb3N0RGVsZXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEYgZwcm90bzM");
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKvAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBRIRCgltZWRpYV9pZHMYKCADKAYihgEKClBvc3RFZGl0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBIQCghhdWRpZW5jZRgEIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSFQoNcmVwbHlfc2V0dGluZxgGIAEoBSJCCgtQb3N0RGVsZXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEImYKC1NhdmVDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCRINCgVzYXZlZBgDIAEoCBIVCg1jb2xsZWN0aW9uX2lkGAQgASgJEg8KB3ZlcnNpb24YBSABKARiBnByb3RvMw");
 
 /**
  * A post became public. The activity id is the sort key of every timeline it is in.
@@ -148,4 +148,45 @@ export type PostDeleted = Message<"skein.post.v1.PostDeleted"> & {
  */
 export const PostDeletedSchema: GenMessage<PostDeleted> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_events, 2);
+
+/**
+ * Somebody keeps a post from now on, in a collection or in none, or keeps it no longer. Travels in that person's partition.
+ *
+ * @generated from message skein.post.v1.SaveChanged
+ */
+export type SaveChanged = Message<"skein.post.v1.SaveChanged"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: string post_id = 2;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: bool saved = 3;
+   */
+  saved: boolean;
+
+  /**
+   * Empty for none.
+   *
+   * @generated from field: string collection_id = 4;
+   */
+  collectionId: string;
+
+  /**
+   * @generated from field: uint64 version = 5;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message skein.post.v1.SaveChanged.
+ * Use `create(SaveChangedSchema)` to create a new message.
+ */
+export const SaveChangedSchema: GenMessage<SaveChanged> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_events, 3);
 
