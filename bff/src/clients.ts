@@ -9,6 +9,7 @@ import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { guard } from "./resilience.ts";
@@ -24,7 +25,7 @@ export type Clients = {
     Client<typeof ListService> &
     Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
-  readonly post: Client<typeof PostService> & Client<typeof DraftService>;
+  readonly post: Client<typeof PostService> & Client<typeof DraftService> & Client<typeof QuoteService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -41,6 +42,7 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
 const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(PostService, transport),
   ...createClient(DraftService, transport),
+  ...createClient(QuoteService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

@@ -1,6 +1,7 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { standingReader } from "#lib/readmodel/standing.ts";
@@ -10,6 +11,7 @@ import { config } from "./config.ts";
 import { publishDue } from "./consumer.ts";
 import { changeOf } from "./events.ts";
 import { draftHandlers } from "./handlers/drafts.ts";
+import { quoteHandlers } from "./handlers/quotes.ts";
 import { postHandlers } from "./handlers.ts";
 import { postReadModel } from "./read-model.ts";
 import { draftStore } from "./store/draft.ts";
@@ -46,6 +48,7 @@ const scheduled = publishDue({
 await service.run(
   [
     host(PostService, postHandlers({ db, store, ...shared })),
+    host(QuoteService, quoteHandlers({ db, readModel, standings })),
     host(DraftService, draftHandlers({ drafts: draftStore(db), ...shared })),
   ],
   [scheduled],

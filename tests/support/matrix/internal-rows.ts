@@ -9,6 +9,7 @@ import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
 import { draftOf, listOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
@@ -123,6 +124,12 @@ function postReads(): Row[] {
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
     row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),
     row(PostService.method.getPinnedPost, rules.service, (at) => ({ authorId: userOf(at) })),
+    row(QuoteService.method.batchGetQuoted, rules.service, (at) => ({ postIds: postsOf(at) })),
+    row(QuoteService.method.listQuoteActivities, rules.service, (at) => ({
+      ...post({ ...at, audience: "PUBLIC" }),
+      limit: 10,
+    })),
+    row(FeedService.method.listQuoteFeed, rules.postVisibleEmpty, post),
     row(FeedService.method.listTagFeed, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
     row(
       DraftService.method.listDrafts,
@@ -203,6 +210,7 @@ function additions(): Row[] {
     row(RelationService.method.removeFollower, rules.ending, one("asker"), changes),
     row(PostService.method.createPost, rules.openAccount, said, changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(QuoteService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quoteId: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),
     row(DraftService.method.createDraft, rules.openAccount, said, changes),
     row(

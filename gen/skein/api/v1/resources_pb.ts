@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKyBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHNCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmcijAEKBkZhY2V0cxIsCghtZW50aW9ucxgBIAMoCzIaLnNrZWluLmFwaS52MS5NZW50aW9uRmFjZXQSLAoIaGFzaHRhZ3MYAiADKAsyGi5za2Vpbi5hcGkudjEuSGFzaHRhZ0ZhY2V0EiYKBWxpbmtzGAMgAygLMhcuc2tlaW4uYXBpLnYxLkxpbmtGYWNldCJNCglUZXh0UmFuZ2USEgoKYnl0ZV9zdGFydBgBIAEoDRIQCghieXRlX2VuZBgCIAEoDRINCgVzdGFydBgDIAEoDRILCgNlbmQYBCABKA0iRwoMTWVudGlvbkZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRIPCgd1c2VyX2lkGAIgASgJIkMKDEhhc2h0YWdGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdGFnGAIgASgJIkAKCUxpbmtGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdXJsGAIgASgJIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSJtCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiKtAwoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlEhIKCmxpa2VfY291bnQYHiABKA0SLwoJcmVhY3Rpb25zGB8gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzEhYKCXBhcmVudF9pZBggIAEoCUgAiAEBEg0KBWRlcHRoGCEgASgNEhMKC3JlcGx5X2NvdW50GCIgASgNEi0KCWVkaXRfdGltZRgjIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmVtb3ZlZBgkIAEoCBIOCgZoaWRkZW4YJSABKAhCDAoKX3BhcmVudF9pZCJhChJDb21tZW50Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiI6CghVc2VyTGlzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDG1lbWJlcl9jb3VudBgDIAEoDSJWCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSKQoFc3RhdGUYAiABKA4yGi5za2Vpbi5hcGkudjEuQWNjb3VudFN0YXRlEg8KB3ByaXZhdGUYAyABKAgqnQEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEKqcCCgxSZWFjdGlvbktpbmQSHQoZUkVBQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhYKElJFQUNUSU9OX0tJTkRfTElLRRABEhkKFVJFQUNUSU9OX0tJTkRfRElTTElLRRACEhYKElJFQUNUSU9OX0tJTkRfTE9WRRADEhcKE1JFQUNUSU9OX0tJTkRfTEFVR0gQBBIVChFSRUFDVElPTl9LSU5EX1dPVxAFEhUKEVJFQUNUSU9OX0tJTkRfU0FEEAYSFwoTUkVBQ1RJT05fS0lORF9BTkdSWRAHEhsKF1JFQUNUSU9OX0tJTkRfQ0VMRUJSQVRFEAgSFgoSUkVBQ1RJT05fS0lORF9GSVJFEAkSGAoUUkVBQ1RJT05fS0lORF9USEFOS1MQCiqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSLWBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIiCgVxdW90ZRgZIAEoCzITLnNrZWluLmFwaS52MS5RdW90ZRIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHNCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmciLwoFUXVvdGUSJgoEcG9zdBgBIAEoCzIYLnNrZWluLmFwaS52MS5RdW90ZWRQb3N0IuMCCgpRdW90ZWRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghhdWRpZW5jZRgGIAEoDjIWLnNrZWluLmFwaS52MS5BdWRpZW5jZRIkCgZmYWNldHMYByABKAsyFC5za2Vpbi5hcGkudjEuRmFjZXRzEhwKD2NvbnRlbnRfd2FybmluZxgIIAEoCUgAiAEBEhUKCGxhbmd1YWdlGAkgASgJSAGIAQESLQoJZWRpdF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZSKMAQoGRmFjZXRzEiwKCG1lbnRpb25zGAEgAygLMhouc2tlaW4uYXBpLnYxLk1lbnRpb25GYWNldBIsCghoYXNodGFncxgCIAMoCzIaLnNrZWluLmFwaS52MS5IYXNodGFnRmFjZXQSJgoFbGlua3MYAyADKAsyFy5za2Vpbi5hcGkudjEuTGlua0ZhY2V0Ik0KCVRleHRSYW5nZRISCgpieXRlX3N0YXJ0GAEgASgNEhAKCGJ5dGVfZW5kGAIgASgNEg0KBXN0YXJ0GAMgASgNEgsKA2VuZBgEIAEoDSJHCgxNZW50aW9uRmFjZXQSJgoFcmFuZ2UYASABKAsyFy5za2Vpbi5hcGkudjEuVGV4dFJhbmdlEg8KB3VzZXJfaWQYAiABKAkiQwoMSGFzaHRhZ0ZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRILCgN0YWcYAiABKAkiQAoJTGlua0ZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRILCgN1cmwYAiABKAkipgEKDlJlYWN0aW9uQ291bnRzEgwKBGxpa2UYASABKA0SDwoHZGlzbGlrZRgCIAEoDRIMCgRsb3ZlGAMgASgNEg0KBWxhdWdoGAQgASgNEgsKA3dvdxgFIAEoDRILCgNzYWQYBiABKA0SDQoFYW5ncnkYByABKA0SEQoJY2VsZWJyYXRlGAggASgNEgwKBGZpcmUYCSABKA0SDgoGdGhhbmtzGAogASgNIm0KD1Bvc3RWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgSDQoFbGlrZWQYAiABKAgSMQoIcmVhY3Rpb24YHiABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kSACIAQFCCwoJX3JlYWN0aW9uIq0DCgdDb21tZW50EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SDwoHcG9zdF9pZBgDIAEoCRIkCgZhdXRob3IYBCABKAsyFC5za2Vpbi5hcGkudjEuQXV0aG9yEgwKBHRleHQYBSABKAkSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKBnZpZXdlchgHIAEoCzIgLnNrZWluLmFwaS52MS5Db21tZW50Vmlld2VyU3RhdGUSEgoKbGlrZV9jb3VudBgeIAEoDRIvCglyZWFjdGlvbnMYHyABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHMSFgoJcGFyZW50X2lkGCAgASgJSACIAQESDQoFZGVwdGgYISABKA0SEwoLcmVwbHlfY291bnQYIiABKA0SLQoJZWRpdF90aW1lGCMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdyZW1vdmVkGCQgASgIEg4KBmhpZGRlbhglIAEoCEIMCgpfcGFyZW50X2lkImEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgSMQoIcmVhY3Rpb24YHiABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kSACIAQFCCwoJX3JlYWN0aW9uIjoKCFVzZXJMaXN0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMbWVtYmVyX2NvdW50GAMgASgNIlYKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIpCgVzdGF0ZRgCIAEoDjIaLnNrZWluLmFwaS52MS5BY2NvdW50U3RhdGUSDwoHcHJpdmF0ZRgDIAEoCCqdAQoMUmVwbHlTZXR0aW5nEh0KGVJFUExZX1NFVFRJTkdfVU5TUEVDSUZJRUQQABIaChZSRVBMWV9TRVRUSU5HX0VWRVJZT05FEAESGwoXUkVQTFlfU0VUVElOR19GT0xMT1dFUlMQAhIbChdSRVBMWV9TRVRUSU5HX01FTlRJT05FRBADEhgKFFJFUExZX1NFVFRJTkdfTk9CT0RZEAQqpwIKDFJlYWN0aW9uS2luZBIdChlSRUFDVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSUkVBQ1RJT05fS0lORF9MSUtFEAESGQoVUkVBQ1RJT05fS0lORF9ESVNMSUtFEAISFgoSUkVBQ1RJT05fS0lORF9MT1ZFEAMSFwoTUkVBQ1RJT05fS0lORF9MQVVHSBAEEhUKEVJFQUNUSU9OX0tJTkRfV09XEAUSFQoRUkVBQ1RJT05fS0lORF9TQUQQBhIXChNSRUFDVElPTl9LSU5EX0FOR1JZEAcSGwoXUkVBQ1RJT05fS0lORF9DRUxFQlJBVEUQCBIWChJSRUFDVElPTl9LSU5EX0ZJUkUQCRIYChRSRUFDVElPTl9LSU5EX1RIQU5LUxAKKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqmwEKDEFjY291bnRTdGF0ZRIdChlBQ0NPVU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUQUNDT1VOVF9TVEFURV9BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRFX0RFQUNUSVZBVEVEEAISGwoXQUNDT1VOVF9TVEFURV9TVVNQRU5ERUQQAxIWChJBQ0NPVU5UX1NUQVRFX0dPTkUQBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -254,6 +254,13 @@ export type Post = Message<"skein.api.v1.Post"> & {
   replySetting?: ReplySetting | undefined;
 
   /**
+   * Where it quotes a post; absent where it quotes none.
+   *
+   * @generated from field: skein.api.v1.Quote quote = 25;
+   */
+  quote?: Quote | undefined;
+
+  /**
    * How many react, by kind; absent where there are none but likes.
    *
    * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
@@ -267,6 +274,93 @@ export type Post = Message<"skein.api.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 3);
+
+/**
+ * The slot of a quote: each reader finds in it what they may see.
+ *
+ * @generated from message skein.api.v1.Quote
+ */
+export type Quote = Message<"skein.api.v1.Quote"> & {
+  /**
+   * Absent where the reader may not see it, it is deleted, or its author detached it.
+   *
+   * @generated from field: skein.api.v1.QuotedPost post = 1;
+   */
+  post?: QuotedPost | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.Quote.
+ * Use `create(QuoteSchema)` to create a new message.
+ */
+export const QuoteSchema: GenMessage<Quote> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 4);
+
+/**
+ * A post as shown within another one.
+ *
+ * @generated from message skein.api.v1.QuotedPost
+ */
+export type QuotedPost = Message<"skein.api.v1.QuotedPost"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: skein.api.v1.Author author = 3;
+   */
+  author?: Author | undefined;
+
+  /**
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.Audience audience = 6;
+   */
+  audience: Audience;
+
+  /**
+   * As in Post.
+   *
+   * @generated from field: skein.api.v1.Facets facets = 7;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 8;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 9;
+   */
+  language?: string | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp edit_time = 10;
+   */
+  editTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.QuotedPost.
+ * Use `create(QuotedPostSchema)` to create a new message.
+ */
+export const QuotedPostSchema: GenMessage<QuotedPost> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 5);
 
 /**
  * The parts of a text that mean something. Those of one kind are in the order of the text; no two parts overlap. At most 50 of each.
@@ -295,7 +389,7 @@ export type Facets = Message<"skein.api.v1.Facets"> & {
  * Use `create(FacetsSchema)` to create a new message.
  */
 export const FacetsSchema: GenMessage<Facets> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 4);
+  messageDesc(file_skein_api_v1_resources, 6);
 
 /**
  * A part of a text, half-open: it begins at `start` and ends before `end`. Said twice, for who holds bytes and who holds characters.
@@ -333,7 +427,7 @@ export type TextRange = Message<"skein.api.v1.TextRange"> & {
  * Use `create(TextRangeSchema)` to create a new message.
  */
 export const TextRangeSchema: GenMessage<TextRange> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 5);
+  messageDesc(file_skein_api_v1_resources, 7);
 
 /**
  * @username: a person whom the writer could find when the text was written.
@@ -357,7 +451,7 @@ export type MentionFacet = Message<"skein.api.v1.MentionFacet"> & {
  * Use `create(MentionFacetSchema)` to create a new message.
  */
 export const MentionFacetSchema: GenMessage<MentionFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 6);
+  messageDesc(file_skein_api_v1_resources, 8);
 
 /**
  * #tag, in any script, with emoji.
@@ -383,7 +477,7 @@ export type HashtagFacet = Message<"skein.api.v1.HashtagFacet"> & {
  * Use `create(HashtagFacetSchema)` to create a new message.
  */
 export const HashtagFacetSchema: GenMessage<HashtagFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 7);
+  messageDesc(file_skein_api_v1_resources, 9);
 
 /**
  * An http or https address.
@@ -409,7 +503,7 @@ export type LinkFacet = Message<"skein.api.v1.LinkFacet"> & {
  * Use `create(LinkFacetSchema)` to create a new message.
  */
 export const LinkFacetSchema: GenMessage<LinkFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 8);
+  messageDesc(file_skein_api_v1_resources, 10);
 
 /**
  * How many people react to something in each way. The numbers of the fields are those of ReactionKind.
@@ -473,7 +567,7 @@ export type ReactionCounts = Message<"skein.api.v1.ReactionCounts"> & {
  * Use `create(ReactionCountsSchema)` to create a new message.
  */
 export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 9);
+  messageDesc(file_skein_api_v1_resources, 11);
 
 /**
  * What the viewer has to do with a post.
@@ -508,7 +602,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 10);
+  messageDesc(file_skein_api_v1_resources, 12);
 
 /**
  * A comment as shown.
@@ -613,7 +707,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 11);
+  messageDesc(file_skein_api_v1_resources, 13);
 
 /**
  * What the viewer has to do with a comment.
@@ -641,7 +735,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 12);
+  messageDesc(file_skein_api_v1_resources, 14);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -674,7 +768,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 13);
+  messageDesc(file_skein_api_v1_resources, 15);
 
 /**
  * The viewer's own account.
@@ -703,7 +797,7 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 14);
+  messageDesc(file_skein_api_v1_resources, 16);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.

@@ -9,17 +9,17 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { PostContent } from "./content_pb.ts";
+import { file_skein_post_v1_content } from "./content_pb.ts";
 import type { GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
 import { file_skein_post_v1_shown } from "./shown_pb.ts";
-import type { Facets } from "../../text/v1/text_pb.ts";
-import { file_skein_text_v1_text } from "../../text/v1/text_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIl8KC1Bvc3RDb250ZW50EiUKBmZhY2V0cxgBIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEhcKD2NvbnRlbnRfd2FybmluZxgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCSK2AQoEQ2FyZBIPCgd2ZXJzaW9uGAEgASgEEhEKCWF1dGhvcl9pZBgCIAEoBhIPCgdkZWxldGVkGAMgASgIEikKCGF1ZGllbmNlGAQgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSMgoNcmVwbHlfc2V0dGluZxgUIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIi4KCUZvdW5kQ2FyZBIhCgRjYXJkGAEgASgLMhMuc2tlaW4ucG9zdC52MS5DYXJkIkMKFkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkgKF0JhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIi4AEKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGBQgASgJEhAKCGxhbmd1YWdlGBUgASgJEjIKDXJlcGx5X3NldHRpbmcYFiABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZyJhChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCBIWCg5hdXRob3JfdmVyc2lvbhgDIAEoBCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIrwBCg9FZGl0UG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgESAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNQoQRWRpdFBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IlEKF0xpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVwoYTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlEiIKBXBvc3RzGAEgAygLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJbChpCYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBISCgphdXRob3JfaWRzGAEgAygGEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJJChtCYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2USKgoFbGlzdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkFjdGl2aXR5TGlzdCI2CgxBY3Rpdml0eUxpc3QSFAoMYWN0aXZpdHlfaWRzGAEgAygGEhAKCGNvbXBsZXRlGAIgASgIIkAKEkltcG9ydFBvc3RzUmVxdWVzdBIqCgVwb3N0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuSW1wb3J0ZWRQb3N0IqQBCgxJbXBvcnRlZFBvc3QSEQoJYXV0aG9yX2lkGAEgASgJEgwKBHRleHQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRIpCghhdWRpZW5jZRgFIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2UiLAoTSW1wb3J0UG9zdHNSZXNwb25zZRIVCg1jcmVhdGVkX2NvdW50GAEgASgDKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFMscMCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKBAQoPQmF0Y2hDcmVhdGVQb3N0EiUuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXF1ZXN0GiYuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXNwb25zZSIfqrsYDQgDEAQYAyACKAIw0A+6uxgKQ3JlYXRlUG9zdBJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldENhcmRzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJeCghFZGl0UG9zdBIeLnNrZWluLnBvc3QudjEuRWRpdFBvc3RSZXF1ZXN0Gh8uc2tlaW4ucG9zdC52MS5FZGl0UG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ2ChBMaXN0UG9zdFZlcnNpb25zEiYuc2tlaW4ucG9zdC52MS5MaXN0UG9zdFZlcnNpb25zUmVxdWVzdBonLnNrZWluLnBvc3QudjEuTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJ5ChFMaXN0VGFnQWN0aXZpdGllcxInLnNrZWluLnBvc3QudjEuTGlzdFRhZ0FjdGl2aXRpZXNSZXF1ZXN0Giguc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJbCgdQaW5Qb3N0Eh0uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVxdWVzdBoeLnNrZWluLnBvc3QudjEuUGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglVbnBpblBvc3QSHy5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlcXVlc3QaIC5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJtCg1HZXRQaW5uZWRQb3N0EiMuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UGlubmVkUG9zdFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gEaLrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_shown, file_skein_text_v1_text]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIrYBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIyCg1yZXBseV9zZXR0aW5nGBQgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmciLgoJRm91bmRDYXJkEiEKBGNhcmQYASABKAsyEy5za2Vpbi5wb3N0LnYxLkNhcmQiQwoWQmF0Y2hDcmVhdGVQb3N0UmVxdWVzdBIpCgVjYWxscxgBIAMoCzIaLnNrZWluLm1lc2gudjEuQmF0Y2hlZENhbGwiSAoXQmF0Y2hDcmVhdGVQb3N0UmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciL4AQoRQ3JlYXRlUG9zdFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSKQoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgEIAMoCRIXCg9jb250ZW50X3dhcm5pbmcYFCABKAkSEAoIbGFuZ3VhZ2UYFSABKAkSMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nEhYKDnF1b3RlZF9wb3N0X2lkGBcgASgGImEKEkNyZWF0ZVBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhAKCHJlcGxheWVkGAIgASgIEhYKDmF1dGhvcl92ZXJzaW9uGAMgASgEIigKFEJhdGNoR2V0UG9zdHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0UG9zdHNSZXNwb25zZRInCgVwb3N0cxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRQb3N0Ii4KCUZvdW5kUG9zdBIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IigKFEJhdGNoR2V0Q2FyZHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIkAKFUJhdGNoR2V0Q2FyZHNSZXNwb25zZRInCgVjYXJkcxgBIAMoCzIYLnNrZWluLnBvc3QudjEuRm91bmRDYXJkIicKFEdldFBvc3RSZWNvcmRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkirgEKFUdldFBvc3RSZWNvcmRSZXNwb25zZRIRCglhdXRob3JfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZGVsZXRlZBgEIAEoCBIvCgtkZWxldGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJAoRRGVsZXRlUG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIUChJEZWxldGVQb3N0UmVzcG9uc2UivAEKD0VkaXRQb3N0UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKBHRleHQYAiABKAlIAIgBARIcCg9jb250ZW50X3dhcm5pbmcYAyABKAlIAYgBARIVCghsYW5ndWFnZRgEIAEoCUgCiAEBEhcKCmlmX3ZlcnNpb24YBSABKARIA4gBAUIHCgVfdGV4dEISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZUINCgtfaWZfdmVyc2lvbiI1ChBFZGl0UG9zdFJlc3BvbnNlEiEKBHBvc3QYASABKAsyEy5za2Vpbi5wb3N0LnYxLlBvc3QiUQoXTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJXChhMaXN0UG9zdFZlcnNpb25zUmVzcG9uc2USIgoFcG9zdHMYASADKAsyEy5za2Vpbi5wb3N0LnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlsKGkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0EhIKCmF1dGhvcl9pZHMYASADKAYSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIkkKG0JhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIqCgVsaXN0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuQWN0aXZpdHlMaXN0IjYKDEFjdGl2aXR5TGlzdBIUCgxhY3Rpdml0eV9pZHMYASADKAYSEAoIY29tcGxldGUYAiABKAgiQAoSSW1wb3J0UG9zdHNSZXF1ZXN0EioKBXBvc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5JbXBvcnRlZFBvc3QipAEKDEltcG9ydGVkUG9zdBIRCglhdXRob3JfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEikKCGF1ZGllbmNlGAUgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZSIsChNJbXBvcnRQb3N0c1Jlc3BvbnNlEhUKDWNyZWF0ZWRfY291bnQYASABKAMqnQEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUyxwwKC1Bvc3RTZXJ2aWNlEmQKCkNyZWF0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEoEBCg9CYXRjaENyZWF0ZVBvc3QSJS5za2Vpbi5wb3N0LnYxLkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QaJi5za2Vpbi5wb3N0LnYxLkJhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlIh+quxgNCAMQBBgDIAIoAjDQD7q7GApDcmVhdGVQb3N0Em0KDUJhdGNoR2V0UG9zdHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEm0KDUJhdGNoR2V0Q2FyZHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEm0KDUdldFBvc3RSZWNvcmQSIy5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmQKCkRlbGV0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEl4KCEVkaXRQb3N0Eh4uc2tlaW4ucG9zdC52MS5FZGl0UG9zdFJlcXVlc3QaHy5za2Vpbi5wb3N0LnYxLkVkaXRQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnYKEExpc3RQb3N0VmVyc2lvbnMSJi5za2Vpbi5wb3N0LnYxLkxpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Gicuc2tlaW4ucG9zdC52MS5MaXN0UG9zdFZlcnNpb25zUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEn8KE0JhdGNoTGlzdEFjdGl2aXRpZXMSKS5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0Giouc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEnkKEUxpc3RUYWdBY3Rpdml0aWVzEicuc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1JlcXVlc3QaKC5za2Vpbi5wb3N0LnYxLkxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPElsKB1BpblBvc3QSHS5za2Vpbi5wb3N0LnYxLlBpblBvc3RSZXF1ZXN0Gh4uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmEKCVVucGluUG9zdBIfLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVxdWVzdBogLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEm0KDUdldFBpbm5lZFBvc3QSIy5za2Vpbi5wb3N0LnYxLkdldFBpbm5lZFBvc3RSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmgKC0ltcG9ydFBvc3RzEiEuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1JlcXVlc3QaIi5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVzcG9uc2UiEqq7GA4IBBAEGAMgAigEMLDqARousrsYA2JmZrK7GAdjb21tZW50srsYBGZlZWSyuxgEbGlrZbK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_content, file_skein_post_v1_shown]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -85,39 +85,6 @@ export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 0);
 
 /**
- * What a version of a post holds beside its text.
- *
- * @generated from message skein.post.v1.PostContent
- */
-export type PostContent = Message<"skein.post.v1.PostContent"> & {
-  /**
-   * @generated from field: skein.text.v1.Facets facets = 1;
-   */
-  facets?: Facets | undefined;
-
-  /**
-   * What a reader is told before the text is shown; empty where there is nothing to warn of.
-   *
-   * @generated from field: string content_warning = 2;
-   */
-  contentWarning: string;
-
-  /**
-   * A language tag (BCP 47) in its canonical form; empty where none was said.
-   *
-   * @generated from field: string language = 3;
-   */
-  language: string;
-};
-
-/**
- * Describes the message skein.post.v1.PostContent.
- * Use `create(PostContentSchema)` to create a new message.
- */
-export const PostContentSchema: GenMessage<PostContent> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 1);
-
-/**
  * What deciding about a post takes, whoever asks.
  *
  * @generated from message skein.post.v1.Card
@@ -161,7 +128,7 @@ export type Card = Message<"skein.post.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 2);
+  messageDesc(file_skein_post_v1_post, 1);
 
 /**
  * A slot of a batch: empty where there never was such a post.
@@ -180,7 +147,7 @@ export type FoundCard = Message<"skein.post.v1.FoundCard"> & {
  * Use `create(FoundCardSchema)` to create a new message.
  */
 export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
+  messageDesc(file_skein_post_v1_post, 2);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostRequest
@@ -197,7 +164,7 @@ export type BatchCreatePostRequest = Message<"skein.post.v1.BatchCreatePostReque
  * Use `create(BatchCreatePostRequestSchema)` to create a new message.
  */
 export const BatchCreatePostRequestSchema: GenMessage<BatchCreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
+  messageDesc(file_skein_post_v1_post, 3);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostResponse
@@ -216,7 +183,7 @@ export type BatchCreatePostResponse = Message<"skein.post.v1.BatchCreatePostResp
  * Use `create(BatchCreatePostResponseSchema)` to create a new message.
  */
 export const BatchCreatePostResponseSchema: GenMessage<BatchCreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.CreatePostRequest
@@ -267,6 +234,13 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
    * @generated from field: skein.post.v1.ReplySetting reply_setting = 22;
    */
   replySetting: ReplySetting;
+
+  /**
+   * What it quotes, which the viewer must be able to see: NOT_FOUND otherwise. 0: nothing.
+   *
+   * @generated from field: fixed64 quoted_post_id = 23;
+   */
+  quotedPostId: bigint;
 };
 
 /**
@@ -274,7 +248,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -305,7 +279,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -322,7 +296,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 7);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -339,7 +313,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 8);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -358,7 +332,7 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsRequest
@@ -375,7 +349,7 @@ export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest">
  * Use `create(BatchGetCardsRequestSchema)` to create a new message.
  */
 export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsResponse
@@ -392,7 +366,7 @@ export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse
  * Use `create(BatchGetCardsResponseSchema)` to create a new message.
  */
 export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordRequest
@@ -409,7 +383,7 @@ export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest">
  * Use `create(GetPostRecordRequestSchema)` to create a new message.
  */
 export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordResponse
@@ -448,7 +422,7 @@ export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse
  * Use `create(GetPostRecordResponseSchema)` to create a new message.
  */
 export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.DeletePostRequest
@@ -465,7 +439,7 @@ export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * @generated from message skein.post.v1.DeletePostResponse
@@ -478,7 +452,7 @@ export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 16);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * @generated from message skein.post.v1.EditPostRequest
@@ -519,7 +493,7 @@ export type EditPostRequest = Message<"skein.post.v1.EditPostRequest"> & {
  * Use `create(EditPostRequestSchema)` to create a new message.
  */
 export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 17);
+  messageDesc(file_skein_post_v1_post, 16);
 
 /**
  * @generated from message skein.post.v1.EditPostResponse
@@ -536,7 +510,7 @@ export type EditPostResponse = Message<"skein.post.v1.EditPostResponse"> & {
  * Use `create(EditPostResponseSchema)` to create a new message.
  */
 export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 18);
+  messageDesc(file_skein_post_v1_post, 17);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsRequest
@@ -563,7 +537,7 @@ export type ListPostVersionsRequest = Message<"skein.post.v1.ListPostVersionsReq
  * Use `create(ListPostVersionsRequestSchema)` to create a new message.
  */
 export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 19);
+  messageDesc(file_skein_post_v1_post, 18);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsResponse
@@ -585,7 +559,7 @@ export type ListPostVersionsResponse = Message<"skein.post.v1.ListPostVersionsRe
  * Use `create(ListPostVersionsResponseSchema)` to create a new message.
  */
 export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 20);
+  messageDesc(file_skein_post_v1_post, 19);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesRequest
@@ -616,7 +590,7 @@ export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivit
  * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
  */
 export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 21);
+  messageDesc(file_skein_post_v1_post, 20);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesResponse
@@ -633,7 +607,7 @@ export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivi
  * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
  */
 export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 22);
+  messageDesc(file_skein_post_v1_post, 21);
 
 /**
  * One author's activities, newest first.
@@ -659,7 +633,7 @@ export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
  * Use `create(ActivityListSchema)` to create a new message.
  */
 export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 23);
+  messageDesc(file_skein_post_v1_post, 22);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -676,7 +650,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 24);
+  messageDesc(file_skein_post_v1_post, 23);
 
 /**
  * One post to import.
@@ -717,7 +691,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 25);
+  messageDesc(file_skein_post_v1_post, 24);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -734,7 +708,7 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 26);
+  messageDesc(file_skein_post_v1_post, 25);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.

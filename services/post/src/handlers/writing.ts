@@ -15,6 +15,7 @@ import { type ImportedPost, importPosts } from "../store/import.ts";
 import type { PostStore } from "../store.ts";
 import { contentOf, facetsOf } from "./content.ts";
 import { audienceOf, mentionsOf, postTextOf, replySettingOf } from "./rules.ts";
+import { seeing } from "./seen.ts";
 import { shown } from "./shown.ts";
 
 /** Posts in one import call. */
@@ -31,6 +32,7 @@ export type WritingNeeds = {
 
 /** What makes and changes posts. */
 export function writing({ db, store, readModel, standings, users, nudge }: WritingNeeds) {
+  const seen = seeing({ readModel, standings });
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
@@ -46,6 +48,7 @@ export function writing({ db, store, readModel, standings, users, nudge }: Writi
       const [authorVersion, facets] = await Promise.all([
         readModel.authorVersion(authorId),
         facetsOf(wanted.text, users, within(ctx)),
+        req.quotedPostId === 0n ? undefined : seen.require(req.quotedPostId, ctx),
         mustBeOpen(standings, authorId, within(ctx)),
       ]);
       const written = { ...wanted, content: contentOf(facets, req) };
@@ -103,6 +106,7 @@ export function writing({ db, store, readModel, standings, users, nudge }: Writi
         content: contentOf(isNew ? facets : said?.facets, {
           contentWarning: contentWarning ?? said?.contentWarning ?? "",
           language: language ?? said?.language ?? "",
+          quotedPostId: said?.quotedPostId ?? 0n,
         }),
       };
     };
