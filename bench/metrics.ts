@@ -18,7 +18,16 @@ const [rpc] = rpcsOf(PublicFeed, { listHomeFeed: () => ({}) });
 const called = calledRpc(FeedService.method.listHomeFeed);
 const served = servedRpc(FeedService.method.listHomeFeed);
 const pieces = ["post_piece", "author_piece"].map(cacheCounts);
-const models = ["timeline", "card", "author_version", "follow_set", "like_count", "comment_count", "liked_set"];
+const models = [
+  "timeline",
+  "card",
+  "author_version",
+  "follow_set",
+  "like_count",
+  "comment_count",
+  "liked_set",
+  "saved_set",
+];
 const families = models.map(cacheCounts);
 
 /** A page of twenty in which everything is warm but one post. */

@@ -8,8 +8,10 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { guard } from "./resilience.ts";
@@ -25,7 +27,11 @@ export type Clients = {
     Client<typeof ListService> &
     Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
-  readonly post: Client<typeof PostService> & Client<typeof DraftService> & Client<typeof QuoteService>;
+  readonly post: Client<typeof PostService> &
+    Client<typeof DraftService> &
+    Client<typeof QuoteService> &
+    Client<typeof SaveService> &
+    Client<typeof MentionService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -43,6 +49,8 @@ const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(PostService, transport),
   ...createClient(DraftService, transport),
   ...createClient(QuoteService, transport),
+  ...createClient(SaveService, transport),
+  ...createClient(MentionService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

@@ -6,14 +6,12 @@ import type { DescService } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { ServerCredentials } from "@grpc/grpc-js";
-import { CommentService, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
 import { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
-import { LikeService, Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
@@ -23,6 +21,7 @@ import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
 import { createServer, type Hosted } from "#lib/mesh/serve.ts";
 import { meshTokens } from "#lib/mesh/token.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
+import { engagement } from "./mesh-engagement.ts";
 import { memoryLog } from "./serve.ts";
 
 type User = { id: string; version: bigint; username: string };
@@ -38,16 +37,6 @@ const viewer = (ctx: HandlerContext): string => callOf(ctx).viewerId ?? "";
 export async function meshOf(t: TestContext, users: User[]) {
   const posts: Post[] = [];
   const follows = new Set<string>();
-  const likes = new Map<string, Reaction>();
-  const comments: {
-    id: string;
-    version: bigint;
-    postId: string;
-    parentId: string;
-    authorId: string;
-    text: string;
-    key: string;
-  }[] = [];
   /** Names of the RPCs that were called, in order. */
   const calls: string[] = [];
   const found = (name: string) => {
@@ -279,85 +268,7 @@ export async function meshOf(t: TestContext, users: User[]) {
       return {};
     },
   });
-  const reactors = (id = ""): [userId: string, way: Reaction][] =>
-    [...likes].flatMap(([pair, way]) => (pair.endsWith(`>${id}`) ? [[pair.split(">")[0] ?? "", way]] : []));
-  service(LikeService, {
-    like: ({ subject, reaction }, ctx) => {
-      if (![...posts, ...comments].some(({ id }) => id === subject?.id)) throw notFound("post");
-      likes.set(`${viewer(ctx)}>${subject?.id}`, reaction);
-      return {};
-    },
-    unlike: ({ subject, only }, ctx) => {
-      const pair = `${viewer(ctx)}>${subject?.id}`;
-      if (only === Reaction.UNSPECIFIED || only === likes.get(pair)) likes.delete(pair);
-      return {};
-    },
-    listLikes: ({ subject }) => ({
-      userIds: reactors(subject?.id).flatMap(([id, way]) => (way === Reaction.LIKE ? [id] : [])),
-    }),
-    listReactions: ({ subject, reaction }) => ({
-      reactors: reactors(subject?.id)
-        .filter(([, way]) => reaction === Reaction.UNSPECIFIED || way === reaction)
-        .map(([userId, way]) => ({ userId, reaction: way })),
-    }),
-    batchGetLikes: ({ subjects }, ctx) => ({
-      likes: subjects.map(({ id }) => {
-        const ways = reactors(id).map(([, way]) => way);
-        const count = (of: Reaction) => BigInt(ways.filter((way) => way === of).length);
-        const others = [...new Set(ways)].filter((way) => way !== Reaction.LIKE).sort((a, b) => a - b);
-        return {
-          count: count(Reaction.LIKE),
-          own: likes.get(`${viewer(ctx)}>${id}`) ?? Reaction.UNSPECIFIED,
-          others: others.map((reaction) => ({ reaction, count: count(reaction) })),
-        };
-      }),
-    }),
-  });
-  const hides = new Set<string>();
-  service(CommentService, {
-    createComment: ({ postId, parentId, text, idempotencyKey }, ctx) => {
-      const before = comments.find(({ key }) => key === idempotencyKey);
-      if (before !== undefined) return { comment: before, replayed: true };
-      const id = String(500 + comments.length);
-      const comment = { id, version: 1n, postId, parentId, authorId: viewer(ctx), text, key: idempotencyKey };
-      comments.push(comment);
-      return { comment };
-    },
-    listComments: ({ postId, parentId }) => ({
-      comments: comments
-        .filter((one) => one.parentId === parentId && (parentId !== "" || one.postId === postId))
-        .reverse(),
-    }),
-    getComment: ({ commentId }) => {
-      const comment = comments.find(({ id }) => id === commentId);
-      if (comment === undefined) throw notFound("comment");
-      return { comment };
-    },
-    updateComment: ({ commentId, text }, ctx) => {
-      const comment = comments.find(({ id, authorId }) => id === commentId && authorId === viewer(ctx));
-      if (comment === undefined) throw notFound("comment");
-      Object.assign(comment, { text, version: comment.version + 1n });
-      return { comment: { ...comment, editTime: timestampFromMs(0) } };
-    },
-    setCommentHidden: ({ commentId, hidden }) => {
-      if (!comments.some(({ id }) => id === commentId)) throw notFound("comment");
-      hides.add(`${commentId} ${hidden}`);
-      return {};
-    },
-    getThread: () => ({ thread: { locked: true, repliers: Repliers.FOLLOWERS }, mayReply: true }),
-    updateThread: ({ locked, repliers }) => ({
-      thread: { locked: locked ?? false, repliers: repliers ?? Repliers.EVERYONE },
-    }),
-    deleteComment: ({ commentId }, ctx) => {
-      const at = comments.findIndex(({ id, authorId }) => id === commentId && authorId === viewer(ctx));
-      if (at < 0) throw notFound("comment");
-      comments.splice(at, 1);
-      return {};
-    },
-    batchGetCommentCounts: ({ postIds }) => ({
-      counts: postIds.map((postId) => BigInt(comments.filter((one) => one.postId === postId).length)),
-    }),
-  });
+  const { hides } = engagement({ service, posts });
   service(FeedService, {
     listHomeFeed: ({ pageSize }, ctx) => ({
       items: posts

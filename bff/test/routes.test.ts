@@ -1,29 +1,13 @@
 import assert from "node:assert/strict";
 import { globSync } from "node:fs";
 import path from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { createClients } from "../src/clients.ts";
 import { publicRpcs } from "../src/routes/routes.ts";
 import { meshOf } from "./mesh.ts";
-import { assertProblem, bearer, memoryLog, serve, strangers, unlimited } from "./serve.ts";
-
-const anna = { id: "1", version: 1n, username: "anna" };
-const ben = { id: "2", version: 1n, username: "ben" };
-
-async function bff(t: TestContext) {
-  const mesh = await meshOf(t, [{ ...anna }, { ...ben }]);
-  const door = await serve(t, publicRpcs(createClients(mesh.transport, memoryLog()), unlimited));
-  const write = async (text: string, key: string, viewerId = "1") => {
-    const headers = { ...(await bearer(viewerId)), "idempotency-key": key };
-    return await door.post("/v1/posts", JSON.stringify({ text }), headers);
-  };
-  const as = async (viewerId: string, path: string, method = "GET") => {
-    mesh.calls.length = 0;
-    return await door.ask(path, { method, headers: await bearer(viewerId) });
-  };
-  return { ...door, mesh, write, as };
-}
+import { bff } from "./reception.ts";
+import { assertProblem, bearer, memoryLog, strangers, unlimited } from "./serve.ts";
 
 test("registering and logging in answer a token and the user", async (t) => {
   const { post } = await bff(t);
@@ -206,120 +190,6 @@ test("a like is one call, is shown with its count, and lists who likes", async (
   assertProblem(await ask(`/v1/posts/${id}/like`, { method: "PUT" }), 401, "unauthenticated");
 });
 
-test("a reaction is one call, changes, is counted by kind where it is no like, and lists who reacts how", async (t) => {
-  const { write, as, ask, mesh } = await bff(t);
-  const { id } = (await write("x", "k1")).json();
-  const react = async (path: string, viewerId: string, kind: string) => {
-    const headers = { ...(await bearer(viewerId)), "content-type": "application/json" };
-    return ask(path, { method: "PUT", headers, body: JSON.stringify({ kind }) });
-  };
-  const path = `/v1/posts/${id}/reaction`;
-  assert.equal((await ask(`/v1/posts/${id}`)).json().reactions, undefined, "a plain post has no counts by kind");
-  mesh.calls.length = 0;
-  assert.deepEqual((await react(path, "2", "REACTION_KIND_LOVE")).json(), { reaction: "REACTION_KIND_LOVE" });
-  assert.deepEqual(mesh.calls, ["Like"]);
-  await react(path, "1", "REACTION_KIND_LIKE");
-  const shown = (await as("2", `/v1/posts/${id}`)).json();
-  assert.deepEqual(shown.viewer, { own: false, liked: false, reaction: "REACTION_KIND_LOVE" });
-  const { like, love, angry } = shown.reactions as Record<string, number>;
-  assert.deepEqual([shown.likeCount, like, love, angry], [1, 1, 1, 0]);
-  const listed = async (query = "") =>
-    (
-      (await ask(`/v1/posts/${id}/reactions${query}`)).json().reactors as { user: { id: string }; reaction: string }[]
-    ).map(({ user, reaction }) => `${user.id} ${reaction}`);
-  assert.deepEqual((await listed()).sort(), ["1 REACTION_KIND_LIKE", "2 REACTION_KIND_LOVE"]);
-  assert.deepEqual(await listed("?kind=REACTION_KIND_LOVE"), ["2 REACTION_KIND_LOVE"]);
-  await as("2", `/v1/posts/${id}/like`, "DELETE");
-  assert.equal((await listed()).length, 2, "what is no like is not taken back as one");
-  await as("2", path, "DELETE");
-  assert.deepEqual(await listed(), ["1 REACTION_KIND_LIKE"]);
-  for (const kind of ["REACTION_KIND_UNSPECIFIED", "REACTION_KIND_NONE"]) {
-    assertProblem(await react(path, "2", kind), 400, "validation");
-  }
-  assertProblem(await react("/v1/posts/x/reaction", "2", "REACTION_KIND_SAD"), 404, "not-found");
-  assertProblem(await react("/v1/comments/x/reaction", "2", "REACTION_KIND_SAD"), 404, "not-found");
-});
-
-test("a comment is answered as shown, once for its key, counted, listed and deleted by its author", async (t) => {
-  const { write, as, ask, post } = await bff(t);
-  const { id } = (await write("x", "k1")).json();
-  const path = `/v1/posts/${id}/comments`;
-  const say = async (text: string, key: string, viewerId = "2") =>
-    post(path, JSON.stringify({ text }), { ...(await bearer(viewerId)), "idempotency-key": key });
-  const first = await say("well said", "c1");
-  assert.equal(first.status, 201);
-  const comment = first.json();
-  assert.deepEqual(comment, {
-    id: comment.id,
-    version: 1,
-    postId: id,
-    author: { id: "2", username: "ben", displayName: "BEN" },
-    text: "well said",
-    viewer: { own: true },
-    likeCount: 0,
-    depth: 0,
-    replyCount: 0,
-    removed: false,
-    hidden: false,
-  });
-  const again = await say("well said", "c1");
-  assert.deepEqual([again.headers["idempotency-replayed"], again.text], ["true", first.text]);
-  await say("thanks", "c2", "1");
-  assert.equal((await ask(`/v1/posts/${id}`)).json().commentCount, 2);
-  const { comments } = (await ask(path)).json() as { comments: { text: string; viewer?: unknown }[] };
-  assert.deepEqual(
-    comments.map(({ text, viewer }) => [text, viewer]),
-    [
-      ["thanks", undefined],
-      ["well said", undefined],
-    ],
-  );
-  assert.equal((await as("1", `/v1/comments/${comment.id}`)).json().text, "well said");
-  assertProblem(await as("1", `/v1/comments/${comment.id}`, "DELETE"), 404, "not-found");
-  assert.equal((await as("2", `/v1/comments/${comment.id}`, "DELETE")).text, "{}");
-  assertProblem(await as("2", `/v1/comments/${comment.id}`), 404, "not-found");
-  assertProblem(await as("2", "/v1/comments/x"), 404, "not-found");
-  assertProblem(await post(path, '{"text":"x"}', await bearer("2")), 400, "idempotency-key-missing");
-});
-
-test("a reply is listed under its comment, an edit is marked, hiding and the thread are one call each", async (t) => {
-  const { write, as, ask, post, mesh } = await bff(t);
-  const { id } = (await write("x", "k1")).json();
-  const say = async (key: string, more: object) => {
-    const headers = { ...(await bearer("2")), "idempotency-key": key };
-    return (await post(`/v1/posts/${id}/comments`, JSON.stringify({ text: key, ...more }), headers)).json();
-  };
-  const patch = async (path: string, viewerId: string, body: object) =>
-    ask(path, {
-      method: "PATCH",
-      headers: { ...(await bearer(viewerId)), "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-  const top = await say("c1", {});
-  const reply = await say("c2", { parent: top.id });
-  assert.deepEqual([top.parentId, reply.parentId], [undefined, top.id]);
-  const { comments } = (await as("1", `/v1/comments/${top.id}/replies`)).json() as { comments: { id: string }[] };
-  assert.deepEqual(mesh.calls, ["ListComments", "BatchGetUsers", "BatchGetLikes"]);
-  assert.deepEqual(
-    comments.map((one) => one.id),
-    [reply.id],
-  );
-  const edited = (await patch(`/v1/comments/${reply.id}`, "2", { text: "better" })).json();
-  assert.deepEqual([edited.text, edited.version, typeof edited.editTime], ["better", 2, "string"]);
-  assertProblem(await patch(`/v1/comments/${reply.id}`, "1", { text: "mine" }), 404, "not-found");
-  for (const method of ["PUT", "DELETE"])
-    assert.equal((await as("1", `/v1/comments/${reply.id}/hidden`, method)).status, 200);
-  assert.deepEqual([...mesh.hides], [`${reply.id} true`, `${reply.id} false`]);
-  const thread = { locked: true, repliers: "REPLIERS_FOLLOWERS", mayReply: true };
-  assert.deepEqual((await ask(`/v1/posts/${id}/thread`)).json(), thread);
-  assert.equal((await patch(`/v1/posts/${id}/thread`, "1", { locked: true })).json().locked, true);
-  assertProblem(
-    await post(`/v1/posts/${id}/comments`, '{"text":"x","parent":"x"}', await bearer("2")),
-    404,
-    "not-found",
-  );
-});
-
 test("every RPC of the public contracts is served, each once", async (t) => {
   const mesh = await meshOf(t, []);
   const served = publicRpcs(createClients(mesh.transport, memoryLog()), unlimited).map(({ method }) => method);
@@ -340,7 +210,8 @@ test("a post is edited in place, its versions are one call, and a pinned one sta
   const headers = { ...(await bearer("1")), "content-type": "application/json" };
   const edited = await ask(`/v1/posts/${id}`, { method: "PATCH", headers, body: '{"text":"two #tag"}' });
   assert.deepEqual([edited.status, edited.json().text, edited.json().version], [200, "two #tag", 2]);
-  assert.deepEqual(mesh.calls, ["EditPost", "BatchGetLikes", "BatchGetCommentCounts", "BatchGetUsers"]);
+  const asked = ["BatchGetCommentCounts", "BatchGetLikes", "BatchGetSaves", "BatchGetUsers", "EditPost"];
+  assert.deepEqual(mesh.calls.toSorted(), asked);
   const { versions } = (await as("1", `/v1/posts/${id}/versions`)).json() as { versions: { text: string }[] };
   assert.deepEqual(
     versions.map(({ text }) => text),

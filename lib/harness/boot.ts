@@ -11,8 +11,10 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
@@ -37,12 +39,16 @@ const services = {
 /** Some have several contracts; a test calls them as one. */
 const more: { readonly [N in Noun]?: readonly DescService[] } = {
   graph: [RelationService, MuteService, ListService, AccountService],
-  post: [DraftService, QuoteService],
+  post: [DraftService, QuoteService, SaveService, MentionService],
 };
 
 export type Noun = keyof typeof services;
 type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof services)[N]> } & {
-  readonly post: Client<typeof PostService> & Client<typeof DraftService> & Client<typeof QuoteService>;
+  readonly post: Client<typeof PostService> &
+    Client<typeof DraftService> &
+    Client<typeof QuoteService> &
+    Client<typeof SaveService> &
+    Client<typeof MentionService>;
   readonly graph: Client<typeof GraphService> &
     Client<typeof RelationService> &
     Client<typeof MuteService> &

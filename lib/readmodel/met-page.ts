@@ -1,10 +1,6 @@
 import { mayMeet, type ViewerId } from "./audience.ts";
+import { refilled } from "./refilled.ts";
 import type { Standings } from "./standing.ts";
-
-/** Read beyond the page, so that a few who are left out do not cost another round. */
-const slack = 8;
-/** Rounds that refill a page from which many were left out; then it is answered short, and goes on. */
-const roundsMax = 5;
 
 /**
  * What somebody did: by whom, and its place in the list. What is nobody's any more is met by everybody; what is absent holds its
@@ -29,18 +25,15 @@ export async function metPage<D extends Deed<P>, P = bigint>({
   readonly read: (before: P | undefined, limit: number) => Promise<readonly D[]>;
   readonly standings: (userIds: readonly bigint[]) => Promise<Standings>;
 }): Promise<{ readonly page: readonly D[]; readonly next: P | undefined }> {
-  const met: D[] = [];
-  let from = before;
-  for (let round = 0; round < roundsMax; round++) {
-    const limit = size - met.length + slack;
-    const deeds = await read(from, limit);
-    const known = await standings(deeds.flatMap(({ userId, absent }) => (absent ? [] : (userId ?? []))));
-    const isMet = ({ userId, absent }: D) =>
-      !absent && (userId === undefined || mayMeet(viewerId, userId, known.get(userId)));
-    met.push(...deeds.filter(isMet));
-    if (met.length > size) return { page: met.slice(0, size), next: met[size - 1]?.place };
-    if (deeds.length < limit) return { page: met, next: undefined };
-    from = deeds.at(-1)?.place;
-  }
-  return { page: met, next: from };
+  return refilled<D, P>({
+    before,
+    size,
+    read,
+    async keep(deeds) {
+      const known = await standings(deeds.flatMap(({ userId, absent }) => (absent ? [] : (userId ?? []))));
+      const isMet = ({ userId, absent }: D) =>
+        !absent && (userId === undefined || mayMeet(viewerId, userId, known.get(userId)));
+      return deeds.filter(isMet);
+    },
+  });
 }

@@ -14,6 +14,7 @@ export type Cast = {
   readonly posts: string[];
   readonly comments: string[];
   readonly lists: string[];
+  readonly collections: string[];
   /** The last one first. */
   readonly drafts: string[];
   /** Page tokens of home feeds, by the person who got them. */
@@ -32,12 +33,22 @@ export async function openCast(door: Door, prefix: string, size: number): Promis
     const { accessToken, user } = outcome.message as { accessToken: string; user: { id: string } };
     people.push({ id: user.id, username, token: accessToken });
   }
-  return { door, prefix, people, posts: [], comments: [], lists: [], drafts: [], pageTokens: new Map() };
+  return {
+    door,
+    prefix,
+    people,
+    posts: [],
+    comments: [],
+    lists: [],
+    collections: [],
+    drafts: [],
+    pageTokens: new Map(),
+  };
 }
 
 /** Remembers what later calls speak of: posts made, pages begun. */
 export function remember(
-  { posts, comments, lists, drafts, pageTokens }: Cast,
+  { posts, comments, lists, collections, drafts, pageTokens }: Cast,
   name: string,
   as: number | undefined,
   outcome: Outcome,
@@ -47,15 +58,19 @@ export function remember(
     post?: { id: string };
     comment?: { id: string };
     list?: { id: string };
+    collection?: { id: string };
     draft?: { id: string };
     nextPageToken?: string;
   };
-  const { post, comment, list, draft, nextPageToken } = outcome.message as Made;
+  const { post, comment, list, collection, draft, nextPageToken } = outcome.message as Made;
   if (name === "CreateDraft" && draft !== undefined && !drafts.includes(draft.id)) drafts.unshift(draft.id);
   if ((name === "CreatePost" || name === "PublishDraft") && post !== undefined && !posts.includes(post.id))
     posts.push(post.id);
   if (name === "CreateComment" && comment !== undefined && !comments.includes(comment.id)) comments.push(comment.id);
   if (name === "CreateList" && list !== undefined && !lists.includes(list.id)) lists.push(list.id);
+  if (name === "CreateCollection" && collection !== undefined && !collections.includes(collection.id)) {
+    collections.push(collection.id);
+  }
   if (name === FeedService.method.listHomeFeed.name && as !== undefined && nextPageToken) {
     pageTokens.set(as, nextPageToken);
   }
@@ -74,6 +89,7 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
   for (const [n, { id, username }] of cast.people.entries()) roles.set(id, `person ${n}`).set(username, `name ${n}`);
   for (const [n, id] of cast.posts.entries()) roles.set(id, `post ${n}`);
   for (const [n, id] of cast.comments.entries()) roles.set(id, `comment ${n}`);
+  for (const [n, id] of cast.collections.entries()) roles.set(id, `collection ${n}`);
   for (const [n, id] of cast.drafts.entries()) roles.set(id, `draft ${cast.drafts.length - n}`);
   for (const [n, id] of cast.lists.entries()) roles.set(id, `list ${n}`);
   const plain = (value: JsonValue, name: string): JsonValue => {

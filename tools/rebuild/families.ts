@@ -10,6 +10,7 @@ import {
   homeTimelines,
   reactedSets,
   readModelScripts,
+  savedSets,
   tieSets,
   tiesMax,
 } from "#lib/readmodel/families.ts";
@@ -19,6 +20,7 @@ import { openRedis } from "#lib/storage/redis.ts";
 import { commentStore } from "../../services/comment/src/store.ts";
 import { graphStore } from "../../services/graph/src/store.ts";
 import { likeStore } from "../../services/like/src/store.ts";
+import { saveStore } from "../../services/post/src/store/save.ts";
 import { postStore } from "../../services/post/src/store.ts";
 import { userStore } from "../../services/user/src/store.ts";
 import type { Stores } from "../stores.ts";
@@ -38,6 +40,7 @@ export const familyNames = [
   "rel",
   "ties",
   "reacted",
+  "saved",
 ] as const;
 export type FamilyName = (typeof familyNames)[number];
 
@@ -52,7 +55,7 @@ export type Family = {
   readonly rebuild: (ids: readonly bigint[]) => Promise<Tally>;
 };
 
-/** A set of reactions is built from as many as its owner builds it from. */
+/** A set of reactions, or of saves, is built from as many as its owner builds it from. */
 const reactedMax = 2_000;
 /** The first connection to Redis may take as long. */
 const redisMs = 5_000;
@@ -163,6 +166,10 @@ export async function openFamilies({ mysqlUrl, redisUrl, deployment }: Omit<Stor
           return { ...state, ids: own };
         },
       }),
+    },
+    saved: {
+      ...walk(post, "saver", "user_id"),
+      rebuild: setRebuild({ redis, family: savedSets, truth: (id) => saveStore(post).savedSet(id, reactedMax) }),
     },
   };
 

@@ -4,11 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
+import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { everyFactTold } from "#lib/harness/told.ts";
 import { until } from "#lib/harness/until.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
 import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
-import { authorTimelines, followSets, homeTimelines, tieSets } from "#lib/readmodel/families.ts";
+import {
+  authorTimelines,
+  followSets,
+  homeTimelines,
+  reactedSets,
+  savedSets,
+  tieSets,
+} from "#lib/readmodel/families.ts";
 import { generationScripts, switchList } from "#lib/readmodel/generation.ts";
 import { tieMember, wordsMember } from "#lib/readmodel/tie.ts";
 import { encodeEntry, type TimelineEntry } from "#lib/readmodel/timeline.ts";
@@ -111,6 +120,28 @@ test("planted faults of timelines, sets and values are told and put right", { ti
   assert.deepEqual(found(await rebuild("card")), { ...right, extra: 1, switched: 1 });
   for (const name of families) assert.deepEqual(found(await rebuild(name)), right, name);
   assert.deepEqual(await world.home(fan), await world.truth(fan));
+});
+
+test("a wrong mark in a viewer's reactions, and a post too many among their saves, are told and put right", async () => {
+  const { redis, clients } = world.system;
+  const [author, fan] = await world.people(2);
+  const id = await world.post(author);
+  const subject = { kind: SubjectKind.POST, id };
+  await clients.like.like({ subject, reaction: Reaction.LOVE }, world.as(fan));
+  await clients.post.savePost({ postId: id }, world.as(fan));
+  const [reacted, saved] = [reactedSets, savedSets].map((sets) => sets.setKey(redis, BigInt(fan))) as [string, string];
+  // Until the relay is done it may take away a set that was built meanwhile.
+  await until("both sets stand", async () => {
+    await clients.like.getLikedSet({ userId: fan }, world.as());
+    await clients.post.getSavedSet({ userId: fan }, world.as());
+    await Promise.all([everyFactTold(world.system.db("like")), everyFactTold(world.system.db("post"))]);
+    return (await redis.run(redis.pipeline().exists(reacted, saved)))[0] === 2;
+  });
+  assert.deepEqual(found(await rebuild("reacted")), right);
+  await redis.run(redis.pipeline().hset(reacted, id, Reaction.ANGRY.toString(16)).sadd(saved, "7"));
+  assert.deepEqual(found(await rebuild("reacted")), { ...right, missing: 1, extra: 1, switched: 1 });
+  assert.deepEqual(found(await rebuild("saved")), { ...right, extra: 1, switched: 1 });
+  for (const name of ["reacted", "saved"] as const) assert.deepEqual(found(await rebuild(name)), right, name);
 });
 
 test("a push between the look at a timeline and its switch refuses the switch, and stays", async () => {

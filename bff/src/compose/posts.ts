@@ -3,7 +3,7 @@ import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
-import { within } from "#lib/mesh/call.ts";
+import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import { type AuthorPiece, authorPiece, type PostPiece, postPiece } from "../view/piece.ts";
@@ -69,19 +69,55 @@ export async function postNow(id: string, clients: Clients, ctx: HandlerContext)
 }
 
 /** How a post is liked and commented on, asked from the owners. */
-export async function reactionsTo(id: string, { like, comment }: Clients, ctx: HandlerContext): Promise<Reactions> {
-  const [{ likes }, { counts }] = await Promise.all([
-    like.batchGetLikes({ subjects: [{ kind: SubjectKind.POST, id }] }, within(ctx)),
-    comment.batchGetCommentCounts({ postIds: [id] }, within(ctx)),
+export const reactionsTo = async (id: string, clients: Clients, ctx: HandlerContext): Promise<Reactions> =>
+  (await reactionsToAll([id], clients, ctx))[0] ?? noReactions;
+
+/** The same of many, in the order given: one call a noun. */
+async function reactionsToAll(
+  postIds: readonly string[],
+  { like, comment, post }: Clients,
+  ctx: HandlerContext,
+): Promise<Reactions[]> {
+  const subjects = postIds.map((id) => ({ kind: SubjectKind.POST, id }));
+  const ids = [...postIds];
+  const [{ likes }, { counts }, { saved }] = await Promise.all([
+    like.batchGetLikes({ subjects }, within(ctx)),
+    comment.batchGetCommentCounts({ postIds: ids }, within(ctx)),
+    callOf(ctx).viewerId === undefined ? { saved: [] } : post.batchGetSaves({ postIds: ids }, within(ctx)),
   ]);
-  const { count = 0n, own = Reaction.UNSPECIFIED, others = [] } = likes[0] ?? {};
-  return {
-    likeCount: count,
-    commentCount: counts[0] ?? 0n,
-    liked: own === Reaction.LIKE,
-    otherReactions: others,
-    viewerReaction: own,
-  };
+  return ids.map((_, nth) => {
+    const { count = 0n, own = Reaction.UNSPECIFIED, others = [] } = likes[nth] ?? {};
+    return {
+      likeCount: count,
+      commentCount: counts[nth] ?? 0n,
+      liked: own === Reaction.LIKE,
+      otherReactions: others,
+      viewerReaction: own,
+      saved: saved[nth] ?? false,
+    };
+  });
+}
+
+/** Posts by id in the order given, asked from the owners of all that is shown; what is not there for the viewer is left out. */
+export async function postsById(
+  postIds: readonly string[],
+  clients: Clients,
+  ctx: HandlerContext,
+): Promise<ShownPost[]> {
+  if (postIds.length === 0) return [];
+  const [{ posts }, reactions] = await Promise.all([
+    clients.post.batchGetPosts({ postIds: [...postIds] }, within(ctx)),
+    reactionsToAll(postIds, clients, ctx),
+  ]);
+  const userIds = [...new Set(posts.flatMap(({ post }) => post?.authorId ?? []))];
+  if (userIds.length === 0) return [];
+  const { users } = await clients.user.batchGetUsers({ userIds }, within(ctx));
+  const authors = new Map(users.flatMap(({ user }) => (user ? [[user.id, authorPiece(user)] as const] : [])));
+  return posts.flatMap(({ post }, nth) => {
+    const author = post && authors.get(post.authorId);
+    if (post === undefined || author === undefined) return [];
+    return [{ post: postPiece(post), author, reactions: reactions[nth] ?? noReactions }];
+  });
 }
 
 /** Nobody could react to what did not exist a moment ago. */
@@ -91,6 +127,7 @@ export const noReactions: Reactions = {
   liked: false,
   otherReactions: [],
   viewerReaction: Reaction.UNSPECIFIED,
+  saved: false,
 };
 
 /** The same where the version of the author's profile is known: from memory, mostly. 0 is not known. */

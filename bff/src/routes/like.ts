@@ -13,7 +13,7 @@ import { pageOf } from "./page.ts";
 const kinds = new Set<number>(Object.values(ReactionKind));
 
 /** The kinds of both contracts are the same. */
-function reactionOf(kind: ReactionKind): Reaction {
+export function reactionOf(kind: ReactionKind): Reaction {
   if (kind === ReactionKind.UNSPECIFIED || !kinds.has(kind)) {
     throw invalid("kind", "must be one of those named in the contract");
   }

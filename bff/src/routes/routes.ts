@@ -1,4 +1,5 @@
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
+import { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
@@ -8,12 +9,14 @@ import { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import type { Clients } from "../clients.ts";
 import { createPieces } from "../compose/pieces.ts";
 import { type Rpc, rpcsOf } from "../door/rpc.ts";
 import type { Limits } from "../limits.ts";
 import { accountRoutes } from "./account.ts";
+import { activityRoutes } from "./activity.ts";
 import { authRoutes } from "./auth.ts";
 import { commentRoutes } from "./comment.ts";
 import { draftRoutes } from "./draft.ts";
@@ -23,6 +26,7 @@ import { listRoutes } from "./list.ts";
 import { muteRoutes } from "./mute.ts";
 import { postRoutes } from "./post.ts";
 import { relationRoutes } from "./relation.ts";
+import { saveRoutes } from "./save.ts";
 import { userRoutes } from "./user.ts";
 
 /** Every RPC of the public tree with what answers it, the same at every door. */
@@ -39,6 +43,8 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(DraftService, draftRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),
     ...rpcsOf(CommentService, commentRoutes(clients, pieces)),
+    ...rpcsOf(SaveService, saveRoutes(clients)),
+    ...rpcsOf(ActivityService, activityRoutes(clients)),
     ...rpcsOf(FeedService, feedRoutes(clients, pieces)),
   ];
 }

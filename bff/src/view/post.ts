@@ -33,6 +33,8 @@ export type Reactions = {
   readonly liked: boolean;
   readonly otherReactions: readonly Pick<ReactionCount, "reaction" | "count">[];
   readonly viewerReaction: Reaction;
+  /** The viewer keeps it. */
+  readonly saved: boolean;
 };
 
 /** A post as one viewer sees it: pieces that others see too, and what is of this moment. */
@@ -150,8 +152,9 @@ function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, view
   to.ascii(`{"id":"${id}","version":${version},"author":`);
   to.raw(jsonOfAuthor(author));
   to.raw(jsonOfPost(post));
-  const { likeCount, commentCount, liked, viewerReaction, otherReactions } = reactions;
-  const own = viewerReaction === 0 ? "" : `,"reaction":${nameOf(ReactionKindSchema, viewerReaction)}`;
+  const { likeCount, commentCount, liked, viewerReaction, otherReactions, saved } = reactions;
+  const reacted = viewerReaction === 0 ? "" : `,"reaction":${nameOf(ReactionKindSchema, viewerReaction)}`;
+  const own = saved ? `${reacted},"saved":true` : reacted;
   const state = viewer === undefined ? "" : `"viewer":{"own":${content.authorId === viewer},"liked":${liked}${own}},`;
   to.ascii(
     `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
@@ -244,13 +247,15 @@ function binaryPost(to: Bytes, { post, author, reactions, quote }: ShownPost, vi
   number(to, stateFields.own, Number(post.content.authorId === viewer));
   number(to, stateFields.liked, Number(reactions.liked));
   number(to, stateFields.reaction, reactions.viewerReaction);
+  number(to, stateFields.saved, Number(reactions.saved));
 }
 
-const stateSize = ({ content }: PostPiece, { liked, viewerReaction }: Reactions, viewer: string): number =>
+const stateSize = ({ content }: PostPiece, { liked, viewerReaction, saved }: Reactions, viewer: string): number =>
   numberSize(Number(content.authorId === viewer)) +
   numberSize(Number(liked)) +
-  // A tag of two bytes.
-  (viewerReaction === 0 ? 0 : 1 + numberSize(viewerReaction));
+  // Tags of two bytes.
+  (viewerReaction === 0 ? 0 : 1 + numberSize(viewerReaction)) +
+  (saved ? 1 + numberSize(1) : 0);
 
 /** What is zero is not written. */
 const numberSize = (value: number): number => (value === 0 ? 0 : 1 + varintBytes(value));

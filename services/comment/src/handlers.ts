@@ -12,6 +12,7 @@ import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { PageTokens } from "#lib/storage/page.ts";
 import { commentLists } from "./handlers/lists.ts";
+import { ownComments } from "./handlers/own.ts";
 import { find, postIdOf, seenBy, seenOne, shown } from "./handlers/seen.ts";
 import type { CommentReadModel } from "./read-model.ts";
 import { onTop, type Standing } from "./store/say.ts";
@@ -42,6 +43,7 @@ export const commentHandlers = (needs: Needs): Handlers => ({
   ...threads(needs),
   ...reads(needs),
   ...commentLists(needs),
+  ...ownComments(needs),
 });
 
 function creates({ store, readModel, posts, nudge }: Needs): Pick<Handlers, "createComment"> {

@@ -49,6 +49,7 @@ export function commentStore(db: Statements) {
 
   return {
     ...changes(db),
+    ...lists(db, byIds),
 
     /** Comments or their tombstones. */
     byIds,
@@ -79,42 +80,6 @@ export function commentStore(db: Statements) {
       return { comment: { ...fresh, ...standing, id, postId, authorId, text, createTime }, replayed: false };
     },
 
-    /** One level of what was said under a post, latest first; removed ones with replies are there. */
-    async list({ postId, parentId }: Level, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
-      const below = before === undefined ? "" : `AND id < ${before}`;
-      const rows = await db.query(
-        `SELECT ${columns} FROM comment WHERE post_id = ? AND parent_id = ? AND (deleted = 0 OR stub = 1) ${below} ORDER BY id DESC LIMIT ${limit}`, // children
-        [postId, parentId],
-      );
-      return rows.map(commentOf);
-    },
-
-    /** The same with the liveliest first; what was said a moment ago comes with the relay. */
-    async listLively(
-      { postId, parentId }: Level,
-      before: LivelyPlace | undefined,
-      limit: number,
-    ): Promise<{ place: LivelyPlace; comment: StoredComment | undefined }[]> {
-      const below =
-        before === undefined
-          ? ""
-          : `AND (heat < ${before.heat} OR (heat = ${before.heat} AND comment_id < ${before.id}))`;
-      const rows = await db.query(
-        `SELECT comment_id, heat FROM comment_rank WHERE post_id = ? AND parent_id = ? ${below} ORDER BY heat DESC, comment_id DESC LIMIT ${limit}`, // lively
-        [postId, parentId],
-      );
-      const ids = rows.map((row) => bigintOf(row.comment_id));
-      const found = await byIds(ids);
-      return rows.map((row, nth) => {
-        const id = ids[nth] as bigint;
-        const comment = found.get(id);
-        return {
-          place: { heat: Number(row.heat), id },
-          comment: comment?.deleted && !comment.stub ? undefined : comment,
-        };
-      });
-    },
-
     /** How many comments each post has, with what the shards `late` have not folded; one nobody ever commented on is not there. */
     counts: (postIds: readonly bigint[], late: readonly number[] = []): Promise<Map<bigint, Count>> =>
       countsOf(db, postIds, late),
@@ -127,6 +92,66 @@ export function commentStore(db: Statements) {
     thread: async (postId: bigint): Promise<Thread> => (await threadsOf(db, [postId]))(postId),
   };
 }
+
+/** Comments in some order. */
+const lists = (db: Statements, byIds: (ids: readonly bigint[]) => Promise<Map<bigint, StoredComment>>) => ({
+  /** One level of what was said under a post, latest first; removed ones with replies are there. */
+  async list({ postId, parentId }: Level, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
+    const below = before === undefined ? "" : `AND id < ${before}`;
+    const rows = await db.query(
+      `SELECT ${columns} FROM comment WHERE post_id = ? AND parent_id = ? AND (deleted = 0 OR stub = 1) ${below} ORDER BY id DESC LIMIT ${limit}`, // children
+      [postId, parentId],
+    );
+    return rows.map(commentOf);
+  },
+
+  /** Those of some comments that replies hang on, removed ones too where more hangs on those. */
+  async replied(comments: readonly Pick<StoredComment, "postId" | "id">[]): Promise<ReadonlySet<bigint>> {
+    if (comments.length === 0) return new Set();
+    const levels = comments.map(({ postId, id }) => [postId, id]);
+    const rows = await db.query(
+      "SELECT DISTINCT parent_id FROM comment WHERE (post_id, parent_id) IN (?) AND (deleted = 0 OR stub = 1)", // children
+      [levels],
+    );
+    return new Set(rows.map((row) => bigintOf(row.parent_id)));
+  },
+
+  /** What a person said, latest first. */
+  async listOwn(authorId: bigint, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
+    const below = before === undefined ? "" : `AND id < ${before}`;
+    const rows = await db.query(
+      `SELECT ${columns} FROM comment WHERE author_id = ? AND deleted = 0 ${below} ORDER BY id DESC LIMIT ${limit}`, // by_author
+      [authorId],
+    );
+    return rows.map(commentOf);
+  },
+
+  /** The same with the liveliest first; what was said a moment ago comes with the relay. */
+  async listLively(
+    { postId, parentId }: Level,
+    before: LivelyPlace | undefined,
+    limit: number,
+  ): Promise<{ place: LivelyPlace; comment: StoredComment | undefined }[]> {
+    const below =
+      before === undefined
+        ? ""
+        : `AND (heat < ${before.heat} OR (heat = ${before.heat} AND comment_id < ${before.id}))`;
+    const rows = await db.query(
+      `SELECT comment_id, heat FROM comment_rank WHERE post_id = ? AND parent_id = ? ${below} ORDER BY heat DESC, comment_id DESC LIMIT ${limit}`, // lively
+      [postId, parentId],
+    );
+    const ids = rows.map((row) => bigintOf(row.comment_id));
+    const found = await byIds(ids);
+    return rows.map((row, nth) => {
+      const id = ids[nth] as bigint;
+      const comment = found.get(id);
+      return {
+        place: { heat: Number(row.heat), id },
+        comment: comment?.deleted && !comment.stub ? undefined : comment,
+      };
+    });
+  },
+});
 
 /** What changes a comment or a thread that is there. Who may do so is decided before: whose they are never changes. */
 const changes = (db: Statements) => ({

@@ -257,3 +257,20 @@ test("under what one may not see one replies to nothing, nor to a comment of ano
   await refused(say(postId, person, comment.id), Code.NotFound, "not-found");
   assert.deepEqual(await level({ postId }, { viewer: person }), []);
 });
+
+test("what somebody said is listed for them, latest first, where they may still see what it stands under", async () => {
+  const [owner, person] = [somebody(), somebody()];
+  const [one, two] = [await newPost(owner), await newPost(somebody())];
+  const said = [await say(one, person), await say(two, person), await say(one, person)];
+  const own = async () => {
+    const pages = await eachPage((page) => system.clients.comment.listOwnComments(page, as(person)), 1);
+    return pages.flatMap(({ comments }) => comments.map(({ id }) => id));
+  };
+  const ids = said.map(({ id }) => id);
+  assert.deepEqual(await own(), ids.toReversed());
+  await hide(ids[0] ?? "", true, owner);
+  await remove(ids[2] ?? "", owner);
+  assert.deepEqual(await own(), [ids[1], ids[0]], "who wrote what is hidden is not told");
+  await system.clients.graph.blockUser({ userId: person }, as(owner));
+  assert.deepEqual(await own(), [ids[1]]);
+});

@@ -120,6 +120,7 @@ function answerOf(
         count: BigInt(n),
       })),
       viewerReaction: item.viewerReaction,
+      saved: item.saved,
     })),
     nextPageToken: next === undefined ? "" : tokenOf(next),
     fromTruth,

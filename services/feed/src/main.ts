@@ -4,6 +4,7 @@ import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { openService } from "#lib/service/open.ts";
@@ -27,6 +28,7 @@ const store = feedStore(db);
 const truth = truthOf({
   graph,
   post: { ...service.client(PostService), ...service.client(QuoteService) },
+  save: service.client(SaveService),
   user: service.client(UserService),
   like: service.client(LikeService),
   comment: service.client(CommentService),

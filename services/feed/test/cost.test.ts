@@ -44,6 +44,7 @@ function counting({ system }: World) {
   const truth = truthOf({
     graph: counted(graph),
     post: counted(post),
+    save: counted(post),
     user: counted(user),
     like: counted(like),
     comment: counted(comment),

@@ -1,11 +1,12 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { type LikeService, Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
 import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
 import { invalid } from "#lib/mesh/errors.ts";
 import { type Count, othersOf, totalOf } from "#lib/readmodel/count.ts";
 import { metPage } from "#lib/readmodel/met-page.ts";
+import { refilled } from "#lib/readmodel/refilled.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { Subject } from "./events.ts";
@@ -64,7 +65,11 @@ function writes({ store, readModel, subjects, nudge }: Needs): Pick<Handlers, "l
 
 type AskedPage = { readonly pageSize: number; readonly pageToken: string };
 
-function lists({ store, subjects, pageTokens }: Needs): Pick<Handlers, "listLikes" | "listReactions"> {
+function lists({
+  store,
+  subjects,
+  pageTokens,
+}: Needs): Pick<Handlers, "listLikes" | "listReactions" | "listReactedPosts"> {
   /** A page of who reacts to a subject, for who may see it, without those whom they may not meet. */
   async function reactors(
     subject: Subject,
@@ -90,6 +95,27 @@ function lists({ store, subjects, pageTokens }: Needs): Pick<Handlers, "listLike
     async listLikes(req, ctx) {
       const { page, nextPageToken } = await reactors(subjectOf(req.subject), Reaction.LIKE, req, ctx);
       return { userIds: page.map(({ userId }) => String(userId)), nextPageToken };
+    },
+
+    async listReactedPosts(req, ctx) {
+      const viewer = viewerOf(ctx);
+      const reaction = someReactionOf(req.reaction) ?? Reaction.UNSPECIFIED;
+      const scope = `reacted:${reaction}`;
+      const { page, next } = await refilled({
+        before: pageTokens.decode(req.pageToken, scope, viewer),
+        size: pageSizeOf(req.pageSize),
+        read: (from: bigint | undefined, limit) =>
+          store.listOwn(BigInt(viewer), SubjectKind.POST, reaction, from, limit),
+        async keep(found) {
+          const ids = found.map(({ id }) => id);
+          const there = await subjects.among(SubjectKind.POST, ids, ctx);
+          return found.filter(({ id }) => there.has(id));
+        },
+      });
+      return {
+        postIds: page.map(({ id }) => String(id)),
+        nextPageToken: next === undefined ? "" : pageTokens.encode(next, scope, viewer),
+      };
     },
 
     async listReactions(req, ctx) {

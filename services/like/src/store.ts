@@ -12,6 +12,10 @@ export type Reacted = { readonly place: bigint; readonly userId: bigint; readonl
 /** A subject and how somebody reacts to it. */
 export type Own = readonly [subjectId: bigint, reaction: Reaction];
 
+/** One way, or all of them. */
+const waysOf = (reaction: Reaction): readonly Reaction[] =>
+  reaction === Reaction.UNSPECIFIED ? reactionKinds : [reaction];
+
 /** The truth about likes and other reactions. */
 export type LikeStore = ReturnType<typeof likeStore>;
 
@@ -44,6 +48,25 @@ export function likeStore(db: Statements) {
       return new Map(rows.map((row) => [bigintOf(row.subject_id), Number(row.reaction) as Reaction]));
     },
 
+    /** What a person reacts to in one way, or in any, latest reaction first: one range a way. */
+    async listOwn(
+      userId: bigint,
+      kind: SubjectKind,
+      reaction: Reaction,
+      before: bigint | undefined,
+      limit: number,
+    ): Promise<{ place: bigint; id: bigint }[]> {
+      const below = before === undefined ? "" : `AND like_id < ${before}`;
+      const ways = waysOf(reaction);
+      const range = (way: Reaction) =>
+        `(SELECT like_id, subject_id FROM reaction WHERE user_id = ? AND subject_kind = ? AND reaction = ${way} ${below} ORDER BY like_id DESC LIMIT ${limit})`; // own_latest
+      const rows = await db.query(
+        `${ways.map(range).join(" UNION ALL ")} ORDER BY like_id DESC LIMIT ${limit}`,
+        ways.flatMap(() => [userId, kind]),
+      );
+      return rows.map((row) => ({ place: bigintOf(row.like_id), id: bigintOf(row.subject_id) }));
+    },
+
     /** The newest subjects a person reacts to, by id, as of one moment. */
     reactedSet: (userId: bigint, kind: SubjectKind, limit: number): Promise<SetState & { own: Own[] }> =>
       db.tx(async (tx) => {
@@ -74,7 +97,7 @@ export function likeStore(db: Statements) {
       limit: number,
     ): Promise<Reacted[]> {
       const below = before === undefined ? "" : `AND like_id < ${before}`;
-      const ways = reaction === Reaction.UNSPECIFIED ? reactionKinds : [reaction];
+      const ways = waysOf(reaction);
       const range = (way: Reaction) =>
         `(SELECT like_id, user_id, reaction FROM reaction_of WHERE subject_id = ? AND subject_kind = ? AND reaction = ${way} ${below} ORDER BY like_id DESC LIMIT ${limit})`; // latest
       const rows = await db.query(

@@ -168,3 +168,27 @@ test("who is blocked is in no list of who reacts, and a reaction that is none is
   await refused(undo(viewer, post, strange), Code.InvalidArgument, "validation", "reaction");
   await refused(listed(post, strange), Code.InvalidArgument, "validation", "reaction");
 });
+
+test("what somebody reacts to is listed by kind, latest reaction first, without what they may no longer see", async () => {
+  const [viewer, author] = [somebody(), somebody()];
+  const [a, b, c] = [await newPost(), await newPost(author), await newPost()];
+  for (const [post, way] of [
+    [c, Reaction.LIKE],
+    [b, Reaction.LOVE],
+    [a, Reaction.LIKE],
+    [c, Reaction.LOVE],
+  ] as const)
+    await react(viewer, post, way);
+  await react(viewer, await newComment(), Reaction.LIKE);
+  const own = async (reaction: Reaction = Reaction.UNSPECIFIED) => {
+    const list = (page: object) => system.clients.like.listReactedPosts({ reaction, ...page }, system.as(viewer));
+    return (await eachPage(list, 1)).flatMap(({ postIds }) => postIds);
+  };
+  assert.deepEqual(await own(), [c.id, a.id, b.id]);
+  assert.deepEqual([await own(Reaction.LOVE), await own(Reaction.LIKE)], [[c.id, b.id], [a.id]]);
+  await undo(viewer, c);
+  await system.clients.post.deletePost({ postId: b.id }, system.as(author));
+  assert.deepEqual(await own(), [a.id]);
+  const { nextPageToken } = await system.clients.like.listReactedPosts({ pageSize: 1 }, system.as(somebody()));
+  assert.equal(nextPageToken, "", "it is one's own");
+});

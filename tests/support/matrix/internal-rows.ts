@@ -8,8 +8,10 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
+import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
 import { draftOf, listOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
@@ -31,6 +33,8 @@ const some = ({ world, owner }: Place) => ({
 /** All posts of an owner, in the order of the audiences. */
 const postsOf = (place: Place) => audiences.map((audience) => postOf({ ...place, audience }));
 const none = () => ({});
+/** The id of something else: it is no collection of anybody's. */
+const collection = (place: Place) => ({ collectionId: listOf(place) });
 const key = ({ nth }: Place) => `key-${nth}`;
 
 /** Every RPC inside the mesh, in the order in which they are asked. */
@@ -137,6 +141,13 @@ function postReads(): Row[] {
       none,
     ),
     row(PostService.method.batchListActivities, rules.service, (at) => ({ authorIds: [userOf(at)], limit: 10 })),
+    row(LikeService.method.listReactedPosts, rules.ownReacted, none),
+    row(CommentService.method.listOwnComments, rules.ownComments, none),
+    row(MentionService.method.listMentions, rules.mentions, none),
+    row(SaveService.method.listSaves, rules.keptPosts, none),
+    row(SaveService.method.listCollections, rules.anyoneSignedIn, none),
+    row(SaveService.method.batchGetSaves, rules.anyoneSignedIn, (at) => ({ postIds: postsOf(at) })),
+    row(SaveService.method.getSavedSet, rules.service, user),
     row(LikeService.method.listLikes, rules.likersVisible, subject),
     row(LikeService.method.listReactions, rules.likersVisible, subject),
     row(LikeService.method.batchGetLikes, rules.postsVisible, subjects, { shown: likes, trusted }),
@@ -187,6 +198,21 @@ function additions(): Row[] {
     ),
     row(CommentService.method.setCommentHidden, rules.authorsOnly, comment, changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), ...said(at) }), changes),
+    row(SaveService.method.savePost, rules.writeUnderPost, post, changes),
+    row(SaveService.method.unsavePost, rules.writeUnderPost, post, changes),
+    row(
+      SaveService.method.createCollection,
+      rules.openAccount,
+      (at) => ({ name: named(at), idempotencyKey: key(at) }),
+      changes,
+    ),
+    row(
+      SaveService.method.renameCollection,
+      rules.nobodysToChange,
+      (at) => ({ ...collection(at), name: "other" }),
+      changes,
+    ),
+    row(SaveService.method.deleteCollection, rules.ending, collection, changes),
     // Graph knows no posts: who may see one is decided before it is asked, and the mute of what one cannot see is one's own.
     row(MuteService.method.muteThread, rules.openAccount, post, changes),
     row(MuteService.method.unmuteThread, rules.ending, post, changes),

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
+import { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
@@ -9,6 +10,7 @@ import { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import * as rules from "./rules.ts";
 import { draftOf, listOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
@@ -23,6 +25,8 @@ const one =
   (name: "fan" | "asker") =>
   ({ world }: Place) => ({ user: world.people.get(name) ?? "" });
 const none = () => ({});
+/** The id of something else: it is no collection of anybody's. */
+const collection = (place: Place) => ({ collection: listOf(place) });
 /** Posts by their texts, which say whose and for whom they are. */
 const said = ({ versions }: JsonObject) =>
   (versions as { text: string }[]).map(({ text }) => text.split(" ").slice(1, 3).join(" "));
@@ -60,6 +64,11 @@ function reads(): Row[] {
     row(CommentService.method.listReplies, rules.repliesVisible, comment),
     row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
+    row(ActivityService.method.listReactedPosts, rules.ownReacted, none),
+    row(ActivityService.method.listOwnComments, rules.ownComments, none),
+    row(ActivityService.method.listMentions, rules.mentions, none),
+    row(SaveService.method.listSaves, rules.keptPosts, none),
+    row(SaveService.method.listCollections, rules.anyoneSignedIn, none),
     row(FeedService.method.listHomeFeed, rules.homeFeed, none),
     row(relation.listFollowRequests, rules.own("people", asked), none),
     row(relation.listSentFollowRequests, rules.own("people", sent), none),
@@ -110,6 +119,16 @@ function additions(): Row[] {
     ),
     row(CommentService.method.showComment, rules.authorsOnly, comment, changes),
     row(CommentService.method.createComment, rules.writeUnderPost, (at) => ({ ...post(at), text: named(at) }), changes),
+    row(SaveService.method.savePost, rules.writeUnderPost, post, changes),
+    row(SaveService.method.unsavePost, rules.writeUnderPost, post, changes),
+    row(SaveService.method.createCollection, rules.openAccount, (at) => ({ name: named(at) }), changes),
+    row(
+      SaveService.method.renameCollection,
+      rules.nobodysToChange,
+      (at) => ({ ...collection(at), name: "other" }),
+      changes,
+    ),
+    row(SaveService.method.deleteCollection, rules.ending, collection, changes),
     row(MuteService.method.muteThread, rules.writeAfterReading, post, changes),
     row(MuteService.method.unmuteThread, rules.ending, post, changes),
     row(MuteService.method.muteWord, rules.openAccount, () => ({ word: "zebra" }), changes),

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { Sight } from "./sight.ts";
-import { type AudienceName, followers, type Name, type Owner, type Viewer } from "./world.ts";
+import { type AudienceName, followers, mentioned, type Name, type Owner, owners, type Viewer } from "./world.ts";
 
 /** Somebody looking at something: who, at whose, and at which post where it is about one. */
 export type Look = {
@@ -129,6 +129,31 @@ export const postsUnderTag = aboutOwner(
   "posts",
 );
 export const homeFeed = own("posts", ({ sight, viewer, owner }) => sight.home(viewer, owner));
+
+/** What the friend kept, without what they may not see any more. */
+export const keptPosts = own("posts", ({ sight, viewer, owner }) =>
+  viewer === "friend"
+    ? owners.flatMap((whose) => sight.postsOf(viewer, owner, whose).map((audience) => `${whose} ${audience}`))
+    : [],
+);
+/** Of those who look, owners alone reacted and said something: where nobody else may. */
+export const ownReacted = own("posts", ({ viewer, owner }) => (viewer === "owner" ? [`${owner} ONLY_ME`] : []));
+export const ownComments = own("comments", ({ viewer, owner }) =>
+  viewer === "owner" ? [`${owner} on ${owner} ONLY_ME`] : [],
+);
+/** Both owners name the same people. */
+export const mentions = own("posts", ({ sight, viewer, owner }) =>
+  mentioned.some((name) => name === viewer)
+    ? owners.flatMap((whose) =>
+        sight.postsOf(viewer, owner, whose).includes("MENTIONED") ? [`${whose} MENTIONED`] : [],
+      )
+    : [],
+);
+/** About something that nobody has. */
+export const nobodysToChange = aboutOwner(
+  "owner-only-write",
+  write(() => absent),
+);
 
 export const postVisible = aboutPost(
   "post-visible",

@@ -9,6 +9,7 @@ import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { Audience, PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
@@ -36,7 +37,7 @@ export type Owner = (typeof owners)[number];
 /** The kinds of post that each owner has, and whom a post that names people names. */
 export const audiences = ["PUBLIC", "FOLLOWERS", "CLOSE_FRIENDS", "MENTIONED", "ONLY_ME"] as const;
 export type AudienceName = (typeof audiences)[number];
-const mentioned = ["stranger", "friend", "blocked", "blocker", "suspended", "fan"] as const;
+export const mentioned = ["stranger", "friend", "blocked", "blocker", "suspended", "fan"] as const;
 
 /**
  * Who is there beside owners and viewers: a fan, who sees nearly everything, says and likes something under it, and is followed
@@ -76,6 +77,7 @@ export function openMakers({ mesh, key }: { mesh: string; key: string }) {
   return {
     user: createClient(UserService, transport),
     post: createClient(PostService, transport),
+    save: createClient(SaveService, transport),
     draft: createClient(DraftService, transport),
     like: createClient(LikeService, transport),
     comment: createClient(CommentService, transport),
@@ -96,7 +98,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
   const people = await openPeople(makers, prefix);
   const idOf = (name: Name) => people.get(name) as string;
   const as = (name?: Name) => onBehalfOf(name && idOf(name), "operator", callMs);
-  const { graph, post, draft, like, comment } = makers;
+  const { graph, post, save, draft, like, comment } = makers;
 
   await Promise.all(
     owners.flatMap((owner) => [
@@ -118,6 +120,9 @@ export async function makeWorld(makers: Makers): Promise<World> {
       posts.set(`${owner} ${audience}`, (await post.createPost(sent, as(owner))).post?.id ?? "");
     }
   }
+  // A friend sees all but what is for its author alone.
+  const forFriends = [...posts].filter(([name]) => !name.endsWith("ONLY_ME"));
+  await Promise.all(forFriends.map(([, postId]) => save.savePost({ postId }, as("friend"))));
   const comments = new Map<string, string>();
   await Promise.all(
     reactionsIn(posts).map(async ([author, where, postId]) => {

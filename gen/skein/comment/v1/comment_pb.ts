@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/comment/v1/comment.proto.
  */
 export const file_skein_comment_v1_comment: GenFile = /*@__PURE__*/
-  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEioQIKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYXJlbnRfaWQYByABKAkSDwoHcm9vdF9pZBgIIAEoCRINCgVkZXB0aBgJIAEoDRItCgllZGl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYCyABKAgSDgoGaGlkZGVuGAwgASgIEhMKC3JlcGx5X2NvdW50GA0gASgEIkYKBlRocmVhZBIOCgZsb2NrZWQYASABKAgSLAoIcmVwbGllcnMYAiABKA4yGi5za2Vpbi5jb21tZW50LnYxLlJlcGxpZXJzIkYKGUJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIksKGkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIiYQoUQ3JlYXRlQ29tbWVudFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQijwEKE0xpc3RDb21tZW50c1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkSLQoFb3JkZXIYBSABKA4yHi5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnRPcmRlciJcChRMaXN0Q29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0Q29tbWVudFJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCSJAChJHZXRDb21tZW50UmVzcG9uc2USKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCIuChdCYXRjaEdldENvbW1lbnRzUmVxdWVzdBITCgtjb21tZW50X2lkcxgBIAMoCSJMChhCYXRjaEdldENvbW1lbnRzUmVzcG9uc2USMAoIY29tbWVudHMYASADKAsyHi5za2Vpbi5jb21tZW50LnYxLkZvdW5kQ29tbWVudCI6CgxGb3VuZENvbW1lbnQSKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCI4ChRVcGRhdGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiQwoVVXBkYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQiPQoXU2V0Q29tbWVudEhpZGRlblJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCRIOCgZoaWRkZW4YAiABKAgiGgoYU2V0Q29tbWVudEhpZGRlblJlc3BvbnNlIiMKEEdldFRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSJQChFHZXRUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZBIRCgltYXlfcmVwbHkYAiABKAgihgEKE1VwZGF0ZVRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRITCgZsb2NrZWQYAiABKAhIAIgBARIxCghyZXBsaWVycxgDIAEoDjIaLnNrZWluLmNvbW1lbnQudjEuUmVwbGllcnNIAYgBAUIJCgdfbG9ja2VkQgsKCV9yZXBsaWVycyJAChRVcGRhdGVUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZCIqChREZWxldGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIhcKFURlbGV0ZUNvbW1lbnRSZXNwb25zZSIwChxCYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIi8KHUJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlEg4KBmNvdW50cxgBIAMoBCpkCgxDb21tZW50T3JkZXISHQoZQ09NTUVOVF9PUkRFUl9VTlNQRUNJRklFRBAAEhgKFENPTU1FTlRfT1JERVJfTEFURVNUEAESGwoXQ09NTUVOVF9PUkRFUl9MSVZFTElFU1QQAipoCghSZXBsaWVycxIYChRSRVBMSUVSU19VTlNQRUNJRklFRBAAEhUKEVJFUExJRVJTX0VWRVJZT05FEAESFgoSUkVQTElFUlNfRk9MTE9XRVJTEAISEwoPUkVQTElFUlNfTk9CT0RZEAMy7QoKDkNvbW1lbnRTZXJ2aWNlEnMKDUNyZWF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkNyZWF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEpMBChJCYXRjaENyZWF0ZUNvbW1lbnQSKy5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QaLC5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlIiKquxgNCAMQBBgDIAIoAjDQD7q7GA1DcmVhdGVDb21tZW50EnAKDExpc3RDb21tZW50cxIlLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEmoKCkdldENvbW1lbnQSIy5za2Vpbi5jb21tZW50LnYxLkdldENvbW1lbnRSZXF1ZXN0GiQuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnwKEEJhdGNoR2V0Q29tbWVudHMSKS5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudHNSZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnMKDVVwZGF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLlVwZGF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5VcGRhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnwKEFNldENvbW1lbnRIaWRkZW4SKS5za2Vpbi5jb21tZW50LnYxLlNldENvbW1lbnRIaWRkZW5SZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5TZXRDb21tZW50SGlkZGVuUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmcKCUdldFRocmVhZBIiLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVxdWVzdBojLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnAKDFVwZGF0ZVRocmVhZBIlLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnMKDURlbGV0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkRlbGV0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEosBChVCYXRjaEdldENvbW1lbnRDb3VudHMSLi5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QaLy5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxojsrsYA2JmZrK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEioQIKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYXJlbnRfaWQYByABKAkSDwoHcm9vdF9pZBgIIAEoCRINCgVkZXB0aBgJIAEoDRItCgllZGl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYCyABKAgSDgoGaGlkZGVuGAwgASgIEhMKC3JlcGx5X2NvdW50GA0gASgEIkYKBlRocmVhZBIOCgZsb2NrZWQYASABKAgSLAoIcmVwbGllcnMYAiABKA4yGi5za2Vpbi5jb21tZW50LnYxLlJlcGxpZXJzIkYKGUJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIksKGkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIiYQoUQ3JlYXRlQ29tbWVudFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQijwEKE0xpc3RDb21tZW50c1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkSLQoFb3JkZXIYBSABKA4yHi5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnRPcmRlciJcChRMaXN0Q29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0Q29tbWVudFJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCSJAChJHZXRDb21tZW50UmVzcG9uc2USKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCI/ChZMaXN0T3duQ29tbWVudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIl8KF0xpc3RPd25Db21tZW50c1Jlc3BvbnNlEisKCGNvbW1lbnRzGAEgAygLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIuChdCYXRjaEdldENvbW1lbnRzUmVxdWVzdBITCgtjb21tZW50X2lkcxgBIAMoCSJMChhCYXRjaEdldENvbW1lbnRzUmVzcG9uc2USMAoIY29tbWVudHMYASADKAsyHi5za2Vpbi5jb21tZW50LnYxLkZvdW5kQ29tbWVudCI6CgxGb3VuZENvbW1lbnQSKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCI4ChRVcGRhdGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiQwoVVXBkYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQiPQoXU2V0Q29tbWVudEhpZGRlblJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCRIOCgZoaWRkZW4YAiABKAgiGgoYU2V0Q29tbWVudEhpZGRlblJlc3BvbnNlIiMKEEdldFRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSJQChFHZXRUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZBIRCgltYXlfcmVwbHkYAiABKAgihgEKE1VwZGF0ZVRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRITCgZsb2NrZWQYAiABKAhIAIgBARIxCghyZXBsaWVycxgDIAEoDjIaLnNrZWluLmNvbW1lbnQudjEuUmVwbGllcnNIAYgBAUIJCgdfbG9ja2VkQgsKCV9yZXBsaWVycyJAChRVcGRhdGVUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZCIqChREZWxldGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIhcKFURlbGV0ZUNvbW1lbnRSZXNwb25zZSIwChxCYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIi8KHUJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlEg4KBmNvdW50cxgBIAMoBCpkCgxDb21tZW50T3JkZXISHQoZQ09NTUVOVF9PUkRFUl9VTlNQRUNJRklFRBAAEhgKFENPTU1FTlRfT1JERVJfTEFURVNUEAESGwoXQ09NTUVOVF9PUkRFUl9MSVZFTElFU1QQAipoCghSZXBsaWVycxIYChRSRVBMSUVSU19VTlNQRUNJRklFRBAAEhUKEVJFUExJRVJTX0VWRVJZT05FEAESFgoSUkVQTElFUlNfRk9MTE9XRVJTEAISEwoPUkVQTElFUlNfTk9CT0RZEAMy6AsKDkNvbW1lbnRTZXJ2aWNlEnMKDUNyZWF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkNyZWF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEpMBChJCYXRjaENyZWF0ZUNvbW1lbnQSKy5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QaLC5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlIiKquxgNCAMQBBgDIAIoAjDQD7q7GA1DcmVhdGVDb21tZW50EnAKDExpc3RDb21tZW50cxIlLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEmoKCkdldENvbW1lbnQSIy5za2Vpbi5jb21tZW50LnYxLkdldENvbW1lbnRSZXF1ZXN0GiQuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnkKD0xpc3RPd25Db21tZW50cxIoLnNrZWluLmNvbW1lbnQudjEuTGlzdE93bkNvbW1lbnRzUmVxdWVzdBopLnNrZWluLmNvbW1lbnQudjEuTGlzdE93bkNvbW1lbnRzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEnwKEEJhdGNoR2V0Q29tbWVudHMSKS5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudHNSZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnMKDVVwZGF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLlVwZGF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5VcGRhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnwKEFNldENvbW1lbnRIaWRkZW4SKS5za2Vpbi5jb21tZW50LnYxLlNldENvbW1lbnRIaWRkZW5SZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5TZXRDb21tZW50SGlkZGVuUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmcKCUdldFRocmVhZBIiLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVxdWVzdBojLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnAKDFVwZGF0ZVRocmVhZBIlLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnMKDURlbGV0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkRlbGV0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEosBChVCYXRjaEdldENvbW1lbnRDb3VudHMSLi5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QaLy5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxojsrsYA2JmZrK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * A comment. Immutable for one (id, version).
@@ -339,6 +339,50 @@ export const GetCommentResponseSchema: GenMessage<GetCommentResponse> = /*@__PUR
   messageDesc(file_skein_comment_v1_comment, 9);
 
 /**
+ * @generated from message skein.comment.v1.ListOwnCommentsRequest
+ */
+export type ListOwnCommentsRequest = Message<"skein.comment.v1.ListOwnCommentsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.ListOwnCommentsRequest.
+ * Use `create(ListOwnCommentsRequestSchema)` to create a new message.
+ */
+export const ListOwnCommentsRequestSchema: GenMessage<ListOwnCommentsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 10);
+
+/**
+ * @generated from message skein.comment.v1.ListOwnCommentsResponse
+ */
+export type ListOwnCommentsResponse = Message<"skein.comment.v1.ListOwnCommentsResponse"> & {
+  /**
+   * @generated from field: repeated skein.comment.v1.Comment comments = 1;
+   */
+  comments: Comment[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.ListOwnCommentsResponse.
+ * Use `create(ListOwnCommentsResponseSchema)` to create a new message.
+ */
+export const ListOwnCommentsResponseSchema: GenMessage<ListOwnCommentsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 11);
+
+/**
  * @generated from message skein.comment.v1.BatchGetCommentsRequest
  */
 export type BatchGetCommentsRequest = Message<"skein.comment.v1.BatchGetCommentsRequest"> & {
@@ -353,7 +397,7 @@ export type BatchGetCommentsRequest = Message<"skein.comment.v1.BatchGetComments
  * Use `create(BatchGetCommentsRequestSchema)` to create a new message.
  */
 export const BatchGetCommentsRequestSchema: GenMessage<BatchGetCommentsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 10);
+  messageDesc(file_skein_comment_v1_comment, 12);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentsResponse
@@ -370,7 +414,7 @@ export type BatchGetCommentsResponse = Message<"skein.comment.v1.BatchGetComment
  * Use `create(BatchGetCommentsResponseSchema)` to create a new message.
  */
 export const BatchGetCommentsResponseSchema: GenMessage<BatchGetCommentsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 11);
+  messageDesc(file_skein_comment_v1_comment, 13);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -389,7 +433,7 @@ export type FoundComment = Message<"skein.comment.v1.FoundComment"> & {
  * Use `create(FoundCommentSchema)` to create a new message.
  */
 export const FoundCommentSchema: GenMessage<FoundComment> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 12);
+  messageDesc(file_skein_comment_v1_comment, 14);
 
 /**
  * @generated from message skein.comment.v1.UpdateCommentRequest
@@ -413,7 +457,7 @@ export type UpdateCommentRequest = Message<"skein.comment.v1.UpdateCommentReques
  * Use `create(UpdateCommentRequestSchema)` to create a new message.
  */
 export const UpdateCommentRequestSchema: GenMessage<UpdateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 13);
+  messageDesc(file_skein_comment_v1_comment, 15);
 
 /**
  * @generated from message skein.comment.v1.UpdateCommentResponse
@@ -430,7 +474,7 @@ export type UpdateCommentResponse = Message<"skein.comment.v1.UpdateCommentRespo
  * Use `create(UpdateCommentResponseSchema)` to create a new message.
  */
 export const UpdateCommentResponseSchema: GenMessage<UpdateCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 14);
+  messageDesc(file_skein_comment_v1_comment, 16);
 
 /**
  * @generated from message skein.comment.v1.SetCommentHiddenRequest
@@ -452,7 +496,7 @@ export type SetCommentHiddenRequest = Message<"skein.comment.v1.SetCommentHidden
  * Use `create(SetCommentHiddenRequestSchema)` to create a new message.
  */
 export const SetCommentHiddenRequestSchema: GenMessage<SetCommentHiddenRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 15);
+  messageDesc(file_skein_comment_v1_comment, 17);
 
 /**
  * @generated from message skein.comment.v1.SetCommentHiddenResponse
@@ -465,7 +509,7 @@ export type SetCommentHiddenResponse = Message<"skein.comment.v1.SetCommentHidde
  * Use `create(SetCommentHiddenResponseSchema)` to create a new message.
  */
 export const SetCommentHiddenResponseSchema: GenMessage<SetCommentHiddenResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 16);
+  messageDesc(file_skein_comment_v1_comment, 18);
 
 /**
  * @generated from message skein.comment.v1.GetThreadRequest
@@ -482,7 +526,7 @@ export type GetThreadRequest = Message<"skein.comment.v1.GetThreadRequest"> & {
  * Use `create(GetThreadRequestSchema)` to create a new message.
  */
 export const GetThreadRequestSchema: GenMessage<GetThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 17);
+  messageDesc(file_skein_comment_v1_comment, 19);
 
 /**
  * @generated from message skein.comment.v1.GetThreadResponse
@@ -506,7 +550,7 @@ export type GetThreadResponse = Message<"skein.comment.v1.GetThreadResponse"> & 
  * Use `create(GetThreadResponseSchema)` to create a new message.
  */
 export const GetThreadResponseSchema: GenMessage<GetThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 18);
+  messageDesc(file_skein_comment_v1_comment, 20);
 
 /**
  * @generated from message skein.comment.v1.UpdateThreadRequest
@@ -535,7 +579,7 @@ export type UpdateThreadRequest = Message<"skein.comment.v1.UpdateThreadRequest"
  * Use `create(UpdateThreadRequestSchema)` to create a new message.
  */
 export const UpdateThreadRequestSchema: GenMessage<UpdateThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 19);
+  messageDesc(file_skein_comment_v1_comment, 21);
 
 /**
  * @generated from message skein.comment.v1.UpdateThreadResponse
@@ -552,7 +596,7 @@ export type UpdateThreadResponse = Message<"skein.comment.v1.UpdateThreadRespons
  * Use `create(UpdateThreadResponseSchema)` to create a new message.
  */
 export const UpdateThreadResponseSchema: GenMessage<UpdateThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 20);
+  messageDesc(file_skein_comment_v1_comment, 22);
 
 /**
  * @generated from message skein.comment.v1.DeleteCommentRequest
@@ -569,7 +613,7 @@ export type DeleteCommentRequest = Message<"skein.comment.v1.DeleteCommentReques
  * Use `create(DeleteCommentRequestSchema)` to create a new message.
  */
 export const DeleteCommentRequestSchema: GenMessage<DeleteCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 21);
+  messageDesc(file_skein_comment_v1_comment, 23);
 
 /**
  * @generated from message skein.comment.v1.DeleteCommentResponse
@@ -582,7 +626,7 @@ export type DeleteCommentResponse = Message<"skein.comment.v1.DeleteCommentRespo
  * Use `create(DeleteCommentResponseSchema)` to create a new message.
  */
 export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 22);
+  messageDesc(file_skein_comment_v1_comment, 24);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsRequest
@@ -599,7 +643,7 @@ export type BatchGetCommentCountsRequest = Message<"skein.comment.v1.BatchGetCom
  * Use `create(BatchGetCommentCountsRequestSchema)` to create a new message.
  */
 export const BatchGetCommentCountsRequestSchema: GenMessage<BatchGetCommentCountsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 23);
+  messageDesc(file_skein_comment_v1_comment, 25);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentCountsResponse
@@ -616,7 +660,7 @@ export type BatchGetCommentCountsResponse = Message<"skein.comment.v1.BatchGetCo
  * Use `create(BatchGetCommentCountsResponseSchema)` to create a new message.
  */
 export const BatchGetCommentCountsResponseSchema: GenMessage<BatchGetCommentCountsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 24);
+  messageDesc(file_skein_comment_v1_comment, 26);
 
 /**
  * In which order comments are listed.
@@ -753,6 +797,17 @@ export const CommentService: GenService<{
     methodKind: "unary";
     input: typeof GetCommentRequestSchema;
     output: typeof GetCommentResponseSchema;
+  },
+  /**
+   * ListOwnComments lists what the viewer said, latest first. What stands under a post that they may no longer see is not there. A
+   * page may be short; the list goes on as long as there is a next page token.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.ListOwnComments
+   */
+  listOwnComments: {
+    methodKind: "unary";
+    input: typeof ListOwnCommentsRequestSchema;
+    output: typeof ListOwnCommentsResponseSchema;
   },
   /**
    * BatchGetComments answers in the order asked, one entry an id, empty where there is none that the viewer may see. At most

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/like/v1/like.proto.
  */
 export const file_skein_like_v1_like: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9saWtlL3YxL2xpa2UucHJvdG8SDXNrZWluLmxpa2UudjEiPwoHU3ViamVjdBIoCgRraW5kGAEgASgOMhouc2tlaW4ubGlrZS52MS5TdWJqZWN0S2luZBIKCgJpZBgCIAEoCSJJCg1SZWFjdGlvbkNvdW50EikKCHJlYWN0aW9uGAEgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhINCgVjb3VudBgCIAEoBCI9ChBCYXRjaExpa2VSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJCChFCYXRjaExpa2VSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyImEKC0xpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIg4KDExpa2VSZXNwb25zZSJfCg1Vbmxpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSJQoEb25seRgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24iEAoOVW5saWtlUmVzcG9uc2UiYgoQTGlzdExpa2VzUmVxdWVzdBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0EhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIj4KEUxpc3RMaWtlc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKRAQoUTGlzdFJlYWN0aW9uc1JlcXVlc3QSJwoHc3ViamVjdBgBIAEoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdBIpCghyZWFjdGlvbhgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWgoVTGlzdFJlYWN0aW9uc1Jlc3BvbnNlEigKCHJlYWN0b3JzGAEgAygLMhYuc2tlaW4ubGlrZS52MS5SZWFjdG9yEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJFCgdSZWFjdG9yEg8KB3VzZXJfaWQYASABKAkSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIkAKFEJhdGNoR2V0TGlrZXNSZXF1ZXN0EigKCHN1YmplY3RzGAEgAygLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0IjwKFUJhdGNoR2V0TGlrZXNSZXNwb25zZRIjCgVsaWtlcxgBIAMoCzIULnNrZWluLmxpa2UudjEuTGlrZXMiagoFTGlrZXMSDQoFY291bnQYASABKAQSJAoDb3duGAIgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhIsCgZvdGhlcnMYAyADKAsyHC5za2Vpbi5saWtlLnYxLlJlYWN0aW9uQ291bnQiJQoSR2V0TGlrZWRTZXRSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiewoTR2V0TGlrZWRTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhUKDWxvd193YXRlcm1hcmsYAiABKAYSEAoIcG9zdF9pZHMYAyADKAYSKgoGb3RoZXJzGAQgAygLMhouc2tlaW4ubGlrZS52MS5SZWFjdGVkUG9zdCJJCgtSZWFjdGVkUG9zdBIPCgdwb3N0X2lkGAEgASgGEikKCHJlYWN0aW9uGAIgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbipcCgtTdWJqZWN0S2luZBIcChhTVUJKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFTVUJKRUNUX0tJTkRfUE9TVBABEhgKFFNVQkpFQ1RfS0lORF9DT01NRU5UEAIq7AEKCFJlYWN0aW9uEhgKFFJFQUNUSU9OX1VOU1BFQ0lGSUVEEAASEQoNUkVBQ1RJT05fTElLRRABEhQKEFJFQUNUSU9OX0RJU0xJS0UQAhIRCg1SRUFDVElPTl9MT1ZFEAMSEgoOUkVBQ1RJT05fTEFVR0gQBBIQCgxSRUFDVElPTl9XT1cQBRIQCgxSRUFDVElPTl9TQUQQBhISCg5SRUFDVElPTl9BTkdSWRAHEhYKElJFQUNUSU9OX0NFTEVCUkFURRAIEhEKDVJFQUNUSU9OX0ZJUkUQCRITCg9SRUFDVElPTl9USEFOS1MQCjLtBQoLTGlrZVNlcnZpY2USUgoETGlrZRIaLnNrZWluLmxpa2UudjEuTGlrZVJlcXVlc3QaGy5za2Vpbi5saWtlLnYxLkxpa2VSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SaQoJQmF0Y2hMaWtlEh8uc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXF1ZXN0GiAuc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXNwb25zZSIZqrsYDQgDEAQYAiACKAIw0A+6uxgETGlrZRJYCgZVbmxpa2USHC5za2Vpbi5saWtlLnYxLlVubGlrZVJlcXVlc3QaHS5za2Vpbi5saWtlLnYxLlVubGlrZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglMaXN0TGlrZXMSHy5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1JlcXVlc3QaIC5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1MaXN0UmVhY3Rpb25zEiMuc2tlaW4ubGlrZS52MS5MaXN0UmVhY3Rpb25zUmVxdWVzdBokLnNrZWluLmxpa2UudjEuTGlzdFJlYWN0aW9uc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldExpa2VzEiMuc2tlaW4ubGlrZS52MS5CYXRjaEdldExpa2VzUmVxdWVzdBokLnNrZWluLmxpa2UudjEuQmF0Y2hHZXRMaWtlc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJnCgtHZXRMaWtlZFNldBIhLnNrZWluLmxpa2UudjEuR2V0TGlrZWRTZXRSZXF1ZXN0GiIuc2tlaW4ubGlrZS52MS5HZXRMaWtlZFNldFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9saWtlL3YxL2xpa2UucHJvdG8SDXNrZWluLmxpa2UudjEiPwoHU3ViamVjdBIoCgRraW5kGAEgASgOMhouc2tlaW4ubGlrZS52MS5TdWJqZWN0S2luZBIKCgJpZBgCIAEoCSJJCg1SZWFjdGlvbkNvdW50EikKCHJlYWN0aW9uGAEgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhINCgVjb3VudBgCIAEoBCI9ChBCYXRjaExpa2VSZXF1ZXN0EikKBWNhbGxzGAEgAygLMhouc2tlaW4ubWVzaC52MS5CYXRjaGVkQ2FsbCJCChFCYXRjaExpa2VSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyImEKC0xpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uIg4KDExpa2VSZXNwb25zZSJfCg1Vbmxpa2VSZXF1ZXN0EicKB3N1YmplY3QYASABKAsyFi5za2Vpbi5saWtlLnYxLlN1YmplY3QSJQoEb25seRgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24iEAoOVW5saWtlUmVzcG9uc2UiYgoQTGlzdExpa2VzUmVxdWVzdBInCgdzdWJqZWN0GAEgASgLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0EhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIj4KEUxpc3RMaWtlc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKRAQoUTGlzdFJlYWN0aW9uc1JlcXVlc3QSJwoHc3ViamVjdBgBIAEoCzIWLnNrZWluLmxpa2UudjEuU3ViamVjdBIpCghyZWFjdGlvbhgCIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWgoVTGlzdFJlYWN0aW9uc1Jlc3BvbnNlEigKCHJlYWN0b3JzGAEgAygLMhYuc2tlaW4ubGlrZS52MS5SZWFjdG9yEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJFCgdSZWFjdG9yEg8KB3VzZXJfaWQYASABKAkSKQoIcmVhY3Rpb24YAiABKA4yFy5za2Vpbi5saWtlLnYxLlJlYWN0aW9uImsKF0xpc3RSZWFjdGVkUG9zdHNSZXF1ZXN0EikKCHJlYWN0aW9uGAEgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJFChhMaXN0UmVhY3RlZFBvc3RzUmVzcG9uc2USEAoIcG9zdF9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkAKFEJhdGNoR2V0TGlrZXNSZXF1ZXN0EigKCHN1YmplY3RzGAEgAygLMhYuc2tlaW4ubGlrZS52MS5TdWJqZWN0IjwKFUJhdGNoR2V0TGlrZXNSZXNwb25zZRIjCgVsaWtlcxgBIAMoCzIULnNrZWluLmxpa2UudjEuTGlrZXMiagoFTGlrZXMSDQoFY291bnQYASABKAQSJAoDb3duGAIgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbhIsCgZvdGhlcnMYAyADKAsyHC5za2Vpbi5saWtlLnYxLlJlYWN0aW9uQ291bnQiJQoSR2V0TGlrZWRTZXRSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkiewoTR2V0TGlrZWRTZXRSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgEEhUKDWxvd193YXRlcm1hcmsYAiABKAYSEAoIcG9zdF9pZHMYAyADKAYSKgoGb3RoZXJzGAQgAygLMhouc2tlaW4ubGlrZS52MS5SZWFjdGVkUG9zdCJJCgtSZWFjdGVkUG9zdBIPCgdwb3N0X2lkGAEgASgGEikKCHJlYWN0aW9uGAIgASgOMhcuc2tlaW4ubGlrZS52MS5SZWFjdGlvbipcCgtTdWJqZWN0S2luZBIcChhTVUJKRUNUX0tJTkRfVU5TUEVDSUZJRUQQABIVChFTVUJKRUNUX0tJTkRfUE9TVBABEhgKFFNVQkpFQ1RfS0lORF9DT01NRU5UEAIq7AEKCFJlYWN0aW9uEhgKFFJFQUNUSU9OX1VOU1BFQ0lGSUVEEAASEQoNUkVBQ1RJT05fTElLRRABEhQKEFJFQUNUSU9OX0RJU0xJS0UQAhIRCg1SRUFDVElPTl9MT1ZFEAMSEgoOUkVBQ1RJT05fTEFVR0gQBBIQCgxSRUFDVElPTl9XT1cQBRIQCgxSRUFDVElPTl9TQUQQBhISCg5SRUFDVElPTl9BTkdSWRAHEhYKElJFQUNUSU9OX0NFTEVCUkFURRAIEhEKDVJFQUNUSU9OX0ZJUkUQCRITCg9SRUFDVElPTl9USEFOS1MQCjLlBgoLTGlrZVNlcnZpY2USUgoETGlrZRIaLnNrZWluLmxpa2UudjEuTGlrZVJlcXVlc3QaGy5za2Vpbi5saWtlLnYxLkxpa2VSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SaQoJQmF0Y2hMaWtlEh8uc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXF1ZXN0GiAuc2tlaW4ubGlrZS52MS5CYXRjaExpa2VSZXNwb25zZSIZqrsYDQgDEAQYAiACKAIw0A+6uxgETGlrZRJYCgZVbmxpa2USHC5za2Vpbi5saWtlLnYxLlVubGlrZVJlcXVlc3QaHS5za2Vpbi5saWtlLnYxLlVubGlrZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglMaXN0TGlrZXMSHy5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1JlcXVlc3QaIC5za2Vpbi5saWtlLnYxLkxpc3RMaWtlc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1MaXN0UmVhY3Rpb25zEiMuc2tlaW4ubGlrZS52MS5MaXN0UmVhY3Rpb25zUmVxdWVzdBokLnNrZWluLmxpa2UudjEuTGlzdFJlYWN0aW9uc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ2ChBMaXN0UmVhY3RlZFBvc3RzEiYuc2tlaW4ubGlrZS52MS5MaXN0UmVhY3RlZFBvc3RzUmVxdWVzdBonLnNrZWluLmxpa2UudjEuTGlzdFJlYWN0ZWRQb3N0c1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxJtCg1CYXRjaEdldExpa2VzEiMuc2tlaW4ubGlrZS52MS5CYXRjaEdldExpa2VzUmVxdWVzdBokLnNrZWluLmxpa2UudjEuQmF0Y2hHZXRMaWtlc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJnCgtHZXRMaWtlZFNldBIhLnNrZWluLmxpa2UudjEuR2V0TGlrZWRTZXRSZXF1ZXN0GiIuc2tlaW4ubGlrZS52MS5HZXRMaWtlZFNldFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * One thing that can be reacted to.
@@ -301,6 +301,57 @@ export const ReactorSchema: GenMessage<Reactor> = /*@__PURE__*/
   messageDesc(file_skein_like_v1_like, 12);
 
 /**
+ * @generated from message skein.like.v1.ListReactedPostsRequest
+ */
+export type ListReactedPostsRequest = Message<"skein.like.v1.ListReactedPostsRequest"> & {
+  /**
+   * All, where it is UNSPECIFIED.
+   *
+   * @generated from field: skein.like.v1.Reaction reaction = 1;
+   */
+  reaction: Reaction;
+
+  /**
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.like.v1.ListReactedPostsRequest.
+ * Use `create(ListReactedPostsRequestSchema)` to create a new message.
+ */
+export const ListReactedPostsRequestSchema: GenMessage<ListReactedPostsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 13);
+
+/**
+ * @generated from message skein.like.v1.ListReactedPostsResponse
+ */
+export type ListReactedPostsResponse = Message<"skein.like.v1.ListReactedPostsResponse"> & {
+  /**
+   * @generated from field: repeated string post_ids = 1;
+   */
+  postIds: string[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.like.v1.ListReactedPostsResponse.
+ * Use `create(ListReactedPostsResponseSchema)` to create a new message.
+ */
+export const ListReactedPostsResponseSchema: GenMessage<ListReactedPostsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_like_v1_like, 14);
+
+/**
  * @generated from message skein.like.v1.BatchGetLikesRequest
  */
 export type BatchGetLikesRequest = Message<"skein.like.v1.BatchGetLikesRequest"> & {
@@ -315,7 +366,7 @@ export type BatchGetLikesRequest = Message<"skein.like.v1.BatchGetLikesRequest">
  * Use `create(BatchGetLikesRequestSchema)` to create a new message.
  */
 export const BatchGetLikesRequestSchema: GenMessage<BatchGetLikesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 13);
+  messageDesc(file_skein_like_v1_like, 15);
 
 /**
  * @generated from message skein.like.v1.BatchGetLikesResponse
@@ -332,7 +383,7 @@ export type BatchGetLikesResponse = Message<"skein.like.v1.BatchGetLikesResponse
  * Use `create(BatchGetLikesResponseSchema)` to create a new message.
  */
 export const BatchGetLikesResponseSchema: GenMessage<BatchGetLikesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 14);
+  messageDesc(file_skein_like_v1_like, 16);
 
 /**
  * How people react to a subject.
@@ -367,7 +418,7 @@ export type Likes = Message<"skein.like.v1.Likes"> & {
  * Use `create(LikesSchema)` to create a new message.
  */
 export const LikesSchema: GenMessage<Likes> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 15);
+  messageDesc(file_skein_like_v1_like, 17);
 
 /**
  * @generated from message skein.like.v1.GetLikedSetRequest
@@ -384,7 +435,7 @@ export type GetLikedSetRequest = Message<"skein.like.v1.GetLikedSetRequest"> & {
  * Use `create(GetLikedSetRequestSchema)` to create a new message.
  */
 export const GetLikedSetRequestSchema: GenMessage<GetLikedSetRequest> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 16);
+  messageDesc(file_skein_like_v1_like, 18);
 
 /**
  * @generated from message skein.like.v1.GetLikedSetResponse
@@ -422,7 +473,7 @@ export type GetLikedSetResponse = Message<"skein.like.v1.GetLikedSetResponse"> &
  * Use `create(GetLikedSetResponseSchema)` to create a new message.
  */
 export const GetLikedSetResponseSchema: GenMessage<GetLikedSetResponse> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 17);
+  messageDesc(file_skein_like_v1_like, 19);
 
 /**
  * A post and how somebody reacts to it.
@@ -446,7 +497,7 @@ export type ReactedPost = Message<"skein.like.v1.ReactedPost"> & {
  * Use `create(ReactedPostSchema)` to create a new message.
  */
 export const ReactedPostSchema: GenMessage<ReactedPost> = /*@__PURE__*/
-  messageDesc(file_skein_like_v1_like, 18);
+  messageDesc(file_skein_like_v1_like, 20);
 
 /**
  * What can be reacted to.
@@ -639,6 +690,17 @@ export const LikeService: GenService<{
     methodKind: "unary";
     input: typeof ListReactionsRequestSchema;
     output: typeof ListReactionsResponseSchema;
+  },
+  /**
+   * ListReactedPosts lists the posts that the viewer reacts to, in one way or in any, latest reaction first. What they may no longer
+   * see is not there. A page may be short; the list goes on as long as there is a next page token.
+   *
+   * @generated from rpc skein.like.v1.LikeService.ListReactedPosts
+   */
+  listReactedPosts: {
+    methodKind: "unary";
+    input: typeof ListReactedPostsRequestSchema;
+    output: typeof ListReactedPostsResponseSchema;
   },
   /**
    * BatchGetLikes answers counts and the viewer's own state in the order asked. At most 100 subjects. Leaves the counts

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/events.proto.
  */
 export const file_skein_post_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKcAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBSKGAQoKUG9zdEVkaXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEEhAKCGF1ZGllbmNlGAQgASgFEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIVCg1yZXBseV9zZXR0aW5nGAYgASgFIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKARiBnByb3RvMw");
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKcAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBSKGAQoKUG9zdEVkaXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEEhAKCGF1ZGllbmNlGAQgASgFEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIVCg1yZXBseV9zZXR0aW5nGAYgASgFIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAQiZgoLU2F2ZUNoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEg0KBXNhdmVkGAMgASgIEhUKDWNvbGxlY3Rpb25faWQYBCABKAkSDwoHdmVyc2lvbhgFIAEoBGIGcHJvdG8z");
 
 /**
  * A post became public. The activity id is the sort key of every timeline it is in.
@@ -141,4 +141,45 @@ export type PostDeleted = Message<"skein.post.v1.PostDeleted"> & {
  */
 export const PostDeletedSchema: GenMessage<PostDeleted> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_events, 2);
+
+/**
+ * Somebody keeps a post from now on, in a collection or in none, or keeps it no longer. Travels in that person's partition.
+ *
+ * @generated from message skein.post.v1.SaveChanged
+ */
+export type SaveChanged = Message<"skein.post.v1.SaveChanged"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: string post_id = 2;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: bool saved = 3;
+   */
+  saved: boolean;
+
+  /**
+   * Empty for none.
+   *
+   * @generated from field: string collection_id = 4;
+   */
+  collectionId: string;
+
+  /**
+   * @generated from field: uint64 version = 5;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message skein.post.v1.SaveChanged.
+ * Use `create(SaveChangedSchema)` to create a new message.
+ */
+export const SaveChangedSchema: GenMessage<SaveChanged> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_events, 3);
 

@@ -1,6 +1,5 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { CommentOrder, type CommentService, type ListCommentsRequest } from "#gen/skein/comment/v1/comment_pb.ts";
-import { lateShards } from "#lib/events/pending.ts";
 import { anyViewerIdOf } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
@@ -9,7 +8,7 @@ import { metPage } from "#lib/readmodel/met-page.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { CommentStore, Level, LivelyPlace, StoredComment } from "../store.ts";
-import { find, postIdOf, shown, stands, stubShown } from "./seen.ts";
+import { find, listed, postIdOf, stands } from "./seen.ts";
 
 type Needs = { readonly store: CommentStore; readonly posts: VisiblePosts; readonly pageTokens: PageTokens };
 
@@ -42,11 +41,11 @@ export function commentLists({
     { viewerId, card }: { readonly viewerId: ViewerId; readonly card: Card },
   ): Promise<Entry<P>[]> {
     const isHidden = (comment: StoredComment) => !comment.deleted && !stands(comment, viewerId, card);
-    const hidden = all.flatMap(({ comment }) => (comment !== undefined && isHidden(comment) ? [comment.id] : []));
-    const replies = hidden.length === 0 ? new Map<bigint, number>() : await store.replyCounts(hidden, []);
+    const hidden = all.flatMap(({ comment }) => (comment !== undefined && isHidden(comment) ? [comment] : []));
+    const replied = await store.replied(hidden);
     return all.map(({ place, comment }) => {
       const isShown = comment !== undefined && stands(comment, viewerId, card);
-      const isStub = !isShown && comment !== undefined && (comment.stub || (replies.get(comment.id) ?? 0) > 0);
+      const isStub = !isShown && comment !== undefined && (comment.stub || replied.has(comment.id));
       return { place, comment, isStub, userId: isShown ? comment.authorId : undefined, absent: !isShown && !isStub };
     });
   }
@@ -63,18 +62,7 @@ export function commentLists({
       read: async (from, limit) => entries(await read(from, limit), viewer),
       standings: (userIds) => posts.standings(userIds, ctx),
     });
-    return { comments: await listed(met.page, ctx), next: met.next };
-  }
-
-  async function listed(page: readonly Entry<unknown>[], ctx: HandlerContext) {
-    const comments = page.flatMap(({ comment }) => comment ?? []);
-    const replies = await store.replyCounts(
-      comments.map(({ id }) => id),
-      lateShards(ctx, "comment"),
-    );
-    return page.flatMap(({ comment, isStub }) =>
-      comment === undefined ? [] : [(isStub ? stubShown : shown)(comment, replies.get(comment.id))],
-    );
+    return { comments: await listed(store, met.page, ctx), next: met.next };
   }
 
   return {

@@ -1,5 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
+import { lateShards } from "#lib/events/pending.ts";
 import { anyViewerIdOf } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import { mayMeet, type ViewerId } from "#lib/readmodel/audience.ts";
@@ -59,6 +60,22 @@ export async function seenOne(
   return seen;
 }
 
+/** Comments as they are shown, each with how many reply to it. */
+export async function listed(
+  store: Pick<CommentStore, "replyCounts">,
+  page: readonly { readonly comment: StoredComment | undefined; readonly isStub: boolean }[],
+  ctx: HandlerContext,
+) {
+  const comments = page.flatMap(({ comment }) => comment ?? []);
+  const replies = await store.replyCounts(
+    comments.map(({ id }) => id),
+    lateShards(ctx, "comment"),
+  );
+  return page.flatMap(({ comment, isStub }) =>
+    comment === undefined ? [] : [(isStub ? stubShown : shown)(comment, replies.get(comment.id))],
+  );
+}
+
 /** A comment as its service answers it. */
 export const shown = (comment: StoredComment, replyCount = 0) => ({
   ...placed(comment, replyCount),
@@ -70,7 +87,7 @@ export const shown = (comment: StoredComment, replyCount = 0) => ({
 });
 
 /** What holds replies together: without what was said, and by whom. */
-export const stubShown = (comment: StoredComment, replyCount = 0) => ({
+const stubShown = (comment: StoredComment, replyCount = 0) => ({
   ...placed(comment, replyCount),
   removed: true,
 });

@@ -3,7 +3,7 @@ import type { ViewerId } from "#lib/readmodel/audience.ts";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { type Card, cards, decodeCard } from "#lib/readmodel/card.ts";
 import { type Count, commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
-import { followSets, reactedSets, tieSets } from "#lib/readmodel/families.ts";
+import { followSets, reactedSets, savedSets, tieSets } from "#lib/readmodel/families.ts";
 import { askViewer, type ViewerLook } from "#lib/readmodel/viewer-look.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { perTurn } from "#lib/storage/turn.ts";
@@ -25,13 +25,15 @@ export type Looked = {
   readonly standings: readonly [marks: readonly (Buffer | null)[], ...own: unknown[]];
   /** `marksIn` reads it. */
   readonly reacted: unknown;
+  /** `membersIn` reads it. */
+  readonly saved: unknown;
 };
 
 /** Reads of one turn that share a round trip: of a hundred values each, so that no command holds Redis for long. */
 const readsMax = 32;
 /** In the order in which `askViewer` takes them. */
-const viewersSets = [followSets, tieSets, reactedSets];
-const nobodys: ViewerLook = [undefined, undefined, undefined];
+const viewersSets = [followSets, tieSets, reactedSets, savedSets];
+const nobodys: ViewerLook = [undefined, undefined, undefined, undefined];
 
 /** Looks at posts and authors for a viewer, in one round trip with everybody who looks in the same turn. */
 export const looking = (redis: Redis) => perTurn(readsMax, (asks: readonly Asked[]) => lookTogether(redis, asks));
@@ -70,7 +72,7 @@ async function lookTogether(redis: Redis, asks: readonly Asked[]): Promise<(Look
   return asks.map(({ viewerId, postIds, authorIds }): Looked | Error => {
     const own = viewerId === undefined ? nobodys : viewers[nth++];
     if (own instanceof Error) return own;
-    const [follows, ties, reacted] = own as ViewerLook;
+    const [follows, ties, reacted, saved] = own as ViewerLook;
     const [ofPosts, ofAuthors] = [posts.placesOf(postIds), authors.placesOf(authorIds)];
     return {
       cards: ofPosts.map((place) => known[place]),
@@ -79,6 +81,7 @@ async function lookTogether(redis: Redis, asks: readonly Asked[]): Promise<(Look
       versions: ofAuthors.map((place) => versions[place]),
       standings: [ofAuthors.map((place) => marks[place] ?? null), follows, ties],
       reacted,
+      saved,
     };
   });
 }

@@ -2,7 +2,7 @@ import type { CallOptions } from "@connectrpc/connect";
 import { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { type Count, othersOf } from "#lib/readmodel/count.ts";
-import { type MarkedSet, marksIn } from "#lib/readmodel/member-set.ts";
+import { type MarkedSet, type MemberSet, marksIn, membersIn } from "#lib/readmodel/member-set.ts";
 import type { Looked } from "./look.ts";
 import type { Truth } from "./truth.ts";
 
@@ -14,10 +14,12 @@ export type Reactions = {
   /** Of those who do not like it, by ascending kind; kinds nobody has are left out. */
   readonly otherReactions: ReturnType<typeof othersOf>;
   readonly viewerReaction: Reaction;
+  /** The viewer keeps it. */
+  readonly saved: boolean;
 };
 
 /** The posts of a page, which of them are shown, and what Redis said of all. */
-type Asked = Pick<Looked, "likes" | "comments" | "reacted"> & {
+type Asked = Pick<Looked, "likes" | "comments" | "reacted" | "saved"> & {
   readonly postIds: readonly bigint[];
   readonly shown: readonly number[];
   readonly viewerId: bigint | undefined;
@@ -26,28 +28,41 @@ type Asked = Pick<Looked, "likes" | "comments" | "reacted"> & {
 const likeCountCounts = cacheCounts("like_count");
 const commentCountCounts = cacheCounts("comment_count");
 const reactedSetCounts = cacheCounts("liked_set");
+const savedSetCounts = cacheCounts("saved_set");
 
 /** The reactions to the posts that are shown, in their order; what Redis lacks is asked from its owners, who leave it there. */
 export async function reactionsOf(
   truth: Truth,
-  { postIds, shown, likes, comments, reacted, viewerId }: Asked,
+  { postIds, shown, likes, comments, reacted, saved, viewerId }: Asked,
   options: CallOptions,
 ): Promise<Reactions[]> {
   tell(likeCountCounts, likes);
   tell(commentCountCounts, comments);
-  const set = viewerId === undefined ? nobodys : await reactedBy(truth, viewerId, postIds, reacted, options);
+  const [set, kept] =
+    viewerId === undefined
+      ? nobodys
+      : await Promise.all([
+          reactedBy(truth, viewerId, postIds, reacted, options),
+          savedBy(truth, viewerId, postIds, saved, options),
+        ]);
   const idOf = (nth: number) => postIds[nth] as bigint;
   const unsure = shown.filter((nth) => likes[nth] === undefined || idOf(nth) < set.lowWatermark).map(idOf);
   const uncounted = shown.filter((nth) => comments[nth] === undefined).map(idOf);
-  const [fromLike, fromComment] = await Promise.all([
+  const unkept = shown.map(idOf).filter((id) => id < kept.lowWatermark);
+  const [fromLike, fromSave, fromComment] = await Promise.all([
     truth.likes(unsure, options),
+    truth.saves(unkept, options),
     truth.commentCounts(uncounted, options),
   ]);
   return shown.map((nth) => {
     const id = idOf(nth);
     const told = fromLike.get(id);
     const own = id < set.lowWatermark ? told?.own : (set.marks.get(id) as Reaction | undefined);
-    return reactionOf({ count: told?.count ?? likes[nth] ?? none, own }, fromComment.get(id) ?? comments[nth]);
+    return reactionOf(
+      { count: told?.count ?? likes[nth] ?? none, own },
+      fromComment.get(id) ?? comments[nth],
+      (id < kept.lowWatermark ? fromSave : kept.ids).has(id),
+    );
   });
 }
 
@@ -57,6 +72,7 @@ export function reactionOf(
     count: none,
   },
   commentCount = 0,
+  saved = false,
 ): Reactions {
   return {
     likeCount: count.value,
@@ -64,6 +80,7 @@ export function reactionOf(
     liked: own === Reaction.LIKE,
     otherReactions: othersOf(count),
     viewerReaction: own,
+    saved,
   };
 }
 
@@ -85,6 +102,23 @@ async function reactedBy(
   return kept ?? (await truth.reactedSet(viewerId, options));
 }
 
+/** What the viewer keeps of the posts, in the same way. */
+async function savedBy(
+  truth: Truth,
+  viewerId: bigint,
+  postIds: readonly bigint[],
+  answer: unknown,
+  options: CallOptions,
+): Promise<MemberSet> {
+  const kept = membersIn(answer, postIds);
+  savedSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
+  return kept ?? (await truth.savedSet(viewerId, options));
+}
+
 const none: Count = { version: 0, value: 0 };
-/** Whom nobody knows reacts to nothing. */
-const nobodys: MarkedSet = { version: 0n, lowWatermark: 0n, marks: new Map() };
+const whole = { version: 0n, lowWatermark: 0n };
+/** Whom nobody knows reacts to nothing, and keeps nothing. */
+const nobodys: [MarkedSet, MemberSet] = [
+  { ...whole, marks: new Map() },
+  { ...whole, ids: new Set() },
+];

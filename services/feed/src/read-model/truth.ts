@@ -4,13 +4,14 @@ import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type LikeService, Reaction, type Likes as SentLikes, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { GetPostRecordResponse, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import type { ListQuoteActivitiesResponse, QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import type { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import type { ListTagActivitiesResponse } from "#gen/skein/post/v1/shown_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { isAway } from "#lib/mesh/errors.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
 import type { Card } from "#lib/readmodel/card.ts";
 import type { Count } from "#lib/readmodel/count.ts";
-import type { MarkedSet } from "#lib/readmodel/member-set.ts";
+import type { MarkedSet, MemberSet } from "#lib/readmodel/member-set.ts";
 import { type Standings, standingsByTruth } from "#lib/readmodel/standing.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { cardsByTruth } from "#lib/readmodel/visible-post.ts";
@@ -23,6 +24,7 @@ export type Clients = {
   readonly graph: Client<typeof GraphService>;
   readonly like: Client<typeof LikeService>;
   readonly post: Client<typeof PostService> & Pick<Client<typeof QuoteService>, "listQuoteActivities">;
+  readonly save: Client<typeof SaveService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -39,8 +41,10 @@ const batchMax = 100;
 /** Batch RPCs of one request at once. */
 const atOnceMax = 4;
 
-export function truthOf({ graph, post, user, like, comment }: Clients) {
+export function truthOf({ graph, post, save, user, like, comment }: Clients) {
   return {
+    ...savesOf(save),
+
     followSet: (viewerId: bigint, options: CallOptions) => graph.getFollowSet({ userId: String(viewerId) }, options),
 
     /** How a viewer stands to an author, and the states of both. */
@@ -156,6 +160,23 @@ export function truthOf({ graph, post, user, like, comment }: Clients) {
 const entriesOf = ({ activityIds, authorIds, complete }: ListTagActivitiesResponse | ListQuoteActivitiesResponse) => ({
   entries: activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n })),
   ended: complete,
+});
+
+const savesOf = (save: Clients["save"]) => ({
+  /** The newest posts a viewer keeps, and from which one on that says nothing. */
+  async savedSet(viewerId: bigint, options: CallOptions): Promise<MemberSet> {
+    const { version, lowWatermark, postIds } = await save.getSavedSet({ userId: String(viewerId) }, options);
+    return { version, lowWatermark, ids: new Set(postIds) };
+  },
+
+  /** Which of some posts the viewer behind the call keeps. */
+  async saves(postIds: readonly bigint[], options: CallOptions): Promise<ReadonlySet<bigint>> {
+    const answers = await inBatches(postIds, async (ids) => {
+      const { saved } = await save.batchGetSaves({ postIds: ids.map(String) }, options);
+      return ids.filter((_, nth) => saved[nth]);
+    });
+    return new Set(answers.flat());
+  },
 });
 
 /** Asks for many ids a hundred at a time, a few batches at once; answers come in the order of the batches. */

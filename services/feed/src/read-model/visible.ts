@@ -64,12 +64,13 @@ export async function visibleByTruth(
 ): Promise<Seen> {
   if (entries.length === 0) return nothing;
   const { postIds, authorIds, authorAt } = idsIn(entries);
-  const [known, kept, standings, likes, comments] = await Promise.all([
+  const [known, kept, standings, likes, comments, saves] = await Promise.all([
     truth.cards(postIds, options),
     truth.authorVersions(authorIds, options),
     truth.standings(looker.viewerId, authorIds, options),
     truth.likes(postIds, options),
     truth.commentCounts(postIds, options),
+    looker.viewerId === undefined ? new Set<bigint>() : truth.saves(postIds, options),
   ]);
   const cards = postIds.map((id) => known.get(id));
   const versions = authorIds.map((id) => kept.get(id));
@@ -77,7 +78,7 @@ export async function visibleByTruth(
     const entry = entries[nth] as TimelineEntry;
     return {
       ...itemOf(entry, cards[nth], versions[authorAt[nth] ?? -1]),
-      ...reactionOf(likes.get(entry.activityId), comments.get(entry.activityId)),
+      ...reactionOf(likes.get(entry.activityId), comments.get(entry.activityId), saves.has(entry.activityId)),
     };
   });
   return { items, mutedWordsVersion: undefined };

@@ -99,13 +99,23 @@ async function pairsOf(tx: Sql, wishes: readonly Wish[]): Promise<Map<string, Pa
 
 async function write(tx: Sql, pairs: readonly Pair[], versions: ReadonlyMap<bigint, bigint>): Promise<void> {
   if (pairs.length === 0) return;
+  const fresh = pairs.map((pair) => ({ ...pair, likeId: newId() }));
   await tx.exec(
-    "INSERT INTO reaction (user_id, subject_kind, subject_id, reaction, version) VALUES ? ON DUPLICATE KEY UPDATE reaction = VALUES(reaction), version = VALUES(version)",
-    [pairs.map(({ userId, subject: { kind, id }, reaction, version }) => [userId, kind, id, reaction, version])],
+    "INSERT INTO reaction (user_id, subject_kind, subject_id, reaction, version, like_id) VALUES ? ON DUPLICATE KEY UPDATE reaction = VALUES(reaction), version = VALUES(version), like_id = VALUES(like_id)",
+    [
+      fresh.map(({ userId, subject: { kind, id }, reaction, version, likeId }) => [
+        userId,
+        kind,
+        id,
+        reaction,
+        version,
+        likeId,
+      ]),
+    ],
   );
   await tx.exec(
     "INSERT INTO reaction_of (subject_id, subject_kind, user_id, reaction, like_id) VALUES ? ON DUPLICATE KEY UPDATE reaction = VALUES(reaction), like_id = VALUES(like_id)",
-    [pairs.map(({ userId, subject: { kind, id }, reaction }) => [id, kind, userId, reaction, newId()])],
+    [fresh.map(({ userId, subject: { kind, id }, reaction, likeId }) => [id, kind, userId, reaction, likeId])],
   );
   await tx.exec(
     "INSERT INTO liker (user_id, like_version) VALUES ? ON DUPLICATE KEY UPDATE like_version = VALUES(like_version)",

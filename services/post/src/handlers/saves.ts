@@ -1,0 +1,161 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { SaveService } from "#gen/skein/post/v1/save_pb.ts";
+import { originOf } from "#lib/events/outbox.ts";
+import { viewerOf, within } from "#lib/mesh/call.ts";
+import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { labelOf } from "#lib/mesh/text.ts";
+import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
+import { idOf, parseId } from "#lib/storage/id.ts";
+import { keyOf } from "#lib/storage/idempotency.ts";
+import type { PageTokens } from "#lib/storage/page.ts";
+import type { SaveReadModel } from "../read-model/saves.ts";
+import type { PostReadModel } from "../read-model.ts";
+import type { CollectionStore, StoredCollection } from "../store/collection.ts";
+import type { SaveStore } from "../store/save.ts";
+import { ownPage, visiblePostIds } from "./visible.ts";
+
+/** Posts in one batch. */
+const batchMax = 100;
+/** A name: what a screen shows in one line. */
+const nameGraphemesMax = 50;
+/** A row's part of it: a grapheme may be long, a name may not. */
+const nameCodePointsMax = 250;
+
+type Handlers = ServiceImpl<typeof SaveService>;
+
+type Needs = {
+  store: SaveStore;
+  collections: CollectionStore;
+  saves: SaveReadModel;
+  readModel: Pick<PostReadModel, "load">;
+  standings: StandingReader;
+  pageTokens: PageTokens;
+  nudge: () => void;
+};
+
+export const saveHandlers = (needs: Needs): Handlers => ({ ...keeping(needs), ...lists(needs), ...named(needs) });
+
+function keeping(needs: Needs): Pick<Handlers, "savePost" | "unsavePost"> {
+  const { store, saves, standings, nudge } = needs;
+  async function set(postId: bigint, saved: boolean, collectionId: bigint, ctx: HandlerContext): Promise<void> {
+    const userId = BigInt(viewerOf(ctx));
+    const done = await store.set({ userId, postId, saved, collectionId }, originOf(ctx));
+    nudge();
+    await saves.apply(userId, postId, saved, done);
+  }
+  const mustSee = async (postId: bigint, ctx: HandlerContext): Promise<void> => {
+    if (!(await visiblePostIds(needs, [postId], ctx)).has(postId)) throw notFound("post");
+  };
+
+  return {
+    async savePost(req, ctx) {
+      const postId = postIdOf(req.postId);
+      const collectionId = req.collectionId === "" ? 0n : collectionIdOf(req.collectionId);
+      await mustBeOpen(standings, BigInt(viewerOf(ctx)), within(ctx));
+      await mustSee(postId, ctx);
+      await set(postId, true, collectionId, ctx);
+      return {};
+    },
+
+    async unsavePost(req, ctx) {
+      const postId = postIdOf(req.postId);
+      const userId = BigInt(viewerOf(ctx));
+      await mustBeOpen(standings, userId, within(ctx));
+      // What one kept may be let go, and again, also when one may no longer see it; of the rest there is none.
+      if (await store.hasSaved(userId, postId)) await set(postId, false, 0n, ctx);
+      else await mustSee(postId, ctx);
+      return {};
+    },
+  };
+}
+
+function lists(needs: Needs): Pick<Handlers, "listSaves" | "batchGetSaves" | "getSavedSet"> {
+  const { store, collections, saves } = needs;
+  return {
+    async listSaves(req, ctx) {
+      const collectionId = req.collectionId === "" ? 0n : collectionIdOf(req.collectionId);
+      if (collectionId !== 0n) await collections.find(BigInt(viewerOf(ctx)), collectionId);
+      return ownPage(
+        needs,
+        { ...req, scope: `saves:${collectionId}` },
+        (viewerId, before, limit) => store.list(viewerId, collectionId, before, limit),
+        ctx,
+      );
+    },
+
+    async batchGetSaves(req, ctx) {
+      if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
+      const ids = req.postIds.map((id) => parseId(id) ?? 0n);
+      const own = await store.own(BigInt(viewerOf(ctx)), ids);
+      return { saved: ids.map((id) => own.has(id)) };
+    },
+
+    async getSavedSet(req) {
+      const { version, lowWatermark, ids } = await saves.loadSet(idOf(req.userId, "user_id"));
+      return { version, lowWatermark, postIds: ids };
+    },
+  };
+}
+
+/** What is done about collections: nobody else ever learns of one. */
+function named({
+  collections,
+  standings,
+}: Needs): Pick<Handlers, "createCollection" | "renameCollection" | "deleteCollection" | "listCollections"> {
+  const mayWrite = async (ctx: HandlerContext): Promise<bigint> => {
+    const userId = BigInt(viewerOf(ctx));
+    await mustBeOpen(standings, userId, within(ctx));
+    return userId;
+  };
+  return {
+    async createCollection(req, ctx) {
+      const [name, key] = [nameOf(req.name), keyOf(req.idempotencyKey)];
+      const { collection, replayed } = await collections.create(await mayWrite(ctx), name, key);
+      return { collection: shown(collection), replayed };
+    },
+
+    async renameCollection(req, ctx) {
+      const [name, id] = [nameOf(req.name), collectionIdOf(req.collectionId)];
+      return { collection: shown(await collections.rename(await mayWrite(ctx), id, name)) };
+    },
+
+    async deleteCollection(req, ctx) {
+      const id = collectionIdOf(req.collectionId);
+      await collections.delete(await mayWrite(ctx), id);
+      return {};
+    },
+
+    async listCollections(_req, ctx) {
+      return { collections: (await collections.list(BigInt(viewerOf(ctx)))).map(shown) };
+    },
+  };
+}
+
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
+
+/** A name in one line, trimmed and composed. */
+function nameOf(sent: string): string {
+  const name = labelOf(sent, "name", nameCodePointsMax);
+  if ([...graphemes.segment(name)].length > nameGraphemesMax) {
+    throw invalid("name", `must be at most ${nameGraphemesMax} characters`);
+  }
+  return name;
+}
+
+function postIdOf(sent: string): bigint {
+  const id = parseId(sent);
+  if (id === undefined) throw notFound("post");
+  return id;
+}
+
+function collectionIdOf(sent: string): bigint {
+  const id = parseId(sent);
+  if (id === undefined) throw notFound("collection");
+  return id;
+}
+
+const shown = ({ collectionId, name, postCount }: StoredCollection) => ({
+  collectionId: String(collectionId),
+  name,
+  postCount,
+});

@@ -1,0 +1,147 @@
+import type { Random } from "../../tools/seed/random.ts";
+import { type Cast, password } from "./cast.ts";
+import type { Head } from "./outcome.ts";
+
+/** People of each door. */
+export const people = 4;
+
+/** A value that each door says in its own words. */
+export type Said = (cast: Cast) => string | number | boolean | string[];
+export type Arguments = Readonly<Record<string, Said | undefined>>;
+
+const texts: readonly [string, ...string[]] = [
+  "",
+  " ",
+  "\u200b\u200b",
+  "\u0301\u0301",
+  "plain",
+  "👩‍👩‍👧‍👦 🇩🇪 👍🏽",
+  "Привет שלום नमस्ते",
+  "e\u0301 é",
+  "a\r\nSet-Cookie: x=1",
+  "nul \u0000 bell \u0007",
+  "'; DROP TABLE post; --",
+  "<script>alert(1)</script> $\u007bjndi:ldap://x} {{7*7}} %s%n",
+  "x".repeat(5_000),
+  "x".repeat(5_001),
+  "👍🏽".repeat(2_500),
+  "ü".repeat(10_001),
+  "x".repeat(300_000),
+];
+const strangers: readonly [string, ...string[]] = [
+  "",
+  "0",
+  "-1",
+  "1",
+  "1.5",
+  "01",
+  "a",
+  "nobody_here",
+  "NoBody_Here",
+  "ünïcode",
+  "an na",
+  "a;b",
+  "a%2fb",
+  "a/b",
+  "..",
+  "18446744073709551615",
+  "18446744073709551616",
+  "9".repeat(30),
+  "x".repeat(500),
+  "\u0000",
+  "' OR 1=1 --",
+];
+const reactionKinds: readonly [string, ...string[]] = [
+  "REACTION_KIND_LIKE",
+  "REACTION_KIND_DISLIKE",
+  "REACTION_KIND_LOVE",
+  "REACTION_KIND_UNSPECIFIED",
+];
+const words: readonly [string, ...string[]] = ["cats", "Cats", "spoiler alert", "café", "100%", " trimmed "];
+const names: readonly [string, ...string[]] = ["", "ab", "1abc", "_abc", "Ünicode", "a b", "x".repeat(31), "admin "];
+const secrets: readonly [string, ...string[]] = [
+  "",
+  "short",
+  "x".repeat(129),
+  "pässwörd 🔑 long",
+  "wrong horse battery",
+];
+const sizes: readonly [number, ...number[]] = [-1, 0, 1, 2, 3, 20, 100, 101, 2_147_483_647, -2_147_483_648];
+const pages: readonly [string, ...string[]] = ["", "0", "abc", "%00", "ü", "x".repeat(1_025), "eyJvZmZzZXQiOi0xfQ"];
+const badTokens: readonly [string, ...string[]] = ["a.b.c", "x", "x".repeat(5_000)];
+const badKeys: readonly [string, ...string[]] = ["a b", "x".repeat(256)];
+
+export type Chance = ReturnType<typeof chanceOf>;
+
+/** What arguments are made of: mostly somebody or something there is, sometimes what there is not. */
+export function chanceOf(random: Random) {
+  const { next, below, pick } = random;
+  let fresh = 0;
+  const literal =
+    <T extends string | number | boolean>(value: T): Said =>
+    () =>
+      value;
+  const user = (): Said => {
+    const n = below(people);
+    const how = next();
+    if (how < 0.4) return ({ people }) => people[n]?.id ?? "";
+    if (how < 0.7) return ({ people }) => people[n]?.username ?? "";
+    if (how < 0.75) return ({ people }) => people[n]?.username.toUpperCase() ?? "";
+    return literal(pick(strangers));
+  };
+  const post = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ posts }) => posts[nth % Math.max(1, posts.length)] ?? "1";
+  };
+  const comment = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ comments }) => comments[nth % Math.max(1, comments.length)] ?? "1";
+  };
+  const users = (): Said => {
+    const some = Array.from({ length: below(4) }, user);
+    return (cast) => some.map((said) => String(said(cast)));
+  };
+  const list = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.4) return literal(next() < 0.6 ? "close-friends" : pick(strangers));
+    return ({ lists }) => lists[nth % Math.max(1, lists.length)] ?? "1";
+  };
+  const collection = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ collections }) => collections[nth % Math.max(1, collections.length)] ?? "1";
+  };
+  /** A short text: a word, or the name of a list. */
+  const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
+  const kind = (): Said => literal(pick(reactionKinds));
+  const flag = (): Said => literal(next() < 0.5);
+  const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
+  const name = (): Said => {
+    const how = next();
+    const n = below(people);
+    if (how < 0.35) return ({ people }) => people[n]?.username ?? "";
+    const nth = fresh++;
+    return how < 0.7 ? ({ prefix }) => `${prefix}n${nth}` : literal(pick(names));
+  };
+  const secret = (): Said => literal(next() < 0.6 ? password : pick(secrets));
+  const page = (): Arguments => {
+    const pageSize = next() < 0.5 ? literal(next() < 0.6 ? 1 + below(5) : pick(sizes)) : undefined;
+    const how = next();
+    const n = below(people);
+    const kept: Said = ({ pageTokens }) => pageTokens.get(n) ?? "none";
+    const pageToken = how < 0.2 ? kept : how < 0.3 ? literal(pick(pages)) : undefined;
+    return { ...(pageSize && { pageSize }), ...(pageToken && { pageToken }) };
+  };
+  /** Who asks: a person, nobody, or somebody whose token is not ours; and under which key. */
+  const head = (): { as: number | undefined; of: (cast: Cast) => Head } => {
+    const how = next();
+    const as = how < 0.88 ? below(people) : undefined;
+    const bad = how > 0.96 ? pick(badTokens) : undefined;
+    const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
+    return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
+  };
+  const version = (): Arguments => (next() < 0.7 ? {} : { ifVersion: literal(1 + below(3)) });
+  return { version, user, users, list, collection, word, kind, flag, post, comment, text, name, secret, page, head };
+}
