@@ -11,6 +11,7 @@ import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
@@ -30,6 +31,7 @@ export type Clients = {
   readonly media: Client<typeof MediaService>;
   readonly post: Client<typeof PostService> &
     Client<typeof DraftService> &
+    Client<typeof QuoteService> &
     Client<typeof SaveService> &
     Client<typeof MentionService>;
   readonly user: Client<typeof UserService>;
@@ -49,6 +51,7 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
 const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(PostService, transport),
   ...createClient(DraftService, transport),
+  ...createClient(QuoteService, transport),
   ...createClient(SaveService, transport),
   ...createClient(MentionService, transport),
 });

@@ -22,8 +22,8 @@ import {
 } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import type { Kind, Media } from "#gen/skein/media/v1/media_pb.ts";
+import type { PostContentSchema } from "#gen/skein/post/v1/content_pb.ts";
 import {
-  type PostContentSchema,
   PostSchema,
   type Audience as SentAudience,
   type ReplySetting as SentReplySetting,
@@ -109,12 +109,14 @@ const items: fc.Arbitrary<ShownItem> = fc
       viewerReaction: fc.integer({ min: 0, max: 12 }) as fc.Arbitrary<Reaction>,
       saved: fc.boolean(),
     }),
+    quote: fc.option(fc.boolean(), { nil: undefined, freq: 2 }),
     activityId: ids,
     reason: fc.integer({ min: 0, max: 3 }) as fc.Arbitrary<FeedReason>,
   })
   .filter(({ author }) => author.username.length + author.displayName.length < 5_000)
-  .map(({ post: { timeMs, editMs, content, ...post }, author, ...rest }) => ({
+  .map(({ post: { timeMs, editMs, content, ...post }, author, quote, ...rest }) => ({
     ...rest,
+    quote,
     post: postPiece(
       create(PostSchema, {
         ...post,
@@ -128,21 +130,19 @@ const items: fc.Arbitrary<ShownItem> = fc
       }),
     ),
     author: authorPiece(create(UserSchema, author)),
+  }))
+  // What is quoted is as good as any other post; an empty slot is a form of its own.
+  .map(({ quote, ...item }) => ({
+    ...item,
+    ...(quote !== undefined && { quote: { of: quote ? { post: item.post, author: item.author } : undefined } }),
   }));
 const viewers = fc.constantFrom(undefined, viewerId);
 
 /** A post as the contract has it, field by field. */
-function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefined) {
+function viewOf({ post, author, reactions, quote }: ShownItem, viewer: string | undefined) {
   const { id, version, text, audience, authorId, createTime, editTime, content, replySetting } = post.content;
   const { facets, contentWarning = "", language = "" } = content ?? {};
-  return {
-    id,
-    version: Number(version),
-    author: { id: author.content.id, username: author.content.username, displayName: author.content.displayName },
-    text,
-    audience: audience as number as Audience,
-    likeCount: Number(reactions.likeCount),
-    commentCount: Number(reactions.commentCount),
+  const beside = {
     ...(createTime && { createTime }),
     ...(facets && {
       facets: {
@@ -155,6 +155,20 @@ function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefin
     ...(language !== "" && { language }),
     ...(content !== undefined && content.media.length > 0 && { media: { items: content.media.map(shownMedia) } }),
     ...(editTime && { editTime }),
+  };
+  const said = {
+    id,
+    version: Number(version),
+    author: { id: author.content.id, username: author.content.username, displayName: author.content.displayName },
+    text,
+    audience: audience as number as Audience,
+    ...beside,
+  };
+  return {
+    ...said,
+    ...(quote && { quote: quote.of ? { post: said } : {} }),
+    likeCount: Number(reactions.likeCount),
+    commentCount: Number(reactions.commentCount),
     ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
     ...(viewer !== undefined && {
       viewer: {

@@ -17,6 +17,7 @@ import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
@@ -43,13 +44,14 @@ const services = {
 /** Some have several contracts; a test calls them as one. */
 const more: { readonly [N in Noun]?: readonly DescService[] } = {
   graph: [RelationService, MuteService, ListService, AccountService],
-  post: [DraftService, SaveService, MentionService],
+  post: [DraftService, QuoteService, SaveService, MentionService],
 };
 
 export type Noun = keyof typeof services;
 type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof services)[N]> } & {
   readonly post: Client<typeof PostService> &
     Client<typeof DraftService> &
+    Client<typeof QuoteService> &
     Client<typeof SaveService> &
     Client<typeof MentionService>;
   readonly graph: Client<typeof GraphService> &

@@ -6,7 +6,8 @@ import {
   PostSchema,
   type ReplySetting,
 } from "#gen/skein/api/v1/resources_pb.ts";
-import type { Post, PostContent } from "#gen/skein/post/v1/post_pb.ts";
+import type { PostContent } from "#gen/skein/post/v1/content_pb.ts";
+import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import { mediaView } from "./media.ts";
 
 type Beside = Pick<
@@ -41,7 +42,7 @@ export const versionView = ({ version, text, createTime, editTime, content }: Po
   ...contentView(content),
 });
 
-const contentView = (content: PostContent | undefined) => ({
+export const contentView = (content: PostContent | undefined) => ({
   ...(content?.facets && { facets: facetsView(content.facets) }),
   ...(content !== undefined && content.contentWarning !== "" && { contentWarning: content.contentWarning }),
   ...(content !== undefined && content.language !== "" && { language: content.language }),

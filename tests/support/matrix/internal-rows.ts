@@ -11,6 +11,7 @@ import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
@@ -130,6 +131,12 @@ function postReads(): Row[] {
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
     row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),
     row(PostService.method.getPinnedPost, rules.service, (at) => ({ authorId: userOf(at) })),
+    row(QuoteService.method.batchGetQuoted, rules.service, (at) => ({ postIds: postsOf(at) })),
+    row(QuoteService.method.listQuoteActivities, rules.service, (at) => ({
+      ...post({ ...at, audience: "PUBLIC" }),
+      limit: 10,
+    })),
+    row(FeedService.method.listQuoteFeed, rules.postVisibleEmpty, post),
     row(FeedService.method.listTagFeed, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
     row(
       DraftService.method.listDrafts,
@@ -246,6 +253,7 @@ function additions(): Row[] {
     row(MediaService.method.deleteMedia, rules.ending, media, changes),
     row(PostService.method.createPost, rules.openAccount, said, changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(QuoteService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quoteId: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),
     row(DraftService.method.createDraft, rules.openAccount, said, changes),
     row(

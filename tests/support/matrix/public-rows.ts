@@ -52,6 +52,7 @@ function reads(): Row[] {
     row(PostService.method.listPostVersions, rules.postVisible, post, { shown: said }),
     row(PostService.method.listUserPosts, rules.postsOfFound, user),
     row(PostService.method.listTagPosts, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
+    row(PostService.method.listPostQuotes, rules.postVisibleEmpty, post),
     row(
       DraftService.method.listDrafts,
       rules.own("drafts", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
@@ -155,6 +156,7 @@ function additions(): Row[] {
     row(MediaService.method.deleteMedia, rules.ending, (at) => ({ media: mediaOf(at) }), changes),
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(PostService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quote: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),
     row(DraftService.method.createDraft, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(

@@ -6,22 +6,20 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Media } from "../../media/v1/media_pb.ts";
-import { file_skein_media_v1_media } from "../../media/v1/media_pb.ts";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { PostContent } from "./content_pb.ts";
+import { file_skein_post_v1_content } from "./content_pb.ts";
 import type { BatchListActivitiesRequestSchema, BatchListActivitiesResponseSchema, GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
 import { file_skein_post_v1_shown } from "./shown_pb.ts";
-import type { Facets } from "../../text/v1/text_pb.ts";
-import { file_skein_text_v1_text } from "../../text/v1/text_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIoUBCgtQb3N0Q29udGVudBIlCgZmYWNldHMYASABKAsyFS5za2Vpbi50ZXh0LnYxLkZhY2V0cxIXCg9jb250ZW50X3dhcm5pbmcYAiABKAkSEAoIbGFuZ3VhZ2UYAyABKAkSJAoFbWVkaWEYKCADKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYSK2AQoEQ2FyZBIPCgd2ZXJzaW9uGAEgASgEEhEKCWF1dGhvcl9pZBgCIAEoBhIPCgdkZWxldGVkGAMgASgIEikKCGF1ZGllbmNlGAQgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSMgoNcmVwbHlfc2V0dGluZxgUIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIi4KCUZvdW5kQ2FyZBIhCgRjYXJkGAEgASgLMhMuc2tlaW4ucG9zdC52MS5DYXJkIkMKFkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkgKF0JhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIi8wEKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGBQgASgJEhAKCGxhbmd1YWdlGBUgASgJEjIKDXJlcGx5X3NldHRpbmcYFiABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZxIRCgltZWRpYV9pZHMYKCADKAkiYQoSQ3JlYXRlUG9zdFJlc3BvbnNlEiEKBHBvc3QYASABKAsyEy5za2Vpbi5wb3N0LnYxLlBvc3QSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQiKAoUQmF0Y2hHZXRQb3N0c1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiQAoVQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlEicKBXBvc3RzGAEgAygLMhguc2tlaW4ucG9zdC52MS5Gb3VuZFBvc3QiLgoJRm91bmRQb3N0EiEKBHBvc3QYASABKAsyEy5za2Vpbi5wb3N0LnYxLlBvc3QiKAoUQmF0Y2hHZXRDYXJkc1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkiQAoVQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlEicKBWNhcmRzGAEgAygLMhguc2tlaW4ucG9zdC52MS5Gb3VuZENhcmQiJwoUR2V0UG9zdFJlY29yZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSKuAQoVR2V0UG9zdFJlY29yZFJlc3BvbnNlEhEKCWF1dGhvcl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdkZWxldGVkGAQgASgIEi8KC2RlbGV0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIkChFEZWxldGVQb3N0UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIhQKEkRlbGV0ZVBvc3RSZXNwb25zZSK8AQoPRWRpdFBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoEdGV4dBgCIAEoCUgAiAEBEhwKD2NvbnRlbnRfd2FybmluZxgDIAEoCUgBiAEBEhUKCGxhbmd1YWdlGAQgASgJSAKIAQESFwoKaWZfdmVyc2lvbhgFIAEoBEgDiAEBQgcKBV90ZXh0QhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQg0KC19pZl92ZXJzaW9uIjUKEEVkaXRQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCJRChdMaXN0UG9zdFZlcnNpb25zUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlcKGExpc3RQb3N0VmVyc2lvbnNSZXNwb25zZRIiCgVwb3N0cxgBIAMoCzITLnNrZWluLnBvc3QudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQAoSSW1wb3J0UG9zdHNSZXF1ZXN0EioKBXBvc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5JbXBvcnRlZFBvc3QipAEKDEltcG9ydGVkUG9zdBIRCglhdXRob3JfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEikKCGF1ZGllbmNlGAUgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZSIsChNJbXBvcnRQb3N0c1Jlc3BvbnNlEhUKDWNyZWF0ZWRfY291bnQYASABKAMqnQEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUyxwwKC1Bvc3RTZXJ2aWNlEmQKCkNyZWF0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEoEBCg9CYXRjaENyZWF0ZVBvc3QSJS5za2Vpbi5wb3N0LnYxLkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QaJi5za2Vpbi5wb3N0LnYxLkJhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlIh+quxgNCAMQBBgDIAIoAjDQD7q7GApDcmVhdGVQb3N0Em0KDUJhdGNoR2V0UG9zdHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEm0KDUJhdGNoR2V0Q2FyZHMSIy5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEm0KDUdldFBvc3RSZWNvcmQSIy5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmQKCkRlbGV0ZVBvc3QSIC5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEl4KCEVkaXRQb3N0Eh4uc2tlaW4ucG9zdC52MS5FZGl0UG9zdFJlcXVlc3QaHy5za2Vpbi5wb3N0LnYxLkVkaXRQb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnYKEExpc3RQb3N0VmVyc2lvbnMSJi5za2Vpbi5wb3N0LnYxLkxpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Gicuc2tlaW4ucG9zdC52MS5MaXN0UG9zdFZlcnNpb25zUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEn8KE0JhdGNoTGlzdEFjdGl2aXRpZXMSKS5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0Giouc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEnkKEUxpc3RUYWdBY3Rpdml0aWVzEicuc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1JlcXVlc3QaKC5za2Vpbi5wb3N0LnYxLkxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPElsKB1BpblBvc3QSHS5za2Vpbi5wb3N0LnYxLlBpblBvc3RSZXF1ZXN0Gh4uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmEKCVVucGluUG9zdBIfLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVxdWVzdBogLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEm0KDUdldFBpbm5lZFBvc3QSIy5za2Vpbi5wb3N0LnYxLkdldFBpbm5lZFBvc3RSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmgKC0ltcG9ydFBvc3RzEiEuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1JlcXVlc3QaIi5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVzcG9uc2UiEqq7GA4IBBAEGAMgAigEMLDqARousrsYA2JmZrK7GAdjb21tZW50srsYBGZlZWSyuxgEbGlrZbK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_media_v1_media, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_shown, file_skein_text_v1_text]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIrYBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIyCg1yZXBseV9zZXR0aW5nGBQgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmciLgoJRm91bmRDYXJkEiEKBGNhcmQYASABKAsyEy5za2Vpbi5wb3N0LnYxLkNhcmQiQwoWQmF0Y2hDcmVhdGVQb3N0UmVxdWVzdBIpCgVjYWxscxgBIAMoCzIaLnNrZWluLm1lc2gudjEuQmF0Y2hlZENhbGwiSAoXQmF0Y2hDcmVhdGVQb3N0UmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciKLAgoRQ3JlYXRlUG9zdFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSKQoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgEIAMoCRIXCg9jb250ZW50X3dhcm5pbmcYFCABKAkSEAoIbGFuZ3VhZ2UYFSABKAkSMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nEhYKDnF1b3RlZF9wb3N0X2lkGBcgASgGEhEKCW1lZGlhX2lkcxgoIAMoCSJhChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCBIWCg5hdXRob3JfdmVyc2lvbhgDIAEoBCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIrwBCg9FZGl0UG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgESAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNQoQRWRpdFBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IlEKF0xpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVwoYTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlEiIKBXBvc3RzGAEgAygLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJAChJJbXBvcnRQb3N0c1JlcXVlc3QSKgoFcG9zdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkltcG9ydGVkUG9zdCKkAQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSKQoIYXVkaWVuY2UYBSABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIiwKE0ltcG9ydFBvc3RzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAyqdAQoMUmVwbHlTZXR0aW5nEh0KGVJFUExZX1NFVFRJTkdfVU5TUEVDSUZJRUQQABIaChZSRVBMWV9TRVRUSU5HX0VWRVJZT05FEAESGwoXUkVQTFlfU0VUVElOR19GT0xMT1dFUlMQAhIbChdSRVBMWV9TRVRUSU5HX01FTlRJT05FRBADEhgKFFJFUExZX1NFVFRJTkdfTk9CT0RZEAQqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBTLHDAoLUG9zdFNlcnZpY2USZAoKQ3JlYXRlUG9zdBIgLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAyACKAIw0A8SgQEKD0JhdGNoQ3JlYXRlUG9zdBIlLnNrZWluLnBvc3QudjEuQmF0Y2hDcmVhdGVQb3N0UmVxdWVzdBomLnNrZWluLnBvc3QudjEuQmF0Y2hDcmVhdGVQb3N0UmVzcG9uc2UiH6q7GA0IAxAEGAMgAigCMNAPursYCkNyZWF0ZVBvc3QSbQoNQmF0Y2hHZXRQb3N0cxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SbQoNQmF0Y2hHZXRDYXJkcxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SbQoNR2V0UG9zdFJlY29yZBIjLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SZAoKRGVsZXRlUG9zdBIgLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SXgoIRWRpdFBvc3QSHi5za2Vpbi5wb3N0LnYxLkVkaXRQb3N0UmVxdWVzdBofLnNrZWluLnBvc3QudjEuRWRpdFBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SdgoQTGlzdFBvc3RWZXJzaW9ucxImLnNrZWluLnBvc3QudjEuTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QaJy5za2Vpbi5wb3N0LnYxLkxpc3RQb3N0VmVyc2lvbnNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SfwoTQmF0Y2hMaXN0QWN0aXZpdGllcxIpLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1JlcXVlc3QaKi5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SeQoRTGlzdFRhZ0FjdGl2aXRpZXMSJy5za2Vpbi5wb3N0LnYxLkxpc3RUYWdBY3Rpdml0aWVzUmVxdWVzdBooLnNrZWluLnBvc3QudjEuTGlzdFRhZ0FjdGl2aXRpZXNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SWwoHUGluUG9zdBIdLnNrZWluLnBvc3QudjEuUGluUG9zdFJlcXVlc3QaHi5za2Vpbi5wb3N0LnYxLlBpblBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SYQoJVW5waW5Qb3N0Eh8uc2tlaW4ucG9zdC52MS5VbnBpblBvc3RSZXF1ZXN0GiAuc2tlaW4ucG9zdC52MS5VbnBpblBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbQoNR2V0UGlubmVkUG9zdBIjLnNrZWluLnBvc3QudjEuR2V0UGlubmVkUG9zdFJlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkdldFBpbm5lZFBvc3RSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SaAoLSW1wb3J0UG9zdHMSIS5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVxdWVzdBoiLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXNwb25zZSISqrsYDggEEAQYAyACKAQwsOoBGi6yuxgDYmZmsrsYB2NvbW1lbnSyuxgEZmVlZLK7GARsaWtlsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_content, file_skein_post_v1_shown]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -87,46 +85,6 @@ export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 0);
 
 /**
- * What a version of a post holds beside its text.
- *
- * @generated from message skein.post.v1.PostContent
- */
-export type PostContent = Message<"skein.post.v1.PostContent"> & {
-  /**
-   * @generated from field: skein.text.v1.Facets facets = 1;
-   */
-  facets?: Facets | undefined;
-
-  /**
-   * What a reader is told before the text is shown; empty where there is nothing to warn of.
-   *
-   * @generated from field: string content_warning = 2;
-   */
-  contentWarning: string;
-
-  /**
-   * A language tag (BCP 47) in its canonical form; empty where none was said.
-   *
-   * @generated from field: string language = 3;
-   */
-  language: string;
-
-  /**
-   * As they were when it was made; an edit changes none.
-   *
-   * @generated from field: repeated skein.media.v1.Media media = 40;
-   */
-  media: Media[];
-};
-
-/**
- * Describes the message skein.post.v1.PostContent.
- * Use `create(PostContentSchema)` to create a new message.
- */
-export const PostContentSchema: GenMessage<PostContent> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 1);
-
-/**
  * What deciding about a post takes, whoever asks.
  *
  * @generated from message skein.post.v1.Card
@@ -170,7 +128,7 @@ export type Card = Message<"skein.post.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 2);
+  messageDesc(file_skein_post_v1_post, 1);
 
 /**
  * A slot of a batch: empty where there never was such a post.
@@ -189,7 +147,7 @@ export type FoundCard = Message<"skein.post.v1.FoundCard"> & {
  * Use `create(FoundCardSchema)` to create a new message.
  */
 export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
+  messageDesc(file_skein_post_v1_post, 2);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostRequest
@@ -206,7 +164,7 @@ export type BatchCreatePostRequest = Message<"skein.post.v1.BatchCreatePostReque
  * Use `create(BatchCreatePostRequestSchema)` to create a new message.
  */
 export const BatchCreatePostRequestSchema: GenMessage<BatchCreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
+  messageDesc(file_skein_post_v1_post, 3);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostResponse
@@ -225,7 +183,7 @@ export type BatchCreatePostResponse = Message<"skein.post.v1.BatchCreatePostResp
  * Use `create(BatchCreatePostResponseSchema)` to create a new message.
  */
 export const BatchCreatePostResponseSchema: GenMessage<BatchCreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.CreatePostRequest
@@ -278,6 +236,13 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
   replySetting: ReplySetting;
 
   /**
+   * What it quotes, which the viewer must be able to see: NOT_FOUND otherwise. 0: nothing.
+   *
+   * @generated from field: fixed64 quoted_post_id = 23;
+   */
+  quotedPostId: bigint;
+
+  /**
    * At most 10, none twice. With media the text may be empty.
    *
    * @generated from field: repeated string media_ids = 40;
@@ -290,7 +255,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -321,7 +286,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -338,7 +303,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 7);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -355,7 +320,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 8);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -374,7 +339,7 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsRequest
@@ -391,7 +356,7 @@ export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest">
  * Use `create(BatchGetCardsRequestSchema)` to create a new message.
  */
 export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsResponse
@@ -408,7 +373,7 @@ export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse
  * Use `create(BatchGetCardsResponseSchema)` to create a new message.
  */
 export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordRequest
@@ -425,7 +390,7 @@ export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest">
  * Use `create(GetPostRecordRequestSchema)` to create a new message.
  */
 export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordResponse
@@ -464,7 +429,7 @@ export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse
  * Use `create(GetPostRecordResponseSchema)` to create a new message.
  */
 export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.DeletePostRequest
@@ -481,7 +446,7 @@ export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * @generated from message skein.post.v1.DeletePostResponse
@@ -494,7 +459,7 @@ export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 16);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * @generated from message skein.post.v1.EditPostRequest
@@ -535,7 +500,7 @@ export type EditPostRequest = Message<"skein.post.v1.EditPostRequest"> & {
  * Use `create(EditPostRequestSchema)` to create a new message.
  */
 export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 17);
+  messageDesc(file_skein_post_v1_post, 16);
 
 /**
  * @generated from message skein.post.v1.EditPostResponse
@@ -552,7 +517,7 @@ export type EditPostResponse = Message<"skein.post.v1.EditPostResponse"> & {
  * Use `create(EditPostResponseSchema)` to create a new message.
  */
 export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 18);
+  messageDesc(file_skein_post_v1_post, 17);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsRequest
@@ -579,7 +544,7 @@ export type ListPostVersionsRequest = Message<"skein.post.v1.ListPostVersionsReq
  * Use `create(ListPostVersionsRequestSchema)` to create a new message.
  */
 export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 19);
+  messageDesc(file_skein_post_v1_post, 18);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsResponse
@@ -601,7 +566,7 @@ export type ListPostVersionsResponse = Message<"skein.post.v1.ListPostVersionsRe
  * Use `create(ListPostVersionsResponseSchema)` to create a new message.
  */
 export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 20);
+  messageDesc(file_skein_post_v1_post, 19);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -618,7 +583,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 21);
+  messageDesc(file_skein_post_v1_post, 20);
 
 /**
  * One post to import.
@@ -659,7 +624,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 22);
+  messageDesc(file_skein_post_v1_post, 21);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -676,7 +641,7 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 23);
+  messageDesc(file_skein_post_v1_post, 22);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.

@@ -17,6 +17,7 @@ import type { PostStore } from "../store.ts";
 import { contentOf, facetsOf } from "./content.ts";
 import { claimMedia, mediaIdsOf } from "./media.ts";
 import { audienceOf, mentionsOf, postTextOf, replySettingOf } from "./rules.ts";
+import { seeing } from "./seen.ts";
 import { shown } from "./shown.ts";
 
 /** Posts in one import call. */
@@ -34,6 +35,7 @@ export type WritingNeeds = {
 
 /** What makes and changes posts. */
 export function writing({ db, store, readModel, standings, users, media, nudge }: WritingNeeds) {
+  const seen = seeing({ readModel, standings });
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
@@ -50,6 +52,7 @@ export function writing({ db, store, readModel, standings, users, media, nudge }
       const [authorVersion, facets] = await Promise.all([
         readModel.authorVersion(authorId),
         facetsOf(wanted.text, users, within(ctx)),
+        req.quotedPostId === 0n ? undefined : seen.require(req.quotedPostId, ctx),
         mustBeOpen(standings, authorId, within(ctx)),
       ]);
       const claimed = await claimMedia(media, { ...wanted, mediaIds }, within(ctx));
@@ -113,6 +116,7 @@ export function writing({ db, store, readModel, standings, users, media, nudge }
           {
             contentWarning: contentWarning ?? said?.contentWarning ?? "",
             language: language ?? said?.language ?? "",
+            quotedPostId: said?.quotedPostId ?? 0n,
           },
           said?.media,
         ),

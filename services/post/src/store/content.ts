@@ -1,5 +1,5 @@
 import { create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type PostContent, PostContentSchema } from "#gen/skein/post/v1/post_pb.ts";
+import { type PostContent, PostContentSchema } from "#gen/skein/post/v1/content_pb.ts";
 
 /** People one post names, in its text and beside it; those that come after them in the text are not told. */
 export const mentionsMax = 50;
