@@ -23,6 +23,11 @@ const registering = api("AuthService.Register", story, "people register, follow 
 const loggingIn = api("AuthService.LogIn", story, "log in answers a token and the user");
 const profile = api("UserService.GetUser", story, "profiles and lists show counts and how the viewer stands");
 const profiles = api("RelationService.BatchGetRelationships", story, "a private account lets people in one by one");
+const editingProfile = api(
+  "UserService.UpdateProfile",
+  "tests/sdk.test.ts",
+  "a profile that changes shows at the next read",
+);
 const following = api("UserService.FollowUser", story, "people register, follow and post");
 const unfollowing = api("UserService.UnfollowUser", story, "what was unfollowed or deleted is gone");
 const accepting = api("RelationService.AcceptFollowRequest", story, "a private account lets people in one by one");
@@ -212,6 +217,8 @@ function i9lyfe(): Record<string, Cover> {
       "an account that is closed or suspended is there for its owner alone",
     ),
     [app("GET private/me/signout")]: session,
+    [app("PUT private/me/edit_profile")]: editingProfile,
+    [app("PUT private/me/change_profile_picture")]: editingProfile,
     [app("POST private/users/:username/follow")]: following,
     [app("DELETE private/users/:username/unfollow")]: unfollowing,
     [app("GET private/me/mentioned_posts")]: mentions,
@@ -320,6 +327,7 @@ function others(): Record<string, Cover> {
     "002-scalable:http:POST /api/posts": posting,
     "002-scalable:http:POST /api/posts/{post_id}/comments": commenting,
     "002-scalable:http:GET /api/notifications?user_id=": open("notifications"),
+    [`${text} User Service`]: editingProfile,
     [`${text} Post Service`]: editing,
     [`${text} Comment Service`]: editingComment,
     [`${text} Notification Service`]: open("notifications"),
@@ -353,7 +361,4 @@ function others(): Record<string, Cover> {
 export const owed: readonly string[] = [
   "003-i9lyfe:http:POST /api/app/private/posts/:postId/repost",
   "003-i9lyfe:redis-stream:CONSUME reposts",
-  "003-i9lyfe:http:PUT /api/app/private/me/edit_profile",
-  "003-i9lyfe:http:PUT /api/app/private/me/change_profile_picture",
-  "002-scalable:text:TEXT User Service",
 ];

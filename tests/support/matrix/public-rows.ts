@@ -154,6 +154,7 @@ function additions(): Row[] {
     ),
     row(MediaService.method.completeMedia, rules.completing, (at) => ({ media: mediaOf(at) }), changes),
     row(MediaService.method.deleteMedia, rules.ending, (at) => ({ media: mediaOf(at) }), changes),
+    row(UserService.method.updateProfile, rules.openAccount, () => ({}), changes),
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
     row(PostService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quote: postOf(at) }), changes),
