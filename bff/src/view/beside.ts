@@ -37,9 +37,10 @@ const contentView = (content: PostContent | undefined) => ({
   ...(content !== undefined && content.language !== "" && { language: content.language }),
 });
 
+/** As services tell it, of any text. */
 type Sent = NonNullable<PostContent["facets"]>;
 
-const facetsView = ({ mentions, hashtags, links }: Sent): Facets =>
+export const facetsView = ({ mentions, hashtags, links }: Sent): Facets =>
   create(FacetsSchema, {
     mentions: mentions.map(({ range, userId }) => ({ ...rangeView(range), userId: String(userId) })),
     hashtags: hashtags.map(({ range, tag }) => ({ ...rangeView(range), tag })),

@@ -1,12 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import type { CallOptions, Client } from "@connectrpc/connect";
 import { type PostContent, PostContentSchema } from "#gen/skein/post/v1/post_pb.ts";
 import type { Facets } from "#gen/skein/text/v1/text_pb.ts";
-import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
-import { facetsIn } from "#lib/mesh/facets.ts";
 import { languageOf, warningOf } from "./rules.ts";
 
-type Users = Pick<Client<typeof UserService>, "batchFindUsers">;
 type Beside = { readonly contentWarning: string; readonly language: string };
 
 /** What stands beside a text, as it is kept; undefined where there is nothing. */
@@ -14,23 +10,4 @@ export function contentOf(facets: Facets | undefined, beside: Beside): PostConte
   const [contentWarning, language] = [warningOf(beside.contentWarning), languageOf(beside.language)];
   if (facets === undefined && contentWarning === "" && language === "") return undefined;
   return create(PostContentSchema, { contentWarning, language, ...(facets && { facets }) });
-}
-
-/**
- * What stands in a text; undefined where nothing does. Names are looked up with the writer's eyes, in one call, so that a
- * mention tells of nobody whom the writer cannot find; without `users` no name is. Rejects where the user service is away.
- */
-export async function facetsOf(text: string, users?: Users, options?: CallOptions): Promise<Facets | undefined> {
-  const { mentions, hashtags, links } = facetsIn(text);
-  const usernames = users === undefined ? [] : [...new Set(mentions.map(({ username }) => username))];
-  const userIds = usernames.length === 0 ? [] : (await users?.batchFindUsers({ usernames }, options))?.userIds;
-  const idOf = new Map(usernames.map((name, nth) => [name, userIds?.[nth] ?? 0n]));
-  const found = mentions.flatMap(({ range, username }) => {
-    const userId = idOf.get(username) ?? 0n;
-    return userId === 0n ? [] : [{ range, userId }];
-  });
-  if (found.length + hashtags.length + links.length === 0) return undefined;
-  return create(PostContentSchema, {
-    facets: { mentions: found, hashtags: [...hashtags], links: [...links] },
-  }).facets;
 }

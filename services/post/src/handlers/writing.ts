@@ -5,6 +5,7 @@ import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { callOf, mustBeWanted, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { facetsOf } from "#lib/mesh/found-facets.ts";
 import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
@@ -13,7 +14,7 @@ import type { PostReadModel } from "../read-model.ts";
 import type { Written } from "../store/content.ts";
 import { type ImportedPost, importPosts } from "../store/import.ts";
 import type { PostStore } from "../store.ts";
-import { contentOf, facetsOf } from "./content.ts";
+import { contentOf } from "./content.ts";
 import { audienceOf, mentionsOf, postTextOf, replySettingOf } from "./rules.ts";
 import { shown } from "./shown.ts";
 
