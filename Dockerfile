@@ -20,8 +20,8 @@ COPY services ./services
 COPY bff ./bff
 COPY infra ./infra
 COPY tools ./tools
-# A fresh volume mounted here belongs to whom the directory belongs.
-RUN install -d -o node -g node /etc/skein/generated
+# A fresh volume mounted at one of these belongs to whom the directory belongs.
+RUN install -d -o node -g node /etc/skein/generated /var/lib/skein/media
 USER node
 EXPOSE 8080 8081 9464
 # Compose says it anew for what is no gRPC service.

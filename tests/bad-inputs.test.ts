@@ -40,13 +40,19 @@ const waiting: Readonly<Record<string, string>> = {
   "N-06": "an enum in a public request",
   "W-03": "CORS: other origins are denied, so there is no preflight to answer",
   ...Object.fromEntries(ids("S", "01 02 05 06 09 10 11 12 13 15").map((id) => [id, "WebSocket"])),
-  ...Object.fromEntries(ids("M", "01 02 05 06 08 09 11").map((id) => [id, "media"])),
+  "M-08": "link previews",
 };
 
 /** Row → the test that meets it where it can be brought about. */
 const elsewhere: Readonly<Record<string, readonly [file: string, title: string]>> = {
   "T-15": ["bff/test/limits.test.ts", "guesses at one account end before those of an address"],
   "E-01": ["lib/events/test/relay.test.ts", "poison is parked with its aggregate"],
+  "M-01": ["services/media/test/upload.test.ts", "M-01: more bytes than were announced are refused"],
+  "M-02": ["services/media/test/upload.test.ts", "M-02, M-05: what is no picture, or is larger than it looks"],
+  "M-05": ["services/media/test/upload.test.ts", "M-02, M-05: what is no picture, or is larger than it looks"],
+  "M-06": ["services/media/test/upload.test.ts", "M-06: nobody is asked for a name"],
+  "M-09": ["services/media/test/life.test.ts", "M-09: who sends too slowly is told so in time"],
+  "M-11": ["services/media/test/upload.test.ts", "M-11: while the store does not take bytes an upload is 503"],
   "H-09": ["bff/test/shed.test.ts", "over the limit a request is refused at once and says when to come back"],
 };
 

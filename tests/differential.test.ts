@@ -12,6 +12,7 @@ import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
@@ -51,13 +52,15 @@ const table: readonly Row[] = [
   row(UserService.method.unfollowUser, 6, ({ user }) => ({ user: user() })),
   row(UserService.method.listFollowers, 6, ({ user, page }) => ({ user: user(), ...page() })),
   row(UserService.method.listFollowing, 6, ({ user, page }) => ({ user: user(), ...page() })),
-  row(PostService.method.createPost, 20, ({ text }) => ({ text: text() })),
+  row(PostService.method.createPost, 26, ({ text }) => ({ text: text() })),
   row(PostService.method.editPost, 6, ({ post, text, version }) => ({ post: post(), text: text(), ...version() })),
   row(PostService.method.listPostVersions, 4, ({ post, page }) => ({ post: post(), ...page() })),
   row(PostService.method.getPost, 10, ({ post }) => ({ post: post() })),
   row(PostService.method.pinPost, 3, ({ post }) => ({ post: post() })),
   row(PostService.method.unpinPost, 2, ({ post }) => ({ post: post() })),
   row(PostService.method.listTagPosts, 3, ({ word, page }) => ({ tag: word(), ...page() })),
+  row(PostService.method.listPostQuotes, 2, ({ post, page }) => ({ post: post(), ...page() })),
+  row(PostService.method.detachQuote, 1, ({ post }) => ({ post: post(), quote: post() })),
   ...drafts(),
   row(PostService.method.deletePost, 5, ({ post }) => ({ post: post() })),
   row(PostService.method.listUserPosts, 8, ({ user, page }) => ({ user: user(), ...page() })),
@@ -95,6 +98,7 @@ const table: readonly Row[] = [
   ...mutes(),
   ...lists(),
   ...accounts(),
+  ...media(),
 ];
 
 function saves(): Row[] {
@@ -172,6 +176,16 @@ function lists(): Row[] {
   ];
 }
 
+function media(): Row[] {
+  const { method } = MediaService;
+  return [
+    row(method.createMedia, 5, ({ mediaKind, size, text }) => ({ kind: mediaKind(), sizeBytes: size(), alt: text() })),
+    row(method.getMedia, 3, ({ media }) => ({ media: media() })),
+    row(method.completeMedia, 2, ({ media }) => ({ media: media() })),
+    row(method.deleteMedia, 2, ({ media }) => ({ media: media() })),
+  ];
+}
+
 function accounts(): Row[] {
   const { method } = AccountService;
   return [
@@ -207,7 +221,9 @@ test("the table has every public RPC", () => {
     ActivityService,
     FeedService,
   ];
-  const all = [...older, RelationService, MuteService, ListService, AccountService].flatMap(({ methods }) => methods);
+  const all = [...older, RelationService, MuteService, ListService, AccountService, MediaService].flatMap(
+    ({ methods }) => methods,
+  );
   assert.deepEqual(new Set(table.map(({ method }) => method)), new Set(all));
 });
 

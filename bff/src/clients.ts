@@ -7,9 +7,11 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
@@ -26,8 +28,10 @@ export type Clients = {
     Client<typeof ListService> &
     Client<typeof AccountService>;
   readonly like: Client<typeof LikeService>;
+  readonly media: Client<typeof MediaService>;
   readonly post: Client<typeof PostService> &
     Client<typeof DraftService> &
+    Client<typeof QuoteService> &
     Client<typeof SaveService> &
     Client<typeof MentionService>;
   readonly user: Client<typeof UserService>;
@@ -39,6 +43,7 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
   feed: createClient(FeedService, guard(transport, "feed", log)),
   graph: createGraphClient(guard(transport, "graph", log)),
   like: createClient(LikeService, guard(transport, "like", log)),
+  media: createClient(MediaService, guard(transport, "media", log)),
   post: createPostClient(guard(transport, "post", log)),
   user: createClient(UserService, guard(transport, "user", log)),
 });
@@ -48,6 +53,7 @@ const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(DraftService, transport),
   ...createClient(SaveService, transport),
   ...createClient(MentionService, transport),
+  ...createClient(QuoteService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

@@ -40,6 +40,8 @@ export function readConfig(env: Env = process.env) {
     },
     /** Bytes of posts kept as content, about 3 kB each; of authors as many. The least used go beyond that. */
     pieceBytesMax: whole(env, "PIECE_BYTES_MAX", 100_000_000),
+    /** Where clients fetch media: https://host without a path, such as a CDN in front of /media/; empty: the API itself. */
+    mediaOrigin: env.MEDIA_ORIGIN ?? "",
     /** Signs the tokens that name caller and viewer inside the mesh: 32 bytes or more, base64url; while it is changed, with
      *  commas: the first signs, all are believed. */
     internalKey: need(env, "INTERNAL_KEY"),

@@ -17,6 +17,7 @@ import { createAdmission, watchLateness } from "./middleware/shed.ts";
 import { publicRpcs } from "./routes/routes.ts";
 import { listen, type Server } from "./server.ts";
 import { createSession } from "./session.ts";
+import { showMediaAt } from "./view/media.ts";
 import { wrk2Api } from "./wrk2/api.ts";
 
 const config = readConfig();
@@ -28,6 +29,7 @@ const redis = openRedis({ url: config.redisUrl, deployment: config.deployment, s
 watchDependencies({ redis: redis.ping });
 const limits = createLimits(redis, config.budgets);
 const clients = createClients(transport, log);
+showMediaAt(config.mediaOrigin);
 const rpcs = publicRpcs(clients, limits, config.pieceBytesMax);
 const session = await createSession(config.accessPublicKeys);
 const lateness = watchLateness(log);

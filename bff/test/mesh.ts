@@ -14,6 +14,7 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
@@ -24,7 +25,11 @@ import { engagement } from "./mesh-engagement.ts";
 import { memoryLog } from "./serve.ts";
 
 type User = { id: string; version: bigint; username: string };
-type Post = { id: string; version: bigint; authorId: string; text: string; key: string };
+type Post = { id: string; version: bigint; authorId: string; text: string; key: string } & {
+  /** What it quotes. */
+  quotes?: string;
+  content?: { quotedPostId: bigint };
+};
 
 const viewer = (ctx: HandlerContext): string => callOf(ctx).viewerId ?? "";
 
@@ -208,8 +213,19 @@ export async function meshOf(t: TestContext, users: User[]) {
     },
   });
   let pinned: string | undefined;
+  service(QuoteService, {
+    batchGetQuoted: ({ postIds }) => ({
+      quoted: postIds.map((id) => {
+        const quoted = posts.find((post) => post.id === posts.find((one) => one.id === id)?.quotes);
+        return quoted === undefined
+          ? {}
+          : { postId: quoted.id, postVersion: quoted.version, authorId: quoted.authorId };
+      }),
+    }),
+    detachQuote: () => ({}),
+  });
   service(PostService, {
-    createPost: ({ text, idempotencyKey }, ctx) => {
+    createPost: ({ text, idempotencyKey, quotedPostId }, ctx) => {
       const before = posts.find(({ key }) => key === idempotencyKey);
       if (before && before.text !== text) {
         throw problem(Code.FailedPrecondition, "idempotency-key-reused", "the key was used for another text");
@@ -220,6 +236,7 @@ export async function meshOf(t: TestContext, users: User[]) {
         authorId: viewer(ctx),
         text,
         key: idempotencyKey,
+        ...(quotedPostId !== 0n && { quotes: String(quotedPostId), content: { quotedPostId } }),
       };
       if (before === undefined) posts.push(post);
       return { post, replayed: before !== undefined };

@@ -41,6 +41,8 @@ export function postApi(given: Part = {}) {
     pinPost: () => ({}),
     unpinPost: () => ({}),
     listTagPosts: () => ({}),
+    listPostQuotes: () => ({}),
+    detachQuote: () => ({}),
     ...given,
   };
   return { rpcs: rpcsOf(PostService, impl as ServiceImpl<typeof PostService>), posts, calls, requests };

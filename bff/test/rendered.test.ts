@@ -15,13 +15,15 @@ import { type FeedReason, ListHomeFeedResponseSchema } from "#gen/skein/api/v1/f
 import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
 import {
   type Audience,
+  type MediaKind,
   ReactionKind,
   type ReplySetting,
   PostSchema as ShownPostSchema,
 } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
+import type { Kind, Media } from "#gen/skein/media/v1/media_pb.ts";
+import type { PostContentSchema } from "#gen/skein/post/v1/content_pb.ts";
 import {
-  type PostContentSchema,
   PostSchema,
   type Audience as SentAudience,
   type ReplySetting as SentReplySetting,
@@ -43,6 +45,23 @@ const ids = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String);
 const versions = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
 const counts = fc.oneof(fc.constant(0n), fc.constantFrom(1n, 127n, 128n, 16_384n), versions);
 
+const media = fc.array(
+  fc.record({
+    id: ids,
+    kind: fc.integer({ min: 0, max: 6 }) as fc.Arbitrary<Kind>,
+    alt: texts,
+    width: fc.nat(12_000),
+    height: fc.nat(12_000),
+    durationMs: fc.nat(600_000),
+    blurhash: fc.string({ maxLength: 28 }),
+    handle: fc.constant("x7Gp_kQ2Zb5nV0aLr3-Twy"),
+    variants: fc.array(
+      fc.record({ name: fc.constantFrom("320.jpg", "full.webp"), width: fc.nat(4_096), height: fc.nat(4_096) }),
+      { maxLength: 3 },
+    ),
+  }),
+  { maxLength: 10 },
+);
 const places = fc.nat({ max: 20_000 });
 const ranges = fc.record({ byteStart: places, byteEnd: places, start: places, end: places });
 /** What a post may hold beside its text; mostly nothing. */
@@ -60,6 +79,7 @@ const contents = fc.option(
     ),
     contentWarning: texts,
     language: fc.constantFrom("", "de-AT"),
+    media,
   }),
   { nil: undefined, freq: 2 },
 );
@@ -89,12 +109,14 @@ const items: fc.Arbitrary<ShownItem> = fc
       viewerReaction: fc.integer({ min: 0, max: 12 }) as fc.Arbitrary<Reaction>,
       saved: fc.boolean(),
     }),
+    quote: fc.option(fc.boolean(), { nil: undefined, freq: 2 }),
     activityId: ids,
     reason: fc.integer({ min: 0, max: 3 }) as fc.Arbitrary<FeedReason>,
   })
   .filter(({ author }) => author.username.length + author.displayName.length < 5_000)
-  .map(({ post: { timeMs, editMs, content, ...post }, author, ...rest }) => ({
+  .map(({ post: { timeMs, editMs, content, ...post }, author, quote, ...rest }) => ({
     ...rest,
+    quote,
     post: postPiece(
       create(PostSchema, {
         ...post,
@@ -108,21 +130,19 @@ const items: fc.Arbitrary<ShownItem> = fc
       }),
     ),
     author: authorPiece(create(UserSchema, author)),
+  }))
+  // What is quoted is as good as any other post; an empty slot is a form of its own.
+  .map(({ quote, ...item }) => ({
+    ...item,
+    ...(quote !== undefined && { quote: { of: quote ? { post: item.post, author: item.author } : undefined } }),
   }));
 const viewers = fc.constantFrom(undefined, viewerId);
 
 /** A post as the contract has it, field by field. */
-function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefined) {
+function viewOf({ post, author, reactions, quote }: ShownItem, viewer: string | undefined) {
   const { id, version, text, audience, authorId, createTime, editTime, content, replySetting } = post.content;
   const { facets, contentWarning = "", language = "" } = content ?? {};
-  return {
-    id,
-    version: Number(version),
-    author: { id: author.content.id, username: author.content.username, displayName: author.content.displayName },
-    text,
-    audience: audience as number as Audience,
-    likeCount: Number(reactions.likeCount),
-    commentCount: Number(reactions.commentCount),
+  const beside = {
     ...(createTime && { createTime }),
     ...(facets && {
       facets: {
@@ -133,7 +153,22 @@ function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefin
     }),
     ...(contentWarning !== "" && { contentWarning }),
     ...(language !== "" && { language }),
+    ...(content !== undefined && content.media.length > 0 && { media: { items: content.media.map(shownMedia) } }),
     ...(editTime && { editTime }),
+  };
+  const said = {
+    id,
+    version: Number(version),
+    author: { id: author.content.id, username: author.content.username, displayName: author.content.displayName },
+    text,
+    audience: audience as number as Audience,
+    ...beside,
+  };
+  return {
+    ...said,
+    ...(quote && { quote: quote.of ? { post: said } : {} }),
+    likeCount: Number(reactions.likeCount),
+    commentCount: Number(reactions.commentCount),
     ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
     ...(viewer !== undefined && {
       viewer: {
@@ -146,6 +181,17 @@ function viewOf({ post, author, reactions }: ShownItem, viewer: string | undefin
     ...(reactions.otherReactions.length > 0 && { reactions: countsOf(reactions) }),
   };
 }
+
+const shownMedia = ({ kind, handle, variants, ...same }: Media) => ({
+  id: same.id,
+  kind: kind as number as MediaKind,
+  alt: same.alt,
+  width: same.width,
+  height: same.height,
+  durationMs: same.durationMs,
+  blurhash: same.blurhash,
+  variants: variants.map(({ name, width, height }) => ({ url: `/media/${handle}/${name}`, width, height })),
+});
 
 function plain(range: TextRange | undefined) {
   const { byteStart = 0, byteEnd = 0, start = 0, end = 0 } = range ?? {};

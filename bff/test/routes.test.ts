@@ -243,3 +243,23 @@ test("a draft is kept, changed, listed and published", async (t) => {
   assert.deepEqual([published.json().text, mesh.calls[0]], ["y", "PublishDraft"]);
   assertProblem(await as("1", "/v1/me/drafts/abc/publication", "PUT"), 404, "not-found");
 });
+
+test("what a post quotes is in its slot, for one call a page", async (t) => {
+  const { as, ask, mesh, write } = await bff(t);
+  const { id } = (await write("quoted", "k1")).json();
+  const headers = { ...(await bearer("2")), "content-type": "application/json", "idempotency-key": "q" };
+  const body = JSON.stringify({ text: "look", quotedPostId: id });
+  const made = (await ask("/v1/posts", { method: "POST", headers, body })).json() as { id: string; quote: unknown };
+  const { quote } = made as { quote: { post: { id: string; text: string; author: { username: string } } } };
+  assert.deepEqual([quote.post.id, quote.post.text, quote.post.author.username], [id, "quoted", "anna"]);
+  await as("1", "/v1/feed");
+  const { items } = (await as("1", "/v1/feed")).json() as { items: { post: { id: string; quote?: unknown } }[] };
+  assert.deepEqual(
+    items.map(({ post }) => [post.id, post.quote]),
+    [
+      [id, undefined],
+      [made.id, quote],
+    ],
+  );
+  assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetQuoted"], "its content is in memory");
+});

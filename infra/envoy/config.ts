@@ -12,7 +12,7 @@ import { innerTracing, rootTracing } from "./tracing.ts";
 
 export type { Address } from "./clusters.ts";
 
-/** Where the BFF answers the edge's health check: 200 while it wants traffic. */
+/** Where the BFF, and the door of media, answer the edge's health check: 200 while they want traffic. */
 const bffHealthPath = "/healthz";
 
 /**
@@ -25,6 +25,8 @@ export function edgeConfig(o: {
   bff: Address[];
   /** The same replicas at the port where they speak gRPC. */
   bffGrpc: Address[];
+  /** Where media's bytes come and go; without one, nothing does. */
+  media?: Address[];
   otlp?: Address;
   domains?: readonly string[];
   sampledPercent?: number;
@@ -47,7 +49,11 @@ export function edgeConfig(o: {
       // The port in Host stays as the client sent it, because the BFF compares Origin with it.
       ignore_port_in_host_matching: true,
       virtual_hosts: [
-        { name: "skein", domains, routes: edgeRoutes(rpcs, { http: "bff", grpc: "bff-grpc" }) },
+        {
+          name: "skein",
+          domains,
+          routes: edgeRoutes(rpcs, { http: "bff", grpc: "bff-grpc", ...(o.media && { media: "media" }) }),
+        },
         { name: "stranger", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: { status: 421 } }] },
       ],
     },
@@ -59,6 +65,7 @@ export function edgeConfig(o: {
     clusters: [
       httpCluster("bff", o.bff, bffHealthPath),
       h2Cluster("bff-grpc", o.bffGrpc, bffHealthPath),
+      ...(o.media === undefined ? [] : [httpCluster("media", o.media, bffHealthPath)]),
       ...otlp(o.otlp),
     ],
   });

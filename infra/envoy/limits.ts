@@ -2,8 +2,10 @@
 
 /** Longer than any honest client needs to send its headers; shorter than a slow-loris likes. */
 export const headersTimeout = "10s";
-/** The whole request with its body. Uploads get a route of their own. */
+/** The whole request with its body. An upload goes on where one request ended. */
 export const requestTimeout = "30s";
+/** The answer to an upload, once its body is there: the service waits 20 s for what becomes of it. */
+export const uploadTimeout = "40s";
 /** A stream on which nothing moves. */
 export const streamIdleTimeout = "60s";
 /** A client's connection without a request. */

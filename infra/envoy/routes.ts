@@ -68,13 +68,13 @@ const unprocessed = {
 const repeatable = { ...unprocessed, retry_on: `${neverSent},unavailable,reset` };
 
 /** Where the edge sends what: `http` speaks HTTP/1.1, `grpc` HTTP/2, to the same processes. */
-type EdgeClusters = { readonly http: string; readonly grpc: string };
+type EdgeClusters = { readonly http: string; readonly grpc: string; readonly media?: string };
 
 /**
  * Every public RPC by its exact path, gRPC to where trailers are spoken; then the JSON doors, most literal first; then what
  * no contract names: the BFF says 404, 405 and UNIMPLEMENTED itself.
  */
-export function edgeRoutes(rpcs: readonly Rpc[], { http, grpc }: EdgeClusters): object[] {
+export function edgeRoutes(rpcs: readonly Rpc[], { http, grpc, media }: EdgeClusters): object[] {
   const doors = rpcs.flatMap((rpc) => rpc.http.map((door) => ({ ...door, rpc })));
   doors.sort((a, b) => rank(a.template).localeCompare(rank(b.template)));
   const other = { timeout: "5s", ...edgeRetry(undefined) };
@@ -95,12 +95,28 @@ export function edgeRoutes(rpcs: readonly Rpc[], { http, grpc }: EdgeClusters): 
       match: { prefix: "/grpc.reflection." },
       route: { cluster: grpc, timeout: "0s", idle_timeout: limits.streamIdleTimeout, ...edgeRetry(undefined) },
     },
+    ...(media === undefined ? [] : mediaRoutes(media)),
     // Only where a load test asked for it: its loader sends everything at once, and nothing twice.
     { match: { prefix: "/wrk2-api/" }, route: { cluster: http, ...other, timeout: "60s" } },
     { match: { prefix: "/", grpc: {} }, route: { cluster: grpc, ...other } },
     { match: { prefix: "/" }, route: { cluster: http, ...other } },
   ];
 }
+
+/**
+ * Bytes, which go by the BFF. An upload is answered when it is processed; what of it arrived is kept, so its sender goes on and
+ * nothing here sends it again. A download takes as long as it moves.
+ */
+const mediaRoutes = (cluster: string): object[] => [
+  {
+    match: { prefix: "/media/uploads/" },
+    route: { cluster, timeout: limits.uploadTimeout, ...edgeRetry(undefined) },
+  },
+  {
+    match: { prefix: "/media/" },
+    route: { cluster, timeout: "0s", idle_timeout: limits.streamIdleTimeout, ...edgeRetry(undefined) },
+  },
+];
 
 const httpTimeout = ({ policy }: Rpc): object => ({ timeout: seconds(policy.timeoutMs) });
 

@@ -1,4 +1,7 @@
 import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import type { DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus } from "#gen/grpc/health/v1/health_pb.ts";
@@ -10,9 +13,11 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
@@ -29,6 +34,7 @@ import { until } from "./until.ts";
 const services = {
   graph: GraphService,
   user: UserService,
+  media: MediaService,
   post: PostService,
   like: LikeService,
   comment: CommentService,
@@ -38,13 +44,14 @@ const services = {
 /** Some have several contracts; a test calls them as one. */
 const more: { readonly [N in Noun]?: readonly DescService[] } = {
   graph: [RelationService, MuteService, ListService, AccountService],
-  post: [DraftService, SaveService, MentionService],
+  post: [DraftService, QuoteService, SaveService, MentionService],
 };
 
 export type Noun = keyof typeof services;
 type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof services)[N]> } & {
   readonly post: Client<typeof PostService> &
     Client<typeof DraftService> &
+    Client<typeof QuoteService> &
     Client<typeof SaveService> &
     Client<typeof MentionService>;
   readonly graph: Client<typeof GraphService> &
@@ -68,6 +75,8 @@ export type Booted<N extends Noun> = {
   as(viewerId?: string | bigint): CallOptions;
   db(noun: N): Db;
   readonly redis: Redis;
+  /** Where media's bytes come and go. */
+  readonly bytesPort: number;
   /** What access tokens are checked with. */
   readonly accessKey: JsonWebKey;
   /** Takes away what Redis knows of this deployment, at once: FLUSHALL, but for the tests beside. */
@@ -88,12 +97,13 @@ export async function boot<const N extends Noun>(
 ): Promise<Booted<N>> {
   // One alone asks nobody.
   const meshed = nouns.length > 1;
-  const [listen, admin, ...at] = (await freeAddresses(2 + nouns.length)) as [Address, Address, ...Address[]];
+  const free = await freeAddresses(3 + nouns.length);
+  const [listen, admin, bytes, ...at] = free as [Address, Address, Address, ...Address[]];
   const addresses = new Map(nouns.map((noun, nth) => [noun, at[nth] as Address]));
   const dbs = await byNoun(nouns, (noun) => place.openDb(noun, `services/${noun}/schema`));
   const redis = await place.openRedis();
   const keys = makeKeys();
-  const told = { ...envOf(place, listen, keys), ...env };
+  const told = { ...envOf(place, listen, keys), HTTP_PORT: String(bytes.port), ...env };
   const running = new Map<Noun, ServiceProcess>();
   const closing: (() => unknown)[] = [];
   const transports: { readonly noun: Noun; readonly transport: Transport }[] = [];
@@ -118,6 +128,7 @@ export async function boot<const N extends Noun>(
     for (const close of closing.splice(0)) await close();
     // Callers before the called, so that nobody is cut off.
     for (const noun of [...nouns].reverse()) await running.get(noun)?.leave();
+    await rm(told.MEDIA_DIR, { recursive: true, force: true });
   };
 
   try {
@@ -145,6 +156,7 @@ export async function boot<const N extends Noun>(
     as: optionsOf,
     db: (noun) => dbs.get(noun) as Db,
     redis,
+    bytesPort: bytes.port,
     accessKey: keys.access.public,
     flush: async () => void (await redis.run(redis.pipeline().eval(flushLua, 0, `${place.deployment}:*`))),
     async kill(noun, signal) {
@@ -199,6 +211,7 @@ const envOf = (place: Scratch, mesh: Address, { internal, cursor, access }: Keys
   CURSOR_KEY: cursor,
   ACCESS_KEY: JSON.stringify(access.private),
   PASSWORD_MEMORY_KIB: "1024",
+  MEDIA_DIR: path.join(tmpdir(), `skein-${place.deployment}`),
   DRAIN_MS: "0",
 });
 
@@ -231,7 +244,7 @@ async function reached(noun: Noun, mesh: Address): Promise<void> {
 async function vouchedFor(redis: Redis, nouns: readonly Noun[]): Promise<void> {
   const [time] = (await redis.run(redis.pipeline().time())) as [[string, string]];
   const sinceMs = Number(time[0]) * 1000 + Number(time[1]) / 1000;
-  const owners = nouns.filter((noun) => noun !== "feed" && noun !== "user");
+  const owners = nouns.filter((noun) => noun !== "feed" && noun !== "user" && noun !== "media");
   await until("Redis is vouched for", async () => {
     const pipeline = redis.pipeline();
     for (const owner of owners) pipeline.hvals(redis.soleKey(`vouch.${owner}`));

@@ -15,6 +15,7 @@ export type Cast = {
   readonly comments: string[];
   readonly lists: string[];
   readonly collections: string[];
+  readonly media: string[];
   /** The last one first. */
   readonly drafts: string[];
   /** Page tokens of home feeds, by the person who got them. */
@@ -41,6 +42,7 @@ export async function openCast(door: Door, prefix: string, size: number): Promis
     comments: [],
     lists: [],
     collections: [],
+    media: [],
     drafts: [],
     pageTokens: new Map(),
   };
@@ -48,7 +50,7 @@ export async function openCast(door: Door, prefix: string, size: number): Promis
 
 /** Remembers what later calls speak of: posts made, pages begun. */
 export function remember(
-  { posts, comments, lists, collections, drafts, pageTokens }: Cast,
+  { posts, comments, lists, collections, media: uploads, drafts, pageTokens }: Cast,
   name: string,
   as: number | undefined,
   outcome: Outcome,
@@ -60,9 +62,10 @@ export function remember(
     list?: { id: string };
     collection?: { id: string };
     draft?: { id: string };
+    media?: { id: string };
     nextPageToken?: string;
   };
-  const { post, comment, list, collection, draft, nextPageToken } = outcome.message as Made;
+  const { post, comment, list, collection, draft, media, nextPageToken } = outcome.message as Made;
   if (name === "CreateDraft" && draft !== undefined && !drafts.includes(draft.id)) drafts.unshift(draft.id);
   if ((name === "CreatePost" || name === "PublishDraft") && post !== undefined && !posts.includes(post.id))
     posts.push(post.id);
@@ -71,6 +74,7 @@ export function remember(
   if (name === "CreateCollection" && collection !== undefined && !collections.includes(collection.id)) {
     collections.push(collection.id);
   }
+  if (name === "CreateMedia" && media !== undefined && !uploads.includes(media.id)) uploads.push(media.id);
   if (name === FeedService.method.listHomeFeed.name && as !== undefined && nextPageToken) {
     pageTokens.set(as, nextPageToken);
   }
@@ -92,12 +96,14 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
   for (const [n, id] of cast.collections.entries()) roles.set(id, `collection ${n}`);
   for (const [n, id] of cast.drafts.entries()) roles.set(id, `draft ${cast.drafts.length - n}`);
   for (const [n, id] of cast.lists.entries()) roles.set(id, `list ${n}`);
+  for (const [n, id] of cast.media.entries()) roles.set(id, `media ${n}`);
   const plain = (value: JsonValue, name: string): JsonValue => {
     if (folded.has(name)) return 0;
     if (Array.isArray(value)) return value.map((item) => plain(item, name));
     if (value !== null && typeof value === "object") return plainObject(value);
     if (typeof value !== "string" || value === "") return value;
     if (name === "nextPageToken" || name === "accessToken") return "a token";
+    if (name === "url") return "an address";
     if (name.endsWith("Time")) return "a time";
     if (name === "id" || name === "activityId" || name === "parentId") return roles.get(value) ?? "an id";
     return roles.get(value) ?? value.replaceAll(cast.prefix, "");

@@ -1,5 +1,19 @@
 import type { Random } from "../../tools/seed/random.ts";
 import { type Cast, password } from "./cast.ts";
+import {
+  badKeys,
+  badTokens,
+  mediaKinds,
+  names,
+  pages,
+  reactionKinds,
+  secrets,
+  sizes,
+  strangers,
+  texts,
+  uploads,
+  words,
+} from "./odd.ts";
 import type { Head } from "./outcome.ts";
 
 /** People of each door. */
@@ -8,68 +22,6 @@ export const people = 4;
 /** A value that each door says in its own words. */
 export type Said = (cast: Cast) => string | number | boolean | string[];
 export type Arguments = Readonly<Record<string, Said | undefined>>;
-
-const texts: readonly [string, ...string[]] = [
-  "",
-  " ",
-  "\u200b\u200b",
-  "\u0301\u0301",
-  "plain",
-  "👩‍👩‍👧‍👦 🇩🇪 👍🏽",
-  "Привет שלום नमस्ते",
-  "e\u0301 é",
-  "a\r\nSet-Cookie: x=1",
-  "nul \u0000 bell \u0007",
-  "'; DROP TABLE post; --",
-  "<script>alert(1)</script> $\u007bjndi:ldap://x} {{7*7}} %s%n",
-  "x".repeat(5_000),
-  "x".repeat(5_001),
-  "👍🏽".repeat(2_500),
-  "ü".repeat(10_001),
-  "x".repeat(300_000),
-];
-const strangers: readonly [string, ...string[]] = [
-  "",
-  "0",
-  "-1",
-  "1",
-  "1.5",
-  "01",
-  "a",
-  "nobody_here",
-  "NoBody_Here",
-  "ünïcode",
-  "an na",
-  "a;b",
-  "a%2fb",
-  "a/b",
-  "..",
-  "18446744073709551615",
-  "18446744073709551616",
-  "9".repeat(30),
-  "x".repeat(500),
-  "\u0000",
-  "' OR 1=1 --",
-];
-const reactionKinds: readonly [string, ...string[]] = [
-  "REACTION_KIND_LIKE",
-  "REACTION_KIND_DISLIKE",
-  "REACTION_KIND_LOVE",
-  "REACTION_KIND_UNSPECIFIED",
-];
-const words: readonly [string, ...string[]] = ["cats", "Cats", "spoiler alert", "café", "100%", " trimmed "];
-const names: readonly [string, ...string[]] = ["", "ab", "1abc", "_abc", "Ünicode", "a b", "x".repeat(31), "admin "];
-const secrets: readonly [string, ...string[]] = [
-  "",
-  "short",
-  "x".repeat(129),
-  "pässwörd 🔑 long",
-  "wrong horse battery",
-];
-const sizes: readonly [number, ...number[]] = [-1, 0, 1, 2, 3, 20, 100, 101, 2_147_483_647, -2_147_483_648];
-const pages: readonly [string, ...string[]] = ["", "0", "abc", "%00", "ü", "x".repeat(1_025), "eyJvZmZzZXQiOi0xfQ"];
-const badTokens: readonly [string, ...string[]] = ["a.b.c", "x", "x".repeat(5_000)];
-const badKeys: readonly [string, ...string[]] = ["a b", "x".repeat(256)];
 
 export type Chance = ReturnType<typeof chanceOf>;
 
@@ -113,6 +65,13 @@ export function chanceOf(random: Random) {
     if (next() < 0.25) return literal(pick(strangers));
     return ({ collections }) => collections[nth % Math.max(1, collections.length)] ?? "1";
   };
+  const media = (): Said => {
+    const nth = below(1_000);
+    if (next() < 0.25) return literal(pick(strangers));
+    return ({ media }) => media[nth % Math.max(1, media.length)] ?? "1";
+  };
+  const mediaKind = (): Said => literal(`MEDIA_KIND_${pick(mediaKinds)}`);
+  const size = (): Said => literal(pick(uploads));
   /** A short text: a word, or the name of a list. */
   const word = (): Said => literal(next() < 0.8 ? pick(words) : pick(texts));
   const kind = (): Said => literal(pick(reactionKinds));
@@ -143,5 +102,24 @@ export function chanceOf(random: Random) {
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
   const version = (): Arguments => (next() < 0.7 ? {} : { ifVersion: literal(1 + below(3)) });
-  return { version, user, users, list, collection, word, kind, flag, post, comment, text, name, secret, page, head };
+  return {
+    version,
+    user,
+    users,
+    list,
+    collection,
+    media,
+    mediaKind,
+    size,
+    word,
+    kind,
+    flag,
+    post,
+    comment,
+    text,
+    name,
+    secret,
+    page,
+    head,
+  };
 }

@@ -20,12 +20,12 @@ export const jsonDoor = (edge: string): Door => ({
   close: () => {},
 });
 
-/** A path has no spelling for an empty segment, for a slash, for dots alone or for control characters. */
+/** A path has no spelling for an empty segment, for a slash, for dots alone, for control characters or for more than a head holds. */
 export function isSpellable(method: DescMethodUnary, request: JsonObject): boolean {
   const { pattern } = getOption(method, http);
   const names = [...String(pattern.value).matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-  return names.every((name) => /^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+$/.test(String(request[name] ?? "")));
+  return names.every((name) => /^(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]{1,2000}$/.test(String(request[name] ?? "")));
 }
 
 /** A request as its annotation spells it. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { openEdges } from "../../tests/support/edges.ts";
-import type { Progress } from "../progress.ts";
+import { type Progress, whole } from "../progress.ts";
 import { randomOf } from "../seed/random.ts";
 import { untilConverged, type Verdict } from "./check.ts";
 import { type Fault, planFaults, strike } from "./faults.ts";
@@ -30,7 +30,7 @@ export type Options = {
   readonly freezeMs: number;
   /** After each fault. */
   readonly settleMs: number;
-  /** Before the first one: memory grows until the code is hot. */
+  /** Before the first one; then until memory stands, see `warmUp`. */
   readonly warmUpMs: number;
   readonly journalFile: string;
   readonly progress: Progress;
@@ -64,8 +64,7 @@ export async function runChaos(options: Options): Promise<Run> {
   let countedTime: number;
   let retries: ReturnType<typeof countRetries> | undefined;
   try {
-    await sleep(warmUpMs);
-    memoryBefore = memoryOf(target);
+    memoryBefore = await warmUp(options);
     countedTime = Date.now();
     retries = countRetries(target);
     windows = await strikeAll(faults, people, options);
@@ -85,6 +84,24 @@ export async function runChaos(options: Options): Promise<Run> {
     memoryRatio: memoryOf(target) / memoryBefore,
     people: people.all,
   };
+}
+
+/** Memory is that of warm processes once it grew by less than a hundredth in as long as the warm-up, or after so many of those. */
+const grownShare = 0.01;
+const warmUpsMax = 9;
+
+/** Answers what memory is before the first fault: heaps grow until the code is hot, the caches are full and young spaces as large as they get. */
+async function warmUp({ target, warmUpMs, progress }: Options): Promise<number> {
+  let bytes = 0;
+  for (let nth = 0; nth < warmUpsMax; nth++) {
+    await sleep(warmUpMs);
+    const now = memoryOf(target);
+    const isWarm = now < bytes * (1 + grownShare);
+    bytes = now;
+    if (isWarm) break;
+  }
+  progress.say(`warm with ${whole(bytes / 2 ** 20)} MiB`);
+  return bytes;
 }
 
 function tell({ requests }: Load, total: number, progress: Progress): void {

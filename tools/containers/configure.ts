@@ -27,6 +27,7 @@ export function configurations(env: Readonly<Record<string, string | undefined>>
       listen: { host, port: http },
       bff: [{ host: "bff", port: http }],
       bffGrpc: [{ host: "bff", port: grpc }],
+      media: [{ host: "media", port: grpc }],
       domains,
       sampledPercent: Number(env.TRACE_PERCENT || sampledPercent),
     }),

@@ -4,7 +4,7 @@ import { exitCodes, LaunchFailure } from "../servers/failure.ts";
  * The services behind the mesh, callers after the called. Ports, the mesh's clusters, the order of a stop and the wait
  * for the proxies follow from this list: a new service is one word here.
  */
-export const services = ["graph", "user", "post", "comment", "like", "feed"] as const;
+export const services = ["graph", "user", "media", "post", "comment", "like", "feed"] as const;
 export type Service = (typeof services)[number];
 
 /** What may run in replicas, in the order of a start; servers run once. */

@@ -16,6 +16,7 @@ const listeners = {
   ...(Object.fromEntries(services.map((service) => [service, service])) as { [Name in Service]: Name }),
   bff: "bff",
   bffGrpc: "bff",
+  mediaHttp: "media",
   traces: undefined,
   tracesQuery: undefined,
   ...(Object.fromEntries([...services, "bff"].map((kind) => [`${kind}Metrics`, kind])) as {

@@ -8,7 +8,7 @@ import { stopInstance } from "./stop.ts";
 
 /** All that a launcher makes in an instance's directory, by what it is to a person. What is not here is not touched. */
 const made: Readonly<Record<string, readonly string[]>> = {
-  data: ["mysql", "redis", "nats", "demo.json"],
+  data: ["mysql", "redis", "nats", "media", "demo.json"],
   traces: ["traces"],
   metrics: ["prometheus"],
   logs: ["logs"],

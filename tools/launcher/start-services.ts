@@ -15,7 +15,7 @@ import { kindOf, nameOf, type Service, services } from "./kinds.ts";
 import type { Ports } from "./ports.ts";
 import type { ServerUrls } from "./start-servers.ts";
 
-/** Two cores and a laptop's memory carry seven of them. */
+/** Two cores and a laptop's memory carry eight of them. */
 const heapMaxMiB = 256;
 /**
  * The default lets five loaded processes grow to 1.2 GiB; with this they stay at 0.75, at the same CPU a write. Those that answer
@@ -95,7 +95,13 @@ export async function systemSpecs(place: SystemPlace, envoy: Program): Promise<P
         config:
           kind === "mesh"
             ? meshConfig({ ...where, services: clusters })
-            : edgeConfig({ ...where, ...tracing, bff: ports.bff.map(at), bffGrpc: ports.bffGrpc.map(at) }),
+            : edgeConfig({
+                ...where,
+                ...tracing,
+                bff: ports.bff.map(at),
+                bffGrpc: ports.bffGrpc.map(at),
+                media: ports.mediaHttp.map(at),
+              }),
         address: `http://127.0.0.1:${port}`,
         adminPort,
       });
@@ -138,6 +144,8 @@ function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSp
         ...budgetsOf(place.env),
       }
     : {};
+  const bytes =
+    kind === "media" ? { HTTP_PORT: String(ports.mediaHttp[index]), MEDIA_DIR: join(place.dir, "media") } : {};
   const privateKey = kind === "user" ? { ACCESS_KEY: JSON.stringify(keys.access.private) } : {};
   const address = `${isFront ? "http" : "grpc"}://127.0.0.1:${port}`;
   const youngSpace = isFront || kind === "feed" ? youngSpaceOfReadersMiB : youngSpaceMiB;
@@ -153,6 +161,7 @@ function serviceSpec(kind: Hosted, index: number, place: SystemPlace): ProcessSp
       ...publicKey,
       ...privateKey,
       ...grpcDoor,
+      ...bytes,
       PORT: String(port),
       METRICS_PORT: String(metricsPort),
       INSTANCE: name,

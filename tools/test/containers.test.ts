@@ -78,7 +78,7 @@ test("what the image writes for its Envoys is what Envoy takes, by names that th
   assert.equal(written.code, 0, written.output);
   const config = (name: string) => path.join(dir, "generated", name);
   const prometheus = JSON.parse(readFileSync(config("prometheus.yml"), "utf8"));
-  assert.equal(prometheus.scrape_configs.length, 9);
+  assert.equal(prometheus.scrape_configs.length, 10);
   const envoy = process.env.SKEIN_ENVOY;
   if (envoy === undefined) return t.skip("SKEIN_ENVOY is not set");
   for (const name of ["edge.json", "mesh.json"]) {

@@ -30,6 +30,9 @@ const statusOfReason: Readonly<Record<string, number>> = {
   "invalid-cursor": 400,
   "method-not-allowed": 405,
   "payload-too-large": 413,
+  "media-not-ready": 409,
+  "media-attached": 409,
+  "upload-incomplete": 409,
   "unsupported-charset": 415,
   "unsupported-media-type": 415,
 };

@@ -66,7 +66,8 @@ export function draftRoutes(clients: Clients, pieces: Pieces): Routes<typeof Dra
       const { post } = await posts.publishDraft({ draftId: draftIdOf(draft) }, within(ctx));
       if (post === undefined) throw notFound("draft");
       const reactions = await reactionsTo(post.id, clients, ctx);
-      return onePost(await withKnownAuthor(post, 0n, reactions, { clients, pieces }, ctx), callOf(ctx).viewerId);
+      const shown = await withKnownAuthor(post, 0n, reactions, { clients, pieces }, ctx);
+      return onePost(shown, callOf(ctx).viewerId);
     },
   };
 }

@@ -5,12 +5,16 @@ import type { Clients } from "../clients.ts";
 import { mutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillItems } from "../compose/posts.ts";
+import { withQuotes } from "../compose/quotes.ts";
 import type { Routes } from "../door/rpc.ts";
 import { readOf } from "../view/beside.ts";
 import { homePage } from "../view/post.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
-export function feedRoutes(clients: Pick<Clients, "feed" | "graph">, pieces: Pieces): Routes<typeof FeedService> {
+export function feedRoutes(
+  clients: Pick<Clients, "feed" | "graph" | "post">,
+  pieces: Pieces,
+): Routes<typeof FeedService> {
   const { feed } = clients;
   const muted = mutedWords(clients);
   return {
@@ -28,7 +32,7 @@ export function feedRoutes(clients: Pick<Clients, "feed" | "graph">, pieces: Pie
           author,
           reactions: item,
         }));
-      return homePage(shown, nextPageToken, callOf(ctx).viewerId);
+      return homePage(await withQuotes(shown, { clients, pieces }, ctx), nextPageToken, callOf(ctx).viewerId);
     },
   };
 }

@@ -1,10 +1,14 @@
+import type { HandlerContext } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/api/v1/post_pb.ts";
+import type { ListTagFeedResponse } from "#gen/skein/feed/v1/feed_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import { mutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillAuthorItems, fillItems } from "../compose/posts.ts";
+import { withQuotes } from "../compose/quotes.ts";
+import type { Rendered } from "../door/rendered.ts";
 import type { Routes } from "../door/rpc.ts";
 import { readOf, versionView } from "../view/beside.ts";
 import { postsPage } from "../view/post.ts";
@@ -32,24 +36,36 @@ export function postLists(clients: Clients, pieces: Pieces) {
       tellDegraded(fromTruth, ctx);
       // The pinned one first: its content comes in the same call as the others'.
       const filled = await fillAuthorItems(pinned ? [pinned, ...items] : items, author, pieces, ctx);
-      const shown = filled.map(({ item, ...of }) => ({ ...of, reactions: item, isTop: item === pinned }));
+      const all = filled.map(({ item, ...of }) => ({ ...of, reactions: item, isTop: item === pinned }));
+      const shown = await withQuotes(all, { clients, pieces }, ctx);
       const top = shown.find(({ isTop }) => isTop);
       const others = shown.filter(({ isTop }) => !isTop);
       return postsPage(others, nextPageToken, callOf(ctx).viewerId, top);
     },
 
     async listTagPosts({ tag, ...page }, ctx) {
-      const found = await clients.feed.listTagFeed({ tag, ...pageOf(page) }, within(ctx));
-      tellDegraded(found.fromTruth, ctx);
-      const [filled, isMuted] = await Promise.all([
-        fillItems(found.items, pieces, ctx),
-        muted(found.mutedWordsVersion, ctx),
-      ]);
-      const { viewerId } = callOf(ctx);
-      const shown = filled
-        .filter(({ post }) => post.content.authorId === viewerId || !isMuted(readOf(post.content)))
-        .map(({ item, ...of }) => ({ ...of, reactions: item }));
-      return postsPage(shown, found.nextPageToken, viewerId);
+      return listed(await clients.feed.listTagFeed({ tag, ...pageOf(page) }, within(ctx)), ctx);
+    },
+
+    async listPostQuotes({ post, ...page }, ctx) {
+      const asked = { postId: postIdOf(post), ...pageOf(page) };
+      return listed(await clients.feed.listQuoteFeed(asked, within(ctx)), ctx);
     },
   } satisfies Partial<Routes<typeof PostService>>;
+
+  /** A page of everybody's posts, without the words that the viewer mutes. */
+  async function listed(found: Found, ctx: HandlerContext): Promise<Rendered> {
+    tellDegraded(found.fromTruth, ctx);
+    const [filled, isMuted] = await Promise.all([
+      fillItems(found.items, pieces, ctx),
+      muted(found.mutedWordsVersion, ctx),
+    ]);
+    const { viewerId } = callOf(ctx);
+    const shown = filled
+      .filter(({ post }) => post.content.authorId === viewerId || !isMuted(readOf(post.content)))
+      .map(({ item, ...of }) => ({ ...of, reactions: item }));
+    return postsPage(await withQuotes(shown, { clients, pieces }, ctx), found.nextPageToken, viewerId);
+  }
 }
+
+type Found = Pick<ListTagFeedResponse, "items" | "nextPageToken" | "fromTruth" | "mutedWordsVersion">;

@@ -1,20 +1,26 @@
+import type { HandlerContext } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import type { Audience, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { noReactions, postNow, reactionsTo, withKnownAuthor } from "../compose/posts.ts";
+import { shownAlone } from "../compose/quotes.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import type { Routes } from "../door/rpc.ts";
-import { onePost } from "../view/post.ts";
+import type { ShownPost } from "../view/post.ts";
 import { postIdOf } from "./ids.ts";
 import { postLists } from "./post-lists.ts";
 
 export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof PostService> {
+  const needs = { clients, pieces };
+  const shown = (post: ShownPost, ctx: HandlerContext) => shownAlone(post, callOf(ctx).viewerId, needs, ctx);
   return {
     ...postLists(clients, pieces),
 
-    async createPost({ text, audience, mentionedUserIds, contentWarning = "", language = "", replySetting = 0 }, ctx) {
+    async createPost(request, ctx) {
+      const { text, audience, mentionedUserIds, contentWarning = "", language = "", replySetting = 0 } = request;
+      const { quotedPostId } = request;
       const { post, replayed, authorVersion } = await clients.post.createPost(
         {
           text,
@@ -23,6 +29,8 @@ export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof Post
           contentWarning,
           language,
           replySetting: replySetting as number as ReplySetting,
+          mediaIds: request.mediaIds,
+          ...(quotedPostId !== undefined && { quotedPostId: BigInt(postIdOf(quotedPostId)) }),
           idempotencyKey: idempotencyKeyOf(ctx),
         },
         within(ctx),
@@ -30,14 +38,11 @@ export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof Post
       if (post === undefined) throw new Error("created no post");
       if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
       const reactions = replayed ? await reactionsTo(post.id, clients, ctx) : noReactions;
-      return onePost(
-        await withKnownAuthor(post, authorVersion, reactions, { clients, pieces }, ctx),
-        callOf(ctx).viewerId,
-      );
+      return shown(await withKnownAuthor(post, authorVersion, reactions, needs, ctx), ctx);
     },
 
     async getPost({ post }, ctx) {
-      return onePost(await postNow(postIdOf(post), clients, ctx), callOf(ctx).viewerId);
+      return shown(await postNow(postIdOf(post), clients, ctx), ctx);
     },
 
     async editPost({ post: id, text, contentWarning, language, ifVersion }, ctx) {
@@ -53,7 +58,7 @@ export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof Post
       );
       if (post === undefined) throw new Error("edited no post");
       const reactions = await reactionsTo(post.id, clients, ctx);
-      return onePost(await withKnownAuthor(post, 0n, reactions, { clients, pieces }, ctx), callOf(ctx).viewerId);
+      return shown(await withKnownAuthor(post, 0n, reactions, needs, ctx), ctx);
     },
 
     async deletePost({ post }, ctx) {
@@ -63,6 +68,11 @@ export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof Post
 
     async pinPost({ post }, ctx) {
       await clients.post.pinPost({ postId: postIdOf(post) }, within(ctx));
+      return {};
+    },
+
+    async detachQuote({ post, quote }, ctx) {
+      await clients.post.detachQuote({ postId: postIdOf(post), quoteId: postIdOf(quote) }, within(ctx));
       return {};
     },
 

@@ -6,6 +6,7 @@ import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
@@ -23,6 +24,7 @@ import { draftRoutes } from "./draft.ts";
 import { feedRoutes } from "./feed.ts";
 import { likeRoutes } from "./like.ts";
 import { listRoutes } from "./list.ts";
+import { mediaRoutes } from "./media.ts";
 import { muteRoutes } from "./mute.ts";
 import { postRoutes } from "./post.ts";
 import { relationRoutes } from "./relation.ts";
@@ -39,6 +41,7 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(RelationService, relationRoutes(clients)),
     ...rpcsOf(MuteService, muteRoutes(clients)),
     ...rpcsOf(ListService, listRoutes(clients)),
+    ...rpcsOf(MediaService, mediaRoutes(clients)),
     ...rpcsOf(PostService, postRoutes(clients, pieces)),
     ...rpcsOf(DraftService, draftRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),

@@ -1,14 +1,22 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Facets, FacetsSchema, PostSchema, type ReplySetting } from "#gen/skein/api/v1/resources_pb.ts";
-import type { Post, PostContent } from "#gen/skein/post/v1/post_pb.ts";
+import {
+  type Facets,
+  FacetsSchema,
+  MediaListSchema,
+  PostSchema,
+  type ReplySetting,
+} from "#gen/skein/api/v1/resources_pb.ts";
+import type { PostContent } from "#gen/skein/post/v1/content_pb.ts";
+import type { Post } from "#gen/skein/post/v1/post_pb.ts";
+import { mediaView } from "./media.ts";
 
 type Beside = Pick<
   MessageInitShape<typeof PostSchema>,
-  "facets" | "contentWarning" | "language" | "editTime" | "replySetting"
+  "facets" | "contentWarning" | "language" | "editTime" | "replySetting" | "media"
 >;
 
 /** Their JSON names, in the order of their numbers, which is that of JSON. */
-export const besideNames = ["facets", "contentWarning", "language", "editTime", "replySetting"].map(
+export const besideNames = ["facets", "contentWarning", "language", "editTime", "replySetting", "media"].map(
   (name) => PostSchema.field[name as keyof Beside].jsonName,
 );
 
@@ -17,7 +25,10 @@ export const besideOf = ({ content, editTime, replySetting }: Post): Beside => (
   ...contentView(content),
   ...(editTime && { editTime }),
   ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
+  ...(content !== undefined && content.media.length > 0 && { media: mediaList(content) }),
 });
+
+const mediaList = ({ media }: PostContent) => create(MediaListSchema, { items: media.map(mediaView) });
 
 /** All that people read of a post. */
 export const readOf = ({ text, content }: Post): string =>
@@ -31,7 +42,7 @@ export const versionView = ({ version, text, createTime, editTime, content }: Po
   ...contentView(content),
 });
 
-const contentView = (content: PostContent | undefined) => ({
+export const contentView = (content: PostContent | undefined) => ({
   ...(content?.facets && { facets: facetsView(content.facets) }),
   ...(content !== undefined && content.contentWarning !== "" && { contentWarning: content.contentWarning }),
   ...(content !== undefined && content.language !== "" && { language: content.language }),
@@ -53,6 +64,8 @@ function rangeView(range: Sent["mentions"][number]["range"]) {
   return { range: { byteStart, byteEnd, start, end } };
 }
 
+/** The same of media with three variants, beside its alt text. */
+const mediaBytes = 4_000;
 /** What a facet takes of memory with every form it is kept in, beside its own text. */
 const facetBytes = 1_000;
 
@@ -60,7 +73,13 @@ const facetBytes = 1_000;
 export function besideBytes({ content }: Post): number {
   if (content === undefined) return 0;
   const { mentions = [], hashtags = [], links = [] } = content.facets ?? {};
-  const texts = [content.contentWarning, ...hashtags.map(({ tag }) => tag), ...links.map(({ url }) => url)];
+  const alts = content.media.map(({ alt }) => alt);
+  const texts = [content.contentWarning, ...alts, ...hashtags.map(({ tag }) => tag), ...links.map(({ url }) => url)];
   const count = mentions.length + hashtags.length + links.length;
-  return 600 + facetBytes * count + texts.reduce((sum, { length }) => sum + 12 * length, 0);
+  return (
+    600 +
+    facetBytes * count +
+    mediaBytes * content.media.length +
+    texts.reduce((sum, { length }) => sum + 12 * length, 0)
+  );
 }

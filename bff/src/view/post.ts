@@ -24,6 +24,7 @@ import {
   jsonTailOfPost,
   type PostPiece,
 } from "./piece.ts";
+import { binaryOfQuote, jsonOfQuote, type ShownQuote } from "./quote.ts";
 
 /** What stands beside a post's content: as thin items carry it. */
 export type Reactions = {
@@ -37,7 +38,13 @@ export type Reactions = {
 };
 
 /** A post as one viewer sees it: pieces that others see too, and what is of this moment. */
-export type ShownPost = { readonly post: PostPiece; readonly author: AuthorPiece; readonly reactions: Reactions };
+export type ShownPost = {
+  readonly post: PostPiece;
+  readonly author: AuthorPiece;
+  readonly reactions: Reactions;
+  /** Where it quotes a post. */
+  readonly quote?: ShownQuote;
+};
 /** A post of a home feed, and why it is there. */
 export type ShownItem = ShownPost & { readonly activityId: string; readonly reason: FeedReason };
 
@@ -105,12 +112,7 @@ export function postsPage(
 export function onePost(post: ShownPost, viewer: Viewer): Rendered {
   return rendered({
     json() {
-      const to = bytesUpTo(
-        itemBytesMax +
-          jsonOfAuthor(post.author).length +
-          jsonOfPost(post.post).length +
-          jsonTailOfPost(post.post).length,
-      );
+      const to = bytesUpTo(itemBytesMax + jsonSize(post));
       jsonPost(to, post, viewer);
       return to.done();
     },
@@ -130,9 +132,7 @@ function jsonList<P extends ShownPost>(
 ): Buffer {
   const token = JSON.stringify(nextPageToken);
   let bytesMax = pageBytesMax + token.length;
-  for (const { post, author } of items) {
-    bytesMax += itemBytesMax + jsonOfAuthor(author).length + jsonOfPost(post).length + jsonTailOfPost(post).length;
-  }
+  for (const item of items) bytesMax += itemBytesMax + jsonSize(item);
   const to = bytesUpTo(bytesMax);
   to.ascii(`{"${name}":[`);
   for (let nth = 0; nth < items.length; nth++) {
@@ -143,7 +143,11 @@ function jsonList<P extends ShownPost>(
   return to.done();
 }
 
-function jsonPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Viewer): void {
+/** What its pieces take of an item's JSON. */
+const jsonSize = ({ post, author, quote }: ShownPost): number =>
+  jsonOfAuthor(author).length + jsonOfPost(post).length + jsonTailOfPost(post).length + jsonOfQuote(quote).length;
+
+function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, viewer: Viewer): void {
   const { id, version, content } = post;
   to.ascii(`{"id":"${id}","version":${version},"author":`);
   to.raw(jsonOfAuthor(author));
@@ -156,6 +160,7 @@ function jsonPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Vie
     `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
   );
   to.raw(jsonTailOfPost(post));
+  if (quote !== undefined) to.raw(jsonOfQuote(quote));
   to.ascii(otherReactions.length === 0 ? "}" : `,"reactions":{${jsonCounts(reactions)}}}`);
 }
 
@@ -199,8 +204,8 @@ function binaryList<P extends ShownPost>(
   write: (to: Bytes, item: P) => void,
 ): Buffer {
   let bytesMax = pageBytesMax + nextPageToken.length;
-  for (const { post, author } of items) {
-    bytesMax += itemBytesMax + binaryOfAuthor(author).length + binaryOfPost(post).length;
+  for (const { post, author, quote } of items) {
+    bytesMax += itemBytesMax + binaryOfAuthor(author).length + binaryOfPost(post).length + binaryOfQuote(quote).length;
   }
   const to = bytesUpTo(bytesMax);
   for (const item of items) write(to, item);
@@ -216,8 +221,9 @@ const postFields = PostSchema.field;
 const stateFields = PostViewerStateSchema.field;
 
 /** How long `binaryPost` will be: a message says its length before its fields. */
-function postSize({ post, author, reactions }: ShownPost, viewer: Viewer): number {
+function postSize({ post, author, reactions, quote }: ShownPost, viewer: Viewer): number {
   return (
+    binaryOfQuote(quote).length +
     binaryOfPost(post).length +
     binaryOfAuthor(author).length +
     numberSize(Number(reactions.likeCount)) +
@@ -229,8 +235,9 @@ function postSize({ post, author, reactions }: ShownPost, viewer: Viewer): numbe
 }
 
 /** Fields may come in any order; what belongs to the moment comes last. */
-function binaryPost(to: Bytes, { post, author, reactions }: ShownPost, viewer: Viewer): void {
+function binaryPost(to: Bytes, { post, author, reactions, quote }: ShownPost, viewer: Viewer): void {
   to.raw(binaryOfPost(post));
+  if (quote !== undefined) to.raw(binaryOfQuote(quote));
   to.raw(binaryOfAuthor(author));
   number(to, postFields.likeCount, Number(reactions.likeCount));
   number(to, postFields.commentCount, Number(reactions.commentCount));

@@ -53,6 +53,7 @@ before(async () => {
         listHomeFeed,
         listAuthorFeed: none,
         listTagFeed: none,
+        listQuoteFeed: none,
         explainPost: none,
         configureFanout: none,
       }),

@@ -1,19 +1,21 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { anyViewerIdOf, callOf, viewerOf, within } from "#lib/mesh/call.ts";
-import { invalid } from "#lib/mesh/errors.ts";
+import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { tagOf } from "#lib/mesh/facets.ts";
-import { idOf } from "#lib/storage/id.ts";
+import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { Auditor } from "./consumer/audit.ts";
 import type { examiner } from "./read-model/explain.ts";
 import { factsOf, reasonsOf } from "./read-model/reasons.ts";
+import type { Truth } from "./read-model/truth.ts";
 import type { Page, Timelines } from "./read-model.ts";
 import type { FeedStore } from "./store.ts";
 
 type Needs = {
   store: Pick<FeedStore, "pullAbove" | "setPullAbove">;
+  truth: Pick<Truth, "sees" | "tagActivities" | "quoteActivities">;
   timelines: Timelines;
   auditor: Pick<Auditor, "saw">;
   examine: ReturnType<typeof examiner>;
@@ -22,7 +24,7 @@ type Needs = {
 
 type Handlers = Omit<ServiceImpl<typeof FeedService>, "batchListHomeFeed">;
 
-export function feedHandlers({ store, timelines, auditor, examine, pageTokens }: Needs): Handlers {
+export function feedHandlers({ store, truth, timelines, auditor, examine, pageTokens }: Needs): Handlers {
   return {
     async listHomeFeed(req, ctx) {
       const viewer = viewerOf(ctx);
@@ -56,23 +58,17 @@ export function feedHandlers({ store, timelines, auditor, examine, pageTokens }:
     },
 
     async listTagFeed(req, ctx) {
-      const size = pageSizeOf(req.pageSize);
       const tag = tagOf(req.tag.replace(/^[#＃]/u, ""));
       if (tag === undefined) throw invalid("tag", "must be a hashtag");
-      const scope = `tag:${tag}`;
-      const before = pageTokens.decode(req.pageToken, scope);
-      const viewerId = anyViewerIdOf(ctx);
-      const page = await timelines.tag(tag, viewerId, before, size, within(ctx));
-      // Who is not signed in mutes no words.
-      const mutedWordsVersion = viewerId === undefined ? 0n : page.mutedWordsVersion;
-      return {
-        ...answerOf(
-          page,
-          () => Reason.TAG,
-          (next) => pageTokens.encode(next, scope),
-        ),
-        ...(mutedWordsVersion !== undefined && { mutedWordsVersion }),
-      };
+      const activities: Activities = (before, count) => truth.tagActivities(tag, before, count, within(ctx));
+      return listed(`tag:${tag}`, activities, Reason.TAG, req, ctx);
+    },
+
+    async listQuoteFeed(req, ctx) {
+      const postId = parseId(req.postId);
+      if (postId === undefined || !(await truth.sees(postId, within(ctx)))) throw notFound("post");
+      const activities: Activities = (before, count) => truth.quoteActivities(postId, before, count, within(ctx));
+      return listed(`quotes:${postId}`, activities, Reason.QUOTE, req, ctx);
     },
 
     async explainPost(req, ctx) {
@@ -86,7 +82,22 @@ export function feedHandlers({ store, timelines, auditor, examine, pageTokens }:
       return { pullAbove: pullAbove ?? (await store.pullAbove()) };
     },
   };
+
+  /** A page of a list that truth keeps. */
+  async function listed(name: string, activities: Activities, reason: Reason, asked: Asked, ctx: HandlerContext) {
+    const size = pageSizeOf(asked.pageSize);
+    const before = pageTokens.decode(asked.pageToken, name);
+    const viewerId = anyViewerIdOf(ctx);
+    const page = await timelines.listed(name, activities, viewerId, before, size, within(ctx));
+    // Who is not signed in mutes no words.
+    const mutedWordsVersion = viewerId === undefined ? 0n : page.mutedWordsVersion;
+    const tokenOf = (next: bigint) => pageTokens.encode(next, name);
+    return { ...answerOf(page, () => reason, tokenOf), ...(mutedWordsVersion !== undefined && { mutedWordsVersion }) };
+  }
 }
+
+type Activities = Parameters<Timelines["listed"]>[1];
+type Asked = { readonly pageSize: number; readonly pageToken: string };
 
 function answerOf(
   { items, next, fromTruth }: Page,

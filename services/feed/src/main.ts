@@ -3,6 +3,7 @@ import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
@@ -26,7 +27,7 @@ const graph = service.client(GraphService);
 const store = feedStore(db);
 const truth = truthOf({
   graph,
-  post: service.client(PostService),
+  post: { ...service.client(PostService), ...service.client(QuoteService) },
   save: service.client(SaveService),
   user: service.client(UserService),
   like: service.client(LikeService),
@@ -42,6 +43,7 @@ const examine = examiner({ redis, truth, store });
 const auditor = createAuditor({ timelines, truth, redis, log, everyMs: config.auditMs });
 const handlers = feedHandlers({
   store,
+  truth,
   auditor,
   timelines,
   examine,

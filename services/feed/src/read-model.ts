@@ -91,17 +91,19 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
       );
     },
 
-    tag(
-      tag: string,
+    /** A list that truth keeps, by its name: what is under a tag, what quotes a post. Whom the viewer mutes is not in it. */
+    listed(
+      name: string,
+      activities: (before: bigint, count: number) => Promise<Candidates>,
       viewerId: bigint | undefined,
       before: bigint | undefined,
       size: number,
       options: CallOptions,
     ): Promise<Page> {
       const { usual, byTruth } = deciding({ viewerId, atHome: false, muted: "hidden" }, options);
-      const propose: Way["propose"] = (from, count) => truth.tagActivities(tag, from ?? 0n, count, options);
+      const propose: Way["propose"] = (from, count) => activities(from ?? 0n, count);
       return either(
-        { what: "tag", page: `${tag} ${viewerId} ${before} ${size}`, after: afterOf(options) },
+        { what: "listed", page: `${name} ${viewerId} ${before} ${size}`, after: afterOf(options) },
         () => fill({ propose, decide: usual }, before, size),
         () => fill({ propose, decide: byTruth }, before, size),
       );

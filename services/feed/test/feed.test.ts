@@ -40,6 +40,8 @@ test("items are thin: what, whose, in which version, and why", async () => {
     likeCount: 0n,
     commentCount: 0n,
     liked: false,
+    otherReactions: [],
+    viewerReaction: 0,
   });
   assert.deepEqual(items, [item(own, viewer, Reason.OWN), item(theirs, author, Reason.FOLLOWING)]);
   assert.equal(nextPageToken, "");

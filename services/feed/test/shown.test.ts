@@ -108,3 +108,56 @@ test("without Redis, tags and pins are as right", async () => {
   await world.flush();
   assert.deepEqual([await tagged("lichen", author), await pinned(author, author)], [[id], id]);
 });
+
+/** A post that quotes another. */
+async function quoting(author: string, postId: string, text = "look"): Promise<string> {
+  const asked = { text, quotedPostId: BigInt(postId), idempotencyKey: `shown-${++keys}` };
+  return (await world.system.clients.post.createPost(asked, world.as(author))).post?.id ?? "";
+}
+
+/** What is in the slot of a post, for a viewer. */
+const slot = async (postId: string, viewer?: string) =>
+  (await world.system.clients.post.batchGetQuoted({ postIds: [postId] }, world.as(viewer))).quoted[0]?.postId;
+
+const quotes = async (postId: string, viewer?: string) =>
+  (await world.feed.listQuoteFeed({ postId, pageSize: 20 }, world.as(viewer))).items.map((item) => item.postId);
+
+test("a quote is a slot that each reader finds filled as they may see it, at each read", async () => {
+  const [author, quoter, follower, stranger] = await world.people(4);
+  const { graph, post } = world.system.clients;
+  await Promise.all([world.follow(quoter, author), world.follow(follower, author)]);
+  const quoted = await posted(author, "for followers", Audience.FOLLOWERS);
+  await refused(quoting(stranger, quoted), Code.NotFound, "not-found");
+  const quote = await quoting(quoter, quoted);
+  for (const viewer of [author, quoter, follower]) assert.equal(await slot(quote, viewer), quoted);
+  for (const viewer of [stranger, undefined]) assert.equal(await slot(quote, viewer), "");
+  await post.editPost({ postId: quote, text: "look again" }, world.as(quoter));
+  assert.equal(await slot(quote, follower), quoted, "an edit keeps it");
+  await graph.blockUser({ userId: follower }, world.as(author));
+  assert.equal(await slot(quote, follower), "");
+  await world.remove(author, quoted);
+  assert.equal(await slot(quote, quoter), "");
+  assert.equal(await slot(await posted(author, "plain"), author), "");
+});
+
+test("an author sees who quotes a post, and takes it out of a quote for good", async () => {
+  const [author, quoter, other] = await world.people(3);
+  const { post } = world.system.clients;
+  const quoted = await posted(author, "mine");
+  const [first, second] = [await quoting(quoter, quoted), await quoting(other, quoted)];
+  assert.deepEqual(await quotes(quoted), [second, first]);
+  const detach = (quoteId: string, viewer: string) => post.detachQuote({ postId: quoted, quoteId }, world.as(viewer));
+  for (const [quoteId, viewer] of [
+    [first, quoter],
+    [quoted, author],
+    ["x", author],
+  ] as const)
+    await refused(detach(quoteId, viewer), Code.NotFound, "not-found");
+  await detach(first, author);
+  await detach(first, author);
+  assert.deepEqual([await slot(first, quoter), await slot(second, quoter)], ["", quoted]);
+  assert.deepEqual(await quotes(quoted, author), [second]);
+  await world.remove(other, second);
+  assert.deepEqual(await quotes(quoted, author), []);
+  await refused(quotes("77"), Code.NotFound, "not-found");
+});

@@ -23,7 +23,7 @@ export type PostChange = {
 };
 
 /** An author's posts travel in the author's partition, in order. */
-export function postCreated(change: PostChange, origin: Origin): Fact {
+export function postCreated(change: PostChange, origin: Origin, mediaIds: readonly bigint[] = []): Fact {
   const { postId, authorId, version, activityId = 0n, audience, mentionedIds, replySetting } = change;
   return fact({
     ...origin,
@@ -39,6 +39,7 @@ export function postCreated(change: PostChange, origin: Origin): Fact {
       audience,
       mentionedUserIds: [...mentionedIds],
       replySetting,
+      mediaIds: [...mediaIds],
     },
   });
 }

@@ -1,15 +1,12 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
-import { anyViewerIdOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
-import { maySeePost } from "#lib/readmodel/audience.ts";
-import { askedAbout } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
+import { seeing } from "./handlers/seen.ts";
 import { showing } from "./handlers/showing.ts";
 import { cardSlotOf, recordShown, shown, slotOf, versionOf } from "./handlers/shown.ts";
 import { type WritingNeeds, writing } from "./handlers/writing.ts";
-import type { StoredPost } from "./store.ts";
 
 /** Ids in one batch. */
 const batchMax = 100;
@@ -24,17 +21,17 @@ type Needs = WritingNeeds & { readonly pageTokens: PageTokens };
 export const postHandlers = (needs: Needs): Handlers => ({ ...reading(needs), ...writing(needs), ...showing(needs) });
 
 function reading({ store, readModel, standings, pageTokens }: Needs) {
+  const seen = seeing({ readModel, standings });
   return {
     async batchGetPosts(req, ctx) {
-      const { ids, posts } = await load(req.postIds);
-      const viewerId = anyViewerIdOf(ctx);
-      const known = await standings(viewerId, askedAbout(viewerId, posts.values()), within(ctx));
-      const maySee = (post: StoredPost) => maySeePost(viewerId, post, known.get(post.authorId));
-      return { posts: ids.map((id) => slotOf(posts.get(id), maySee)) };
+      const ids = idsOf(req.postIds);
+      const posts = await seen.among(ids, ctx);
+      return { posts: ids.map((id) => slotOf(posts.get(id))) };
     },
 
     async batchGetCards(req) {
-      const { ids, posts } = await load(req.postIds);
+      const ids = idsOf(req.postIds);
+      const posts = await readModel.load(ids);
       return { cards: ids.map((id) => cardSlotOf(posts.get(id))) };
     },
 
@@ -49,7 +46,7 @@ function reading({ store, readModel, standings, pageTokens }: Needs) {
       const size = pageSizeOf(req.pageSize);
       const scope = `versions:${postId}`;
       const before = pageTokens.decode(req.pageToken, scope);
-      const post = await seen(postId, ctx);
+      const post = await seen.require(postId, ctx);
       const former = await store.versions(postId, before === undefined ? post.version : Number(before), size + 1);
       const versions = former.map((one) => versionOf(post, one));
       if (before === undefined) versions.unshift(post);
@@ -73,19 +70,9 @@ function reading({ store, readModel, standings, pageTokens }: Needs) {
       };
     },
   } satisfies Partial<Handlers>;
+}
 
-  /** A post that the viewer of a call may see. */
-  async function seen(postId: bigint, ctx: HandlerContext): Promise<StoredPost> {
-    const post = (await readModel.load([postId])).get(postId);
-    const viewerId = anyViewerIdOf(ctx);
-    const known = await standings(viewerId, askedAbout(viewerId, post === undefined ? [] : [post]), within(ctx));
-    if (post === undefined || !maySeePost(viewerId, post, known.get(post.authorId))) throw notFound("post");
-    return post;
-  }
-
-  async function load(postIds: readonly string[]) {
-    if (postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
-    const ids = postIds.map((id) => parseId(id) ?? 0n);
-    return { ids, posts: await readModel.load(ids) };
-  }
+function idsOf(postIds: readonly string[]): bigint[] {
+  if (postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
+  return postIds.map((id) => parseId(id) ?? 0n);
 }

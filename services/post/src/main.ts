@@ -1,7 +1,9 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
@@ -14,6 +16,7 @@ import { saversIn } from "./events/save.ts";
 import { changeOf } from "./events.ts";
 import { draftHandlers } from "./handlers/drafts.ts";
 import { mentionHandlers } from "./handlers/mentions.ts";
+import { quoteHandlers } from "./handlers/quotes.ts";
 import { saveHandlers } from "./handlers/saves.ts";
 import { postHandlers } from "./handlers.ts";
 import { saveReadModel } from "./read-model/saves.ts";
@@ -66,7 +69,8 @@ const saving = {
 
 await service.run(
   [
-    host(PostService, postHandlers({ db, store, ...shared })),
+    host(PostService, postHandlers({ db, store, media: service.client(MediaService), ...shared })),
+    host(QuoteService, quoteHandlers({ db, readModel, standings })),
     host(DraftService, draftHandlers({ drafts: draftStore(db), ...shared })),
     host(SaveService, saveHandlers(saving)),
     host(MentionService, mentionHandlers({ ...shared, store: mentionStore(db) })),

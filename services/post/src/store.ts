@@ -10,6 +10,7 @@ import { mentionedBy } from "./store/content.ts";
 import { type Edit, type Edited, editPost, formerVersions } from "./store/edit.ts";
 import { unpinPost } from "./store/pin.ts";
 import { asked, type NewPost, type Publication, publishAll } from "./store/publish.ts";
+import { removeQuote } from "./store/quote.ts";
 import { headOf, type PostHead, type PostRow, postColumns, postOf } from "./store/row.ts";
 import { removeTags } from "./store/tag.ts";
 
@@ -86,7 +87,9 @@ export function postStore(db: Statements) {
           postId,
         ]);
         await tx.exec("UPDATE activity SET deleted = 1 WHERE author_id = ? AND activity_id = ?", [authorId, postId]);
-        await removeTags(tx, postOf(row));
+        const standing = postOf(row);
+        await removeTags(tx, standing);
+        await removeQuote(tx, standing);
         await unpinPost(tx, { postId, authorId });
         await append(tx, [postDeleted(change, origin)]);
         return change;

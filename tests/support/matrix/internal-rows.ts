@@ -7,13 +7,15 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
+import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { draftOf, listOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
+import { draftOf, listOf, mediaOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { audiences, owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ userId: userOf(place) });
@@ -31,6 +33,7 @@ const some = ({ world, owner }: Place) => ({
 });
 /** All posts of an owner, in the order of the audiences. */
 const postsOf = (place: Place) => audiences.map((audience) => postOf({ ...place, audience }));
+const media = (place: Place) => ({ mediaId: mediaOf(place) });
 const none = () => ({});
 /** The id of something else: it is no collection of anybody's. */
 const collection = (place: Place) => ({ collectionId: listOf(place) });
@@ -87,6 +90,7 @@ function graphReads(): Row[] {
     ),
     row(ListService.method.listListMembers, rules.ownersOnly("people", rules.theFan), list),
     row(AccountService.method.getAccount, rules.anyoneSignedIn, none),
+    row(MediaService.method.getMedia, rules.ownersOnly(), media),
   ];
 }
 
@@ -127,6 +131,12 @@ function postReads(): Row[] {
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
     row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),
     row(PostService.method.getPinnedPost, rules.service, (at) => ({ authorId: userOf(at) })),
+    row(QuoteService.method.batchGetQuoted, rules.service, (at) => ({ postIds: postsOf(at) })),
+    row(QuoteService.method.listQuoteActivities, rules.service, (at) => ({
+      ...post({ ...at, audience: "PUBLIC" }),
+      limit: 10,
+    })),
+    row(FeedService.method.listQuoteFeed, rules.postVisibleEmpty, post),
     row(FeedService.method.listTagFeed, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
     row(
       DraftService.method.listDrafts,
@@ -227,8 +237,23 @@ function additions(): Row[] {
     row(RelationService.method.acceptFollowRequest, rules.answering, one("asker"), changes),
     row(RelationService.method.declineFollowRequest, rules.ending, one("asker"), changes),
     row(RelationService.method.removeFollower, rules.ending, one("asker"), changes),
+    row(
+      MediaService.method.createMedia,
+      rules.openAccount,
+      (at) => ({ kind: "KIND_PHOTO", sizeBytes: "9", idempotencyKey: key(at) }),
+      changes,
+    ),
+    row(
+      MediaService.method.attachMedia,
+      rules.attaching,
+      (at) => ({ mediaIds: [mediaOf(at)], attachment: "post:1" }),
+      changes,
+    ),
+    row(MediaService.method.completeMedia, rules.completing, media, changes),
+    row(MediaService.method.deleteMedia, rules.ending, media, changes),
     row(PostService.method.createPost, rules.openAccount, said, changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(QuoteService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quoteId: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),
     row(DraftService.method.createDraft, rules.openAccount, said, changes),
     row(

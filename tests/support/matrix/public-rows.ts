@@ -7,13 +7,14 @@ import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
 import { FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
+import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { draftOf, listOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
+import { draftOf, listOf, mediaOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ user: userOf(place) });
@@ -51,6 +52,7 @@ function reads(): Row[] {
     row(PostService.method.listPostVersions, rules.postVisible, post, { shown: said }),
     row(PostService.method.listUserPosts, rules.postsOfFound, user),
     row(PostService.method.listTagPosts, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
+    row(PostService.method.listPostQuotes, rules.postVisibleEmpty, post),
     row(
       DraftService.method.listDrafts,
       rules.own("drafts", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
@@ -90,6 +92,7 @@ function reads(): Row[] {
     ),
     row(ListService.method.listListMembers, rules.ownersOnly("people", rules.theFan), (at) => ({ list: listOf(at) })),
     row(AccountService.method.getAccount, rules.anyoneSignedIn, none),
+    row(MediaService.method.getMedia, rules.ownersOnly(), (at) => ({ media: mediaOf(at) })),
   ];
 }
 
@@ -143,8 +146,17 @@ function additions(): Row[] {
     row(RelationService.method.acceptFollowRequest, rules.answering, one("asker"), changes),
     row(RelationService.method.declineFollowRequest, rules.ending, one("asker"), changes),
     row(RelationService.method.removeFollower, rules.ending, one("asker"), changes),
+    row(
+      MediaService.method.createMedia,
+      rules.openAccount,
+      () => ({ kind: "MEDIA_KIND_PHOTO", sizeBytes: 9 }),
+      changes,
+    ),
+    row(MediaService.method.completeMedia, rules.completing, (at) => ({ media: mediaOf(at) }), changes),
+    row(MediaService.method.deleteMedia, rules.ending, (at) => ({ media: mediaOf(at) }), changes),
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(PostService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quote: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),
     row(DraftService.method.createDraft, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(

@@ -87,6 +87,16 @@ export const ownersOnlyToChange = aboutOwner(
   write(({ viewer }) => (viewer === "owner" ? ok : absent)),
 );
 
+/** An announced upload, of which no byte is there yet. */
+export const completing = aboutOwner(
+  "owner-only-write",
+  write(({ viewer }) => (viewer === "owner" ? refused("upload-incomplete") : absent)),
+);
+export const attaching = aboutOwner(
+  "owner-only",
+  signedIn(({ viewer }) => refused(viewer === "owner" ? "media-not-ready" : "validation")),
+);
+
 export const accountVisible = aboutOwner(
   "account-visible",
   ({ sight, viewer, owner }) => (sight.finds(viewer, owner, owner) ? shows([owner]) : absent),
@@ -160,6 +170,8 @@ export const postVisible = aboutPost(
   (look) => (seesPost(look) ? shows([postName(look)]) : absent),
   "posts",
 );
+/** What hangs on a post, of which there is none. */
+export const postVisibleEmpty = aboutPost("post-visible", (look) => (seesPost(look) ? shows([]) : absent), "posts");
 export const likersVisible = aboutPost(
   "post-visible",
   (look) => (seesPost(look) ? shows(met(look, under(look))) : absent),
@@ -211,6 +223,12 @@ export const writeAfterReading = aboutPost(
 export const authorsOnly = aboutPost(
   "owner-only-write",
   write(({ viewer }) => (viewer === "owner" ? ok : absent)),
+);
+
+/** About what nobody has. */
+export const neverThere = aboutPost(
+  "owner-only-write",
+  write(() => absent),
 );
 
 /** What somebody does about an account: nobody to themselves, and only about whom they find. */

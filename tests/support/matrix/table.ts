@@ -29,6 +29,7 @@ export const row = (method: DescMethod, rule: Rule, request: Row["request"], mor
 
 export const userOf = ({ world, owner }: Place): string => world.people.get(owner) ?? "";
 export const postOf = ({ world, owner, audience }: Place): string => world.posts.get(`${owner} ${audience}`) ?? "";
+export const mediaOf = ({ world, owner }: Place): string => world.media.get(owner) ?? "";
 export const draftOf = ({ world, owner }: Place): string => world.drafts.get(owner) ?? "";
 /** What all posts of an owner are tagged with. */
 export const tagOf = ({ world, owner }: Place): string => `${world.prefix}${owner}`;

@@ -7,6 +7,7 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import { Kind, MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { Audience, PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
@@ -62,6 +63,8 @@ export type World = {
   readonly comments: ReadonlyMap<string, string>;
   /** A list of each owner's own, with the fan on it. */
   readonly lists: ReadonlyMap<Owner, string>;
+  /** An upload of each owner's that is announced. */
+  readonly media: ReadonlyMap<Owner, string>;
   /** A draft of each owner's own. */
   readonly drafts: ReadonlyMap<Owner, string>;
 };
@@ -79,6 +82,7 @@ export function openMakers({ mesh, key }: { mesh: string; key: string }) {
     post: createClient(PostService, transport),
     save: createClient(SaveService, transport),
     draft: createClient(DraftService, transport),
+    media: createClient(MediaService, transport),
     like: createClient(LikeService, transport),
     comment: createClient(CommentService, transport),
     graph: Object.assign({}, ...graph.map((desc) => createClient(desc, transport))) as Client<typeof GraphService> &
@@ -98,7 +102,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
   const people = await openPeople(makers, prefix);
   const idOf = (name: Name) => people.get(name) as string;
   const as = (name?: Name) => onBehalfOf(name && idOf(name), "operator", callMs);
-  const { graph, post, save, draft, like, comment } = makers;
+  const { graph, media: uploads, post, save, draft, like, comment } = makers;
 
   await Promise.all(
     owners.flatMap((owner) => [
@@ -135,11 +139,14 @@ export async function makeWorld(makers: Makers): Promise<World> {
     }),
   );
   const lists = new Map<Owner, string>();
+  const media = new Map<Owner, string>();
   await Promise.all(
     owners.map(async (owner) => {
       const sent = { name: `${prefix} ${owner}'s own`, idempotencyKey: randomUUID() };
       const listId = (await graph.createList(sent, as(owner))).list?.listId ?? "";
       lists.set(owner, listId);
+      const upload = { kind: Kind.PHOTO, sizeBytes: 100n, idempotencyKey: randomUUID() };
+      media.set(owner, (await uploads.createMedia(upload, as(owner))).media?.id ?? "");
       await graph.addListMember({ listId, userId: idOf("fan") }, as(owner));
       await graph.followUser({ userId: idOf(owner) }, as("requested"));
       await graph.followUser({ userId: idOf(owner) }, as("asker"));
@@ -156,7 +163,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
     const sent = { text: `${prefix} ${owner}'s draft`, idempotencyKey: randomUUID() };
     drafts.set(owner, (await draft.createDraft(sent, as(owner))).draft?.id ?? "");
   }
-  return { prefix, people, posts, comments, lists, drafts };
+  return { prefix, people, posts, comments, lists, drafts, media };
 }
 
 /**

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/post.proto.
  */
 export const file_skein_api_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxIocCChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEigKCGF1ZGllbmNlGAIgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgDIAMoCRIcCg9jb250ZW50X3dhcm5pbmcYFCABKAlIAIgBARIVCghsYW5ndWFnZRgVIAEoCUgBiAEBEjYKDXJlcGx5X3NldHRpbmcYFiABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nSAKIAQFCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmciNgoSQ3JlYXRlUG9zdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCIeCg5HZXRQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIjMKD0dldFBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiuQEKD0VkaXRQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJEhEKBHRleHQYAiABKAlIAIgBARIcCg9jb250ZW50X3dhcm5pbmcYAyABKAlIAYgBARIVCghsYW5ndWFnZRgEIAEoCUgCiAEBEhcKCmlmX3ZlcnNpb24YBSABKA1IA4gBAUIHCgVfdGV4dEISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZUINCgtfaWZfdmVyc2lvbiI0ChBFZGl0UG9zdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCJ1ChdMaXN0UG9zdFZlcnNpb25zUmVxdWVzdBIMCgRwb3N0GAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuImAKGExpc3RQb3N0VmVyc2lvbnNSZXNwb25zZRIrCgh2ZXJzaW9ucxgBIAMoCzIZLnNrZWluLmFwaS52MS5Qb3N0VmVyc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki2QEKC1Bvc3RWZXJzaW9uEg8KB3ZlcnNpb24YASABKA0SDAoEdGV4dBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoGZmFjZXRzGAQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYBSABKAlIAIgBARIVCghsYW5ndWFnZRgGIAEoCUgBiAEBQhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlIiEKEURlbGV0ZVBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlInIKFExpc3RVc2VyUG9zdHNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4ifAoVTGlzdFVzZXJQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEicKC3Bpbm5lZF9wb3N0GAMgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiHgoOUGluUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIRCg9QaW5Qb3N0UmVzcG9uc2UiIAoQVW5waW5Qb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIhMKEVVucGluUG9zdFJlc3BvbnNlInAKE0xpc3RUYWdQb3N0c1JlcXVlc3QSCwoDdGFnGAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlIKFExpc3RUYWdQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMp4JCgtQb3N0U2VydmljZRJ8CgpDcmVhdGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIrqrsYDQgCEAIYAyACKAIwuBeC0+STAhQ6ASpiBHBvc3QiCS92MS9wb3N0cxJ3CgdHZXRQb3N0Ehwuc2tlaW4uYXBpLnYxLkdldFBvc3RSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLkdldFBvc3RSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhhiBHBvc3QSEC92MS9wb3N0cy97cG9zdH0SfQoIRWRpdFBvc3QSHS5za2Vpbi5hcGkudjEuRWRpdFBvc3RSZXF1ZXN0Gh4uc2tlaW4uYXBpLnYxLkVkaXRQb3N0UmVzcG9uc2UiMqq7GA0IAhACGAIgAigCMLgXgtPkkwIbOgEqYgRwb3N0MhAvdjEvcG9zdHMve3Bvc3R9EpUBChBMaXN0UG9zdFZlcnNpb25zEiUuc2tlaW4uYXBpLnYxLkxpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0GiYuc2tlaW4uYXBpLnYxLkxpc3RQb3N0VmVyc2lvbnNSZXNwb25zZSIyqrsYDQgBEAEYASACKAMwuBeC0+STAhsSGS92MS9wb3N0cy97cG9zdH0vdmVyc2lvbnMSegoKRGVsZXRlUG9zdBIfLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVxdWVzdBogLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVzcG9uc2UiKaq7GA0IAhACGAIgAigCMLgXgtPkkwISKhAvdjEvcG9zdHMve3Bvc3R9EnUKB1BpblBvc3QSHC5za2Vpbi5hcGkudjEuUGluUG9zdFJlcXVlc3QaHS5za2Vpbi5hcGkudjEuUGluUG9zdFJlc3BvbnNlIi2quxgNCAIQAhgCIAIoAjC4F4LT5JMCFhoUL3YxL3Bvc3RzL3twb3N0fS9waW4SewoJVW5waW5Qb3N0Eh4uc2tlaW4uYXBpLnYxLlVucGluUG9zdFJlcXVlc3QaHy5za2Vpbi5hcGkudjEuVW5waW5Qb3N0UmVzcG9uc2UiLaq7GA0IAhACGAIgAigCMLgXgtPkkwIWKhQvdjEvcG9zdHMve3Bvc3R9L3BpbhKEAQoMTGlzdFRhZ1Bvc3RzEiEuc2tlaW4uYXBpLnYxLkxpc3RUYWdQb3N0c1JlcXVlc3QaIi5za2Vpbi5hcGkudjEuTGlzdFRhZ1Bvc3RzUmVzcG9uc2UiLaq7GA0IARABGAEgAigDMLgXgtPkkwIWEhQvdjEvdGFncy97dGFnfS9wb3N0cxKJAQoNTGlzdFVzZXJQb3N0cxIiLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVxdWVzdBojLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVzcG9uc2UiL6q7GA0IARABGAEgAigDMLgXgtPkkwIYEhYvdjEvdXNlcnMve3VzZXJ9L3Bvc3RzYgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxIsoCChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEigKCGF1ZGllbmNlGAIgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgDIAMoCRIcCg9jb250ZW50X3dhcm5pbmcYFCABKAlIAIgBARIVCghsYW5ndWFnZRgVIAEoCUgBiAEBEjYKDXJlcGx5X3NldHRpbmcYFiABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nSAKIAQESGwoOcXVvdGVkX3Bvc3RfaWQYFyABKAlIA4gBARIRCgltZWRpYV9pZHMYKCADKAlCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmdCEQoPX3F1b3RlZF9wb3N0X2lkIjYKEkNyZWF0ZVBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiHgoOR2V0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIzCg9HZXRQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0IrkBCg9FZGl0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgNSAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNAoQRWRpdFBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QidQoXTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJgChhMaXN0UG9zdFZlcnNpb25zUmVzcG9uc2USKwoIdmVyc2lvbnMYASADKAsyGS5za2Vpbi5hcGkudjEuUG9zdFZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItkBCgtQb3N0VmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgNEgwKBHRleHQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKBmZhY2V0cxgEIAEoCzIULnNrZWluLmFwaS52MS5GYWNldHMSHAoPY29udGVudF93YXJuaW5nGAUgASgJSACIAQESFQoIbGFuZ3VhZ2UYBiABKAlIAYgBAUISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZSIhChFEZWxldGVQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIhQKEkRlbGV0ZVBvc3RSZXNwb25zZSJyChRMaXN0VXNlclBvc3RzUmVxdWVzdBIMCgR1c2VyGAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuInwKFUxpc3RVc2VyUG9zdHNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRInCgtwaW5uZWRfcG9zdBgDIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0Ih4KDlBpblBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiEQoPUGluUG9zdFJlc3BvbnNlIiAKEFVucGluUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSITChFVbnBpblBvc3RSZXNwb25zZSJzChVMaXN0UG9zdFF1b3Rlc1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJUChZMaXN0UG9zdFF1b3Rlc1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjEKEkRldGFjaFF1b3RlUmVxdWVzdBIMCgRwb3N0GAEgASgJEg0KBXF1b3RlGAIgASgJIhUKE0RldGFjaFF1b3RlUmVzcG9uc2UicAoTTGlzdFRhZ1Bvc3RzUmVxdWVzdBILCgN0YWcYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUgoUTGlzdFRhZ1Bvc3RzUmVzcG9uc2USIQoFcG9zdHMYASADKAsyEi5za2Vpbi5hcGkudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyvQsKC1Bvc3RTZXJ2aWNlEnwKCkNyZWF0ZVBvc3QSHy5za2Vpbi5hcGkudjEuQ3JlYXRlUG9zdFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIiuquxgNCAIQAhgDIAIoAjC4F4LT5JMCFDoBKmIEcG9zdCIJL3YxL3Bvc3RzEncKB0dldFBvc3QSHC5za2Vpbi5hcGkudjEuR2V0UG9zdFJlcXVlc3QaHS5za2Vpbi5hcGkudjEuR2V0UG9zdFJlc3BvbnNlIi+quxgNCAEQARgBIAIoAzC4F4LT5JMCGGIEcG9zdBIQL3YxL3Bvc3RzL3twb3N0fRJ9CghFZGl0UG9zdBIdLnNrZWluLmFwaS52MS5FZGl0UG9zdFJlcXVlc3QaHi5za2Vpbi5hcGkudjEuRWRpdFBvc3RSZXNwb25zZSIyqrsYDQgCEAIYAiACKAIwuBeC0+STAhs6ASpiBHBvc3QyEC92MS9wb3N0cy97cG9zdH0SlQEKEExpc3RQb3N0VmVyc2lvbnMSJS5za2Vpbi5hcGkudjEuTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QaJi5za2Vpbi5hcGkudjEuTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlIjKquxgNCAEQARgBIAIoAzC4F4LT5JMCGxIZL3YxL3Bvc3RzL3twb3N0fS92ZXJzaW9ucxJ6CgpEZWxldGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkRlbGV0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkRlbGV0ZVBvc3RSZXNwb25zZSIpqrsYDQgCEAIYAiACKAIwuBeC0+STAhIqEC92MS9wb3N0cy97cG9zdH0SdQoHUGluUG9zdBIcLnNrZWluLmFwaS52MS5QaW5Qb3N0UmVxdWVzdBodLnNrZWluLmFwaS52MS5QaW5Qb3N0UmVzcG9uc2UiLaq7GA0IAhACGAIgAigCMLgXgtPkkwIWGhQvdjEvcG9zdHMve3Bvc3R9L3BpbhJ7CglVbnBpblBvc3QSHi5za2Vpbi5hcGkudjEuVW5waW5Qb3N0UmVxdWVzdBofLnNrZWluLmFwaS52MS5VbnBpblBvc3RSZXNwb25zZSItqrsYDQgCEAIYAiACKAIwuBeC0+STAhYqFC92MS9wb3N0cy97cG9zdH0vcGluEo0BCg5MaXN0UG9zdFF1b3RlcxIjLnNrZWluLmFwaS52MS5MaXN0UG9zdFF1b3Rlc1JlcXVlc3QaJC5za2Vpbi5hcGkudjEuTGlzdFBvc3RRdW90ZXNSZXNwb25zZSIwqrsYDQgBEAEYASACKAMwuBeC0+STAhkSFy92MS9wb3N0cy97cG9zdH0vcXVvdGVzEowBCgtEZXRhY2hRdW90ZRIgLnNrZWluLmFwaS52MS5EZXRhY2hRdW90ZVJlcXVlc3QaIS5za2Vpbi5hcGkudjEuRGV0YWNoUXVvdGVSZXNwb25zZSI4qrsYDQgCEAIYAiACKAIwuBeC0+STAiEqHy92MS9wb3N0cy97cG9zdH0vcXVvdGVzL3txdW90ZX0ShAEKDExpc3RUYWdQb3N0cxIhLnNrZWluLmFwaS52MS5MaXN0VGFnUG9zdHNSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RUYWdQb3N0c1Jlc3BvbnNlIi2quxgNCAEQARgBIAIoAzC4F4LT5JMCFhIUL3YxL3RhZ3Mve3RhZ30vcG9zdHMSiQEKDUxpc3RVc2VyUG9zdHMSIi5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1Jlc3BvbnNlIi+quxgNCAEQARgBIAIoAzC4F4LT5JMCGBIWL3YxL3VzZXJzL3t1c2VyfS9wb3N0c2IGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.CreatePostRequest
@@ -64,6 +64,20 @@ export type CreatePostRequest = Message<"skein.api.v1.CreatePostRequest"> & {
    * @generated from field: optional skein.api.v1.ReplySetting reply_setting = 22;
    */
   replySetting?: ReplySetting | undefined;
+
+  /**
+   * The id of a post to quote, which the viewer must be able to see: NOT_FOUND otherwise.
+   *
+   * @generated from field: optional string quoted_post_id = 23;
+   */
+  quotedPostId?: string | undefined;
+
+  /**
+   * At most 10, the viewer's own, ready, and in no other post: photos, or one of any kind. With media the text may be empty.
+   *
+   * @generated from field: repeated string media_ids = 40;
+   */
+  mediaIds: string[];
 };
 
 /**
@@ -438,6 +452,98 @@ export const UnpinPostResponseSchema: GenMessage<UnpinPostResponse> = /*@__PURE_
   messageDesc(file_skein_api_v1_post, 16);
 
 /**
+ * @generated from message skein.api.v1.ListPostQuotesRequest
+ */
+export type ListPostQuotesRequest = Message<"skein.api.v1.ListPostQuotesRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostQuotesRequest.
+ * Use `create(ListPostQuotesRequestSchema)` to create a new message.
+ */
+export const ListPostQuotesRequestSchema: GenMessage<ListPostQuotesRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 17);
+
+/**
+ * @generated from message skein.api.v1.ListPostQuotesResponse
+ */
+export type ListPostQuotesResponse = Message<"skein.api.v1.ListPostQuotesResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Post posts = 1;
+   */
+  posts: Post[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPostQuotesResponse.
+ * Use `create(ListPostQuotesResponseSchema)` to create a new message.
+ */
+export const ListPostQuotesResponseSchema: GenMessage<ListPostQuotesResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 18);
+
+/**
+ * @generated from message skein.api.v1.DetachQuoteRequest
+ */
+export type DetachQuoteRequest = Message<"skein.api.v1.DetachQuoteRequest"> & {
+  /**
+   * @generated from field: string post = 1;
+   */
+  post: string;
+
+  /**
+   * The post that quotes it.
+   *
+   * @generated from field: string quote = 2;
+   */
+  quote: string;
+};
+
+/**
+ * Describes the message skein.api.v1.DetachQuoteRequest.
+ * Use `create(DetachQuoteRequestSchema)` to create a new message.
+ */
+export const DetachQuoteRequestSchema: GenMessage<DetachQuoteRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 19);
+
+/**
+ * @generated from message skein.api.v1.DetachQuoteResponse
+ */
+export type DetachQuoteResponse = Message<"skein.api.v1.DetachQuoteResponse"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.DetachQuoteResponse.
+ * Use `create(DetachQuoteResponseSchema)` to create a new message.
+ */
+export const DetachQuoteResponseSchema: GenMessage<DetachQuoteResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 20);
+
+/**
  * @generated from message skein.api.v1.ListTagPostsRequest
  */
 export type ListTagPostsRequest = Message<"skein.api.v1.ListTagPostsRequest"> & {
@@ -468,7 +574,7 @@ export type ListTagPostsRequest = Message<"skein.api.v1.ListTagPostsRequest"> & 
  * Use `create(ListTagPostsRequestSchema)` to create a new message.
  */
 export const ListTagPostsRequestSchema: GenMessage<ListTagPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 17);
+  messageDesc(file_skein_api_v1_post, 21);
 
 /**
  * @generated from message skein.api.v1.ListTagPostsResponse
@@ -492,7 +598,7 @@ export type ListTagPostsResponse = Message<"skein.api.v1.ListTagPostsResponse"> 
  * Use `create(ListTagPostsResponseSchema)` to create a new message.
  */
 export const ListTagPostsResponseSchema: GenMessage<ListTagPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 18);
+  messageDesc(file_skein_api_v1_post, 22);
 
 /**
  * PostService writes and shows posts.
@@ -572,6 +678,28 @@ export const PostService: GenService<{
     methodKind: "unary";
     input: typeof UnpinPostRequestSchema;
     output: typeof UnpinPostResponseSchema;
+  },
+  /**
+   * ListPostQuotes lists posts that quote a post, newest first, without whom the viewer mutes. 20 a page, at most 100. A page may be
+   * short; it goes on as long as there is a next page token. NOT_FOUND: there is no such post that this viewer may see.
+   *
+   * @generated from rpc skein.api.v1.PostService.ListPostQuotes
+   */
+  listPostQuotes: {
+    methodKind: "unary";
+    input: typeof ListPostQuotesRequestSchema;
+    output: typeof ListPostQuotesResponseSchema;
+  },
+  /**
+   * DetachQuote takes the viewer's own post out of one that quotes it, for good; again is the same as once. NOT_FOUND: it is not the
+   * viewer's, or that one never quoted it.
+   *
+   * @generated from rpc skein.api.v1.PostService.DetachQuote
+   */
+  detachQuote: {
+    methodKind: "unary";
+    input: typeof DetachQuoteRequestSchema;
+    output: typeof DetachQuoteResponseSchema;
   },
   /**
    * ListTagPosts lists posts with a hashtag, newest first, without whom the viewer mutes. 20 a page, at most 100. A page may be short;

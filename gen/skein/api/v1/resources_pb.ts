@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSKyBAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHNCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmcijAEKBkZhY2V0cxIsCghtZW50aW9ucxgBIAMoCzIaLnNrZWluLmFwaS52MS5NZW50aW9uRmFjZXQSLAoIaGFzaHRhZ3MYAiADKAsyGi5za2Vpbi5hcGkudjEuSGFzaHRhZ0ZhY2V0EiYKBWxpbmtzGAMgAygLMhcuc2tlaW4uYXBpLnYxLkxpbmtGYWNldCJNCglUZXh0UmFuZ2USEgoKYnl0ZV9zdGFydBgBIAEoDRIQCghieXRlX2VuZBgCIAEoDRINCgVzdGFydBgDIAEoDRILCgNlbmQYBCABKA0iRwoMTWVudGlvbkZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRIPCgd1c2VyX2lkGAIgASgJIkMKDEhhc2h0YWdGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdGFnGAIgASgJIkAKCUxpbmtGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdXJsGAIgASgJIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSKLAQoPUG9zdFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBINCgVsaWtlZBgCIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBARISCgVzYXZlZBgfIAEoCEgBiAEBQgsKCV9yZWFjdGlvbkIICgZfc2F2ZWQi0wMKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwb3N0X2lkGAMgASgJEiQKBmF1dGhvchgEIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoGdmlld2VyGAcgASgLMiAuc2tlaW4uYXBpLnYxLkNvbW1lbnRWaWV3ZXJTdGF0ZRISCgpsaWtlX2NvdW50GB4gASgNEi8KCXJlYWN0aW9ucxgfIAEoCzIcLnNrZWluLmFwaS52MS5SZWFjdGlvbkNvdW50cxIWCglwYXJlbnRfaWQYICABKAlIAIgBARINCgVkZXB0aBghIAEoDRITCgtyZXBseV9jb3VudBgiIAEoDRItCgllZGl0X3RpbWUYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYJCABKAgSDgoGaGlkZGVuGCUgASgIEiQKBmZhY2V0cxgmIAEoCzIULnNrZWluLmFwaS52MS5GYWNldHNCDAoKX3BhcmVudF9pZCJhChJDb21tZW50Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBQgsKCV9yZWFjdGlvbiI6CghVc2VyTGlzdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDG1lbWJlcl9jb3VudBgDIAEoDSJWCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSKQoFc3RhdGUYAiABKA4yGi5za2Vpbi5hcGkudjEuQWNjb3VudFN0YXRlEg8KB3ByaXZhdGUYAyABKAgqnQEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEKqcCCgxSZWFjdGlvbktpbmQSHQoZUkVBQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhYKElJFQUNUSU9OX0tJTkRfTElLRRABEhkKFVJFQUNUSU9OX0tJTkRfRElTTElLRRACEhYKElJFQUNUSU9OX0tJTkRfTE9WRRADEhcKE1JFQUNUSU9OX0tJTkRfTEFVR0gQBBIVChFSRUFDVElPTl9LSU5EX1dPVxAFEhUKEVJFQUNUSU9OX0tJTkRfU0FEEAYSFwoTUkVBQ1RJT05fS0lORF9BTkdSWRAHEhsKF1JFQUNUSU9OX0tJTkRfQ0VMRUJSQVRFEAgSFgoSUkVBQ1RJT05fS0lORF9GSVJFEAkSGAoUUkVBQ1RJT05fS0lORF9USEFOS1MQCiqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEi6QEKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCCKaAQoPVXNlclZpZXdlclN0YXRlEhEKCWZvbGxvd2luZxgBIAEoCBITCgtmb2xsb3dlZF9ieRgCIAEoCBIRCglyZXF1ZXN0ZWQYAyABKAgSFAoMcmVxdWVzdGVkX2J5GAQgASgIEhAKCGJsb2NraW5nGAUgASgIEg4KBm11dGluZxgGIAEoCBIUCgxjbG9zZV9mcmllbmQYByABKAgiPAoGQXV0aG9yEgoKAmlkGAEgASgJEhAKCHVzZXJuYW1lGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSL+BAoEUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGlrZV9jb3VudBgGIAEoDRIVCg1jb21tZW50X2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Qb3N0Vmlld2VyU3RhdGUSKAoIYXVkaWVuY2UYCSABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGBQgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYFSABKAlIAIgBARIVCghsYW5ndWFnZRgWIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgXIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoNcmVwbHlfc2V0dGluZxgYIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIAogBARIiCgVxdW90ZRgZIAEoCzITLnNrZWluLmFwaS52MS5RdW90ZRIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHMSJgoFbWVkaWEYHSABKAsyFy5za2Vpbi5hcGkudjEuTWVkaWFMaXN0QhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nIi8KBVF1b3RlEiYKBHBvc3QYASABKAsyGC5za2Vpbi5hcGkudjEuUXVvdGVkUG9zdCLjAgoKUXVvdGVkUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoIYXVkaWVuY2UYBiABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGAcgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYCCABKAlIAIgBARIVCghsYW5ndWFnZRgJIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2UijAEKBkZhY2V0cxIsCghtZW50aW9ucxgBIAMoCzIaLnNrZWluLmFwaS52MS5NZW50aW9uRmFjZXQSLAoIaGFzaHRhZ3MYAiADKAsyGi5za2Vpbi5hcGkudjEuSGFzaHRhZ0ZhY2V0EiYKBWxpbmtzGAMgAygLMhcuc2tlaW4uYXBpLnYxLkxpbmtGYWNldCJNCglUZXh0UmFuZ2USEgoKYnl0ZV9zdGFydBgBIAEoDRIQCghieXRlX2VuZBgCIAEoDRINCgVzdGFydBgDIAEoDRILCgNlbmQYBCABKA0iRwoMTWVudGlvbkZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRIPCgd1c2VyX2lkGAIgASgJIkMKDEhhc2h0YWdGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdGFnGAIgASgJIkAKCUxpbmtGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdXJsGAIgASgJIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSK7AQoFTWVkaWESCgoCaWQYASABKAkSJQoEa2luZBgCIAEoDjIXLnNrZWluLmFwaS52MS5NZWRpYUtpbmQSCwoDYWx0GAMgASgJEg0KBXdpZHRoGAQgASgNEg4KBmhlaWdodBgFIAEoDRITCgtkdXJhdGlvbl9tcxgGIAEoDRIQCghibHVyaGFzaBgHIAEoCRIsCgh2YXJpYW50cxgIIAMoCzIaLnNrZWluLmFwaS52MS5NZWRpYVZhcmlhbnQiOgoMTWVkaWFWYXJpYW50EgsKA3VybBgBIAEoCRINCgV3aWR0aBgCIAEoDRIOCgZoZWlnaHQYAyABKA0iLwoJTWVkaWFMaXN0EiIKBWl0ZW1zGAEgAygLMhMuc2tlaW4uYXBpLnYxLk1lZGlhIosBCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBEhIKBXNhdmVkGB8gASgISAGIAQFCCwoJX3JlYWN0aW9uQggKBl9zYXZlZCLTAwoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlEhIKCmxpa2VfY291bnQYHiABKA0SLwoJcmVhY3Rpb25zGB8gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzEhYKCXBhcmVudF9pZBggIAEoCUgAiAEBEg0KBWRlcHRoGCEgASgNEhMKC3JlcGx5X2NvdW50GCIgASgNEi0KCWVkaXRfdGltZRgjIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmVtb3ZlZBgkIAEoCBIOCgZoaWRkZW4YJSABKAgSJAoGZmFjZXRzGCYgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0c0IMCgpfcGFyZW50X2lkImEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgSMQoIcmVhY3Rpb24YHiABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kSACIAQFCCwoJX3JlYWN0aW9uIjoKCFVzZXJMaXN0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMbWVtYmVyX2NvdW50GAMgASgNIlYKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIpCgVzdGF0ZRgCIAEoDjIaLnNrZWluLmFwaS52MS5BY2NvdW50U3RhdGUSDwoHcHJpdmF0ZRgDIAEoCCqdAQoMUmVwbHlTZXR0aW5nEh0KGVJFUExZX1NFVFRJTkdfVU5TUEVDSUZJRUQQABIaChZSRVBMWV9TRVRUSU5HX0VWRVJZT05FEAESGwoXUkVQTFlfU0VUVElOR19GT0xMT1dFUlMQAhIbChdSRVBMWV9TRVRUSU5HX01FTlRJT05FRBADEhgKFFJFUExZX1NFVFRJTkdfTk9CT0RZEAQqpwIKDFJlYWN0aW9uS2luZBIdChlSRUFDVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSUkVBQ1RJT05fS0lORF9MSUtFEAESGQoVUkVBQ1RJT05fS0lORF9ESVNMSUtFEAISFgoSUkVBQ1RJT05fS0lORF9MT1ZFEAMSFwoTUkVBQ1RJT05fS0lORF9MQVVHSBAEEhUKEVJFQUNUSU9OX0tJTkRfV09XEAUSFQoRUkVBQ1RJT05fS0lORF9TQUQQBhIXChNSRUFDVElPTl9LSU5EX0FOR1JZEAcSGwoXUkVBQ1RJT05fS0lORF9DRUxFQlJBVEUQCBIWChJSRUFDVElPTl9LSU5EX0ZJUkUQCRIYChRSRUFDVElPTl9LSU5EX1RIQU5LUxAKKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqqQEKCU1lZGlhS2luZBIaChZNRURJQV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTUVESUFfS0lORF9QSE9UTxABEhQKEE1FRElBX0tJTkRfVklERU8QAhITCg9NRURJQV9LSU5EX1JFRUwQAxIUChBNRURJQV9LSU5EX1ZPSUNFEAQSFAoQTUVESUFfS0lORF9BVURJTxAFEhMKD01FRElBX0tJTkRfRklMRRAGKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -254,11 +254,25 @@ export type Post = Message<"skein.api.v1.Post"> & {
   replySetting?: ReplySetting | undefined;
 
   /**
+   * Where it quotes a post; absent where it quotes none.
+   *
+   * @generated from field: skein.api.v1.Quote quote = 25;
+   */
+  quote?: Quote | undefined;
+
+  /**
    * How many react, by kind; absent where there are none but likes.
    *
    * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
    */
   reactions?: ReactionCounts | undefined;
+
+  /**
+   * 1 to 10; absent where there is none.
+   *
+   * @generated from field: skein.api.v1.MediaList media = 29;
+   */
+  media?: MediaList | undefined;
 };
 
 /**
@@ -267,6 +281,93 @@ export type Post = Message<"skein.api.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 3);
+
+/**
+ * The slot of a quote: each reader finds in it what they may see.
+ *
+ * @generated from message skein.api.v1.Quote
+ */
+export type Quote = Message<"skein.api.v1.Quote"> & {
+  /**
+   * Absent where the reader may not see it, it is deleted, or its author detached it.
+   *
+   * @generated from field: skein.api.v1.QuotedPost post = 1;
+   */
+  post?: QuotedPost | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.Quote.
+ * Use `create(QuoteSchema)` to create a new message.
+ */
+export const QuoteSchema: GenMessage<Quote> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 4);
+
+/**
+ * A post as shown within another one.
+ *
+ * @generated from message skein.api.v1.QuotedPost
+ */
+export type QuotedPost = Message<"skein.api.v1.QuotedPost"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: skein.api.v1.Author author = 3;
+   */
+  author?: Author | undefined;
+
+  /**
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.Audience audience = 6;
+   */
+  audience: Audience;
+
+  /**
+   * As in Post.
+   *
+   * @generated from field: skein.api.v1.Facets facets = 7;
+   */
+  facets?: Facets | undefined;
+
+  /**
+   * @generated from field: optional string content_warning = 8;
+   */
+  contentWarning?: string | undefined;
+
+  /**
+   * @generated from field: optional string language = 9;
+   */
+  language?: string | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp edit_time = 10;
+   */
+  editTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.QuotedPost.
+ * Use `create(QuotedPostSchema)` to create a new message.
+ */
+export const QuotedPostSchema: GenMessage<QuotedPost> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 5);
 
 /**
  * The parts of a text that mean something. Those of one kind are in the order of the text; no two parts overlap. At most 50 of each.
@@ -295,7 +396,7 @@ export type Facets = Message<"skein.api.v1.Facets"> & {
  * Use `create(FacetsSchema)` to create a new message.
  */
 export const FacetsSchema: GenMessage<Facets> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 4);
+  messageDesc(file_skein_api_v1_resources, 6);
 
 /**
  * A part of a text, half-open: it begins at `start` and ends before `end`. Said twice, for who holds bytes and who holds characters.
@@ -333,7 +434,7 @@ export type TextRange = Message<"skein.api.v1.TextRange"> & {
  * Use `create(TextRangeSchema)` to create a new message.
  */
 export const TextRangeSchema: GenMessage<TextRange> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 5);
+  messageDesc(file_skein_api_v1_resources, 7);
 
 /**
  * @username: a person whom the writer could find when the text was written.
@@ -357,7 +458,7 @@ export type MentionFacet = Message<"skein.api.v1.MentionFacet"> & {
  * Use `create(MentionFacetSchema)` to create a new message.
  */
 export const MentionFacetSchema: GenMessage<MentionFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 6);
+  messageDesc(file_skein_api_v1_resources, 8);
 
 /**
  * #tag, in any script, with emoji.
@@ -383,7 +484,7 @@ export type HashtagFacet = Message<"skein.api.v1.HashtagFacet"> & {
  * Use `create(HashtagFacetSchema)` to create a new message.
  */
 export const HashtagFacetSchema: GenMessage<HashtagFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 7);
+  messageDesc(file_skein_api_v1_resources, 9);
 
 /**
  * An http or https address.
@@ -409,7 +510,7 @@ export type LinkFacet = Message<"skein.api.v1.LinkFacet"> & {
  * Use `create(LinkFacetSchema)` to create a new message.
  */
 export const LinkFacetSchema: GenMessage<LinkFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 8);
+  messageDesc(file_skein_api_v1_resources, 10);
 
 /**
  * How many people react to something in each way. The numbers of the fields are those of ReactionKind.
@@ -473,7 +574,122 @@ export type ReactionCounts = Message<"skein.api.v1.ReactionCounts"> & {
  * Use `create(ReactionCountsSchema)` to create a new message.
  */
 export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 9);
+  messageDesc(file_skein_api_v1_resources, 11);
+
+/**
+ * What somebody uploaded. Once it is ready it never changes.
+ *
+ * @generated from message skein.api.v1.Media
+ */
+export type Media = Message<"skein.api.v1.Media"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: skein.api.v1.MediaKind kind = 2;
+   */
+  kind: MediaKind;
+
+  /**
+   * For those who do not see it; empty where its owner said nothing.
+   *
+   * @generated from field: string alt = 3;
+   */
+  alt: string;
+
+  /**
+   * Pixels, as it is shown; 0 where it has no picture.
+   *
+   * @generated from field: uint32 width = 4;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 5;
+   */
+  height: number;
+
+  /**
+   * 0 where it does not last, or does not say how long.
+   *
+   * @generated from field: uint32 duration_ms = 6;
+   */
+  durationMs: number;
+
+  /**
+   * A placeholder (https://blurha.sh); empty where it has no picture.
+   *
+   * @generated from field: string blurhash = 7;
+   */
+  blurhash: string;
+
+  /**
+   * Smallest first. A photo has 320.*, 1080.* and full.*, those that are larger than it left out; a video its own bytes, and
+   * poster.* where one could be made.
+   *
+   * @generated from field: repeated skein.api.v1.MediaVariant variants = 8;
+   */
+  variants: MediaVariant[];
+};
+
+/**
+ * Describes the message skein.api.v1.Media.
+ * Use `create(MediaSchema)` to create a new message.
+ */
+export const MediaSchema: GenMessage<Media> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 12);
+
+/**
+ * One form of the bytes.
+ *
+ * @generated from message skein.api.v1.MediaVariant
+ */
+export type MediaVariant = Message<"skein.api.v1.MediaVariant"> & {
+  /**
+   * Never changes its bytes: it may be kept for good. Relative to this API where it begins with a slash.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * @generated from field: uint32 width = 2;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 3;
+   */
+  height: number;
+};
+
+/**
+ * Describes the message skein.api.v1.MediaVariant.
+ * Use `create(MediaVariantSchema)` to create a new message.
+ */
+export const MediaVariantSchema: GenMessage<MediaVariant> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 13);
+
+/**
+ * Media of a post, in its order.
+ *
+ * @generated from message skein.api.v1.MediaList
+ */
+export type MediaList = Message<"skein.api.v1.MediaList"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Media items = 1;
+   */
+  items: Media[];
+};
+
+/**
+ * Describes the message skein.api.v1.MediaList.
+ * Use `create(MediaListSchema)` to create a new message.
+ */
+export const MediaListSchema: GenMessage<MediaList> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 14);
 
 /**
  * What the viewer has to do with a post.
@@ -515,7 +731,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 10);
+  messageDesc(file_skein_api_v1_resources, 15);
 
 /**
  * A comment as shown.
@@ -627,7 +843,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 11);
+  messageDesc(file_skein_api_v1_resources, 16);
 
 /**
  * What the viewer has to do with a comment.
@@ -655,7 +871,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 12);
+  messageDesc(file_skein_api_v1_resources, 17);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -688,7 +904,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 13);
+  messageDesc(file_skein_api_v1_resources, 18);
 
 /**
  * The viewer's own account.
@@ -717,7 +933,7 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 14);
+  messageDesc(file_skein_api_v1_resources, 19);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.
@@ -918,6 +1134,69 @@ export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
   enumDesc(file_skein_api_v1_resources, 2);
 
 /**
+ * What media is for.
+ *
+ * @generated from enum skein.api.v1.MediaKind
+ */
+export const MediaKind = {
+  /**
+   * @generated from enum value: MEDIA_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * JPEG, PNG, WebP, AVIF or GIF.
+   *
+   * @generated from enum value: MEDIA_KIND_PHOTO = 1;
+   */
+  PHOTO: 1,
+
+  /**
+   * MP4 or WebM, at most ten minutes.
+   *
+   * @generated from enum value: MEDIA_KIND_VIDEO = 2;
+   */
+  VIDEO: 2,
+
+  /**
+   * A video of at most ninety seconds.
+   *
+   * @generated from enum value: MEDIA_KIND_REEL = 3;
+   */
+  REEL: 3,
+
+  /**
+   * @generated from enum value: MEDIA_KIND_VOICE = 4;
+   */
+  VOICE: 4,
+
+  /**
+   * @generated from enum value: MEDIA_KIND_AUDIO = 5;
+   */
+  AUDIO: 5,
+
+  /**
+   * Anything; it is saved, never shown.
+   *
+   * @generated from enum value: MEDIA_KIND_FILE = 6;
+   */
+  FILE: 6,
+} as const;
+
+/**
+ * What media is for.
+ *
+ * @generated from enum skein.api.v1.MediaKind
+ */
+export type MediaKind = (typeof MediaKind)[keyof typeof MediaKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.MediaKind.
+ */
+export const MediaKindSchema: GenEnum<MediaKind> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 3);
+
+/**
  * The state of an account.
  *
  * @generated from enum skein.api.v1.AccountState
@@ -960,5 +1239,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 3);
+  enumDesc(file_skein_api_v1_resources, 4);
 

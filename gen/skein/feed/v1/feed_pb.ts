@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/feed/v1/feed.proto.
  */
 export const file_skein_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEiygIKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgSNQoPb3RoZXJfcmVhY3Rpb25zGB4gAygLMhwuc2tlaW4ubGlrZS52MS5SZWFjdGlvbkNvdW50EjAKD3ZpZXdlcl9yZWFjdGlvbhgfIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SDQoFc2F2ZWQYICABKAgiPAoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSKlAQoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJFChhCYXRjaExpc3RIb21lRmVlZFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkoKGUJhdGNoTGlzdEhvbWVGZWVkUmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciJRChVMaXN0QXV0aG9yRmVlZFJlcXVlc3QSEQoJYXV0aG9yX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIpYBChZMaXN0QXV0aG9yRmVlZFJlc3BvbnNlEiYKBWl0ZW1zGAEgAygLMhcuc2tlaW4uZmVlZC52MS5GZWVkSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKZnJvbV90cnV0aBgDIAEoCBInCgZwaW5uZWQYFCABKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtIkgKEkxpc3RUYWdGZWVkUmVxdWVzdBILCgN0YWcYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkipAEKE0xpc3RUYWdGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJAChZDb25maWd1cmVGYW5vdXRSZXF1ZXN0EhcKCnB1bGxfYWJvdmUYASABKA1IAIgBAUINCgtfcHVsbF9hYm92ZSItChdDb25maWd1cmVGYW5vdXRSZXNwb25zZRISCgpwdWxsX2Fib3ZlGAEgASgNIjgKEkV4cGxhaW5Qb3N0UmVxdWVzdBIRCgl2aWV3ZXJfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCSJ/ChNFeHBsYWluUG9zdFJlc3BvbnNlEg0KBXNob3duGAEgASgIEisKB3JlYXNvbnMYAiADKAsyGi5za2Vpbi5mZWVkLnYxLkV4cGxhbmF0aW9uEiwKBWZhY3RzGAMgASgLMh0uc2tlaW4uZmVlZC52MS5FeHBsYWluZWRGYWN0cyLAAQoLRXhwbGFuYXRpb24SLAoEa2luZBgBIAEoDjIeLnNrZWluLmZlZWQudjEuRXhwbGFuYXRpb25LaW5kEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBmZhbm91dBgDIAEoCzIVLnNrZWluLmZlZWQudjEuRmFub3V0EjIKDGF1dGhvcl9zdGF0ZRgEIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSLBAQoGRmFub3V0Ei8KC3B1YmxpY190aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpiZWdpbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBCABKA0SEAoIdHJhY2VfaWQYBSABKAkinwQKDkV4cGxhaW5lZEZhY3RzEhEKCWF1dGhvcl9pZBgBIAEoCRIUCgxwb3N0X3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgx2aWV3ZXJfc3RhdGUYBSABKA4yHC5za2Vpbi5ncmFwaC52MS5BY2NvdW50U3RhdGUSMgoMYXV0aG9yX3N0YXRlGAYgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlEhEKCWZvbGxvd2luZxgHIAEoCBI2ChJmb2xsb3dfY2hhbmdlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgJIAEoBBIuCgh0aW1lbGluZRgKIAEoCzIcLnNrZWluLmZlZWQudjEuVGltZWxpbmVGYWN0cxIsCghsYWdfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGZmFub3V0GAwgASgLMhUuc2tlaW4uZmVlZC52MS5GYW5vdXQSEAoIcHJvcG9zZWQYDSABKAgSDwoHdmlzaWJsZRgOIAEoCBILCgNkdWUYDyABKAgisgEKDVRpbWVsaW5lRmFjdHMSKwoFc3RhdGUYASABKA4yHC5za2Vpbi5mZWVkLnYxLlRpbWVsaW5lU3RhdGUSLQoJbWFrZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJmb2xsb3dfc2V0X3ZlcnNpb24YAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBhISCgpob2xkc19wb3N0GAUgASgIKmkKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fRk9MTE9XSU5HEAESDgoKUkVBU09OX09XThACEhEKDVJFQVNPTl9BVVRIT1IQAxIOCgpSRUFTT05fVEFHEBQqowUKD0V4cGxhbmF0aW9uS2luZBIgChxFWFBMQU5BVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASIwofRVhQTEFOQVRJT05fS0lORF9OT19TVUNIX1ZJRVdFUhABEiEKHUVYUExBTkFUSU9OX0tJTkRfTk9fU1VDSF9QT1NUEAISHAoYRVhQTEFOQVRJT05fS0lORF9ERUxFVEVEEAMSIgoeRVhQTEFOQVRJT05fS0lORF9OT1RfRk9MTE9XSU5HEAQSIgoeRVhQTEFOQVRJT05fS0lORF9BQ0NPVU5UX1NUQVRFEAUSHwobRVhQTEFOQVRJT05fS0lORF9OT19QUk9GSUxFEAYSGAoURVhQTEFOQVRJT05fS0lORF9PV04QBxIeChpFWFBMQU5BVElPTl9LSU5EX0ZPTExPV0lORxAIEhsKF0VYUExBTkFUSU9OX0tJTkRfUFVTSEVEEAkSJAogRVhQTEFOQVRJT05fS0lORF9QVUxMRURfRlJPTV9MQUcQChIlCiFFWFBMQU5BVElPTl9LSU5EX1BVTExFRF9XSEVOX01BREUQCxIfChtFWFBMQU5BVElPTl9LSU5EX0ZST01fVFJVVEgQDBIoCiRFWFBMQU5BVElPTl9LSU5EX0lOQ09OU0lTVEVOVF9ISURERU4QDRInCiNFWFBMQU5BVElPTl9LSU5EX0lOQ09OU0lTVEVOVF9TSE9XThAOEhwKGEVYUExBTkFUSU9OX0tJTkRfQkxPQ0tFRBAPEhoKFkVYUExBTkFUSU9OX0tJTkRfTVVURUQQEBIkCiBFWFBMQU5BVElPTl9LSU5EX05PVF9JTl9BVURJRU5DRRAREicKI0VYUExBTkFUSU9OX0tJTkRfUFVMTEVEX0ZST01fQVVUSE9SEBIqfwoNVGltZWxpbmVTdGF0ZRIeChpUSU1FTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRJTUVMSU5FX1NUQVRFX01JU1NJTkcQARIYChRUSU1FTElORV9TVEFURV9TVEFMRRACEhgKFFRJTUVMSU5FX1NUQVRFX0ZSRVNIEAMy0wUKC0ZlZWRTZXJ2aWNlEmoKDExpc3RIb21lRmVlZBIiLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVxdWVzdBojLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiEaq7GA0IAhABGAEgAigDMNAPEokBChFCYXRjaExpc3RIb21lRmVlZBInLnNrZWluLmZlZWQudjEuQmF0Y2hMaXN0SG9tZUZlZWRSZXF1ZXN0Giguc2tlaW4uZmVlZC52MS5CYXRjaExpc3RIb21lRmVlZFJlc3BvbnNlIiGquxgNCAMQBBgBIAIoAzDQD7q7GAxMaXN0SG9tZUZlZWQScAoOTGlzdEF1dGhvckZlZWQSJC5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVxdWVzdBolLnNrZWluLmZlZWQudjEuTGlzdEF1dGhvckZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SZwoLTGlzdFRhZ0ZlZWQSIS5za2Vpbi5mZWVkLnYxLkxpc3RUYWdGZWVkUmVxdWVzdBoiLnNrZWluLmZlZWQudjEuTGlzdFRhZ0ZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SZwoLRXhwbGFpblBvc3QSIS5za2Vpbi5mZWVkLnYxLkV4cGxhaW5Qb3N0UmVxdWVzdBoiLnNrZWluLmZlZWQudjEuRXhwbGFpblBvc3RSZXNwb25zZSIRqrsYDQgEEAQYASACKAQwiCcScwoPQ29uZmlndXJlRmFub3V0EiUuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXF1ZXN0GiYuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXNwb25zZSIRqrsYDQgEEAQYAiACKAQw0A8aE7K7GANiZmayuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_graph_v1_graph, file_skein_like_v1_like, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEiygIKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgSNQoPb3RoZXJfcmVhY3Rpb25zGB4gAygLMhwuc2tlaW4ubGlrZS52MS5SZWFjdGlvbkNvdW50EjAKD3ZpZXdlcl9yZWFjdGlvbhgfIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SDQoFc2F2ZWQYICABKAgiPAoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSKlAQoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJFChhCYXRjaExpc3RIb21lRmVlZFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkoKGUJhdGNoTGlzdEhvbWVGZWVkUmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciJRChVMaXN0QXV0aG9yRmVlZFJlcXVlc3QSEQoJYXV0aG9yX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIpYBChZMaXN0QXV0aG9yRmVlZFJlc3BvbnNlEiYKBWl0ZW1zGAEgAygLMhcuc2tlaW4uZmVlZC52MS5GZWVkSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKZnJvbV90cnV0aBgDIAEoCBInCgZwaW5uZWQYFCABKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtIk4KFExpc3RRdW90ZUZlZWRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkipgEKFUxpc3RRdW90ZUZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmZyb21fdHJ1dGgYAyABKAgSIAoTbXV0ZWRfd29yZHNfdmVyc2lvbhgEIAEoBEgAiAEBQhYKFF9tdXRlZF93b3Jkc192ZXJzaW9uIkgKEkxpc3RUYWdGZWVkUmVxdWVzdBILCgN0YWcYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkipAEKE0xpc3RUYWdGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJAChZDb25maWd1cmVGYW5vdXRSZXF1ZXN0EhcKCnB1bGxfYWJvdmUYASABKA1IAIgBAUINCgtfcHVsbF9hYm92ZSItChdDb25maWd1cmVGYW5vdXRSZXNwb25zZRISCgpwdWxsX2Fib3ZlGAEgASgNIjgKEkV4cGxhaW5Qb3N0UmVxdWVzdBIRCgl2aWV3ZXJfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCSJ/ChNFeHBsYWluUG9zdFJlc3BvbnNlEg0KBXNob3duGAEgASgIEisKB3JlYXNvbnMYAiADKAsyGi5za2Vpbi5mZWVkLnYxLkV4cGxhbmF0aW9uEiwKBWZhY3RzGAMgASgLMh0uc2tlaW4uZmVlZC52MS5FeHBsYWluZWRGYWN0cyLAAQoLRXhwbGFuYXRpb24SLAoEa2luZBgBIAEoDjIeLnNrZWluLmZlZWQudjEuRXhwbGFuYXRpb25LaW5kEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBmZhbm91dBgDIAEoCzIVLnNrZWluLmZlZWQudjEuRmFub3V0EjIKDGF1dGhvcl9zdGF0ZRgEIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSLBAQoGRmFub3V0Ei8KC3B1YmxpY190aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpiZWdpbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBCABKA0SEAoIdHJhY2VfaWQYBSABKAkinwQKDkV4cGxhaW5lZEZhY3RzEhEKCWF1dGhvcl9pZBgBIAEoCRIUCgxwb3N0X3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgx2aWV3ZXJfc3RhdGUYBSABKA4yHC5za2Vpbi5ncmFwaC52MS5BY2NvdW50U3RhdGUSMgoMYXV0aG9yX3N0YXRlGAYgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlEhEKCWZvbGxvd2luZxgHIAEoCBI2ChJmb2xsb3dfY2hhbmdlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgJIAEoBBIuCgh0aW1lbGluZRgKIAEoCzIcLnNrZWluLmZlZWQudjEuVGltZWxpbmVGYWN0cxIsCghsYWdfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGZmFub3V0GAwgASgLMhUuc2tlaW4uZmVlZC52MS5GYW5vdXQSEAoIcHJvcG9zZWQYDSABKAgSDwoHdmlzaWJsZRgOIAEoCBILCgNkdWUYDyABKAgisgEKDVRpbWVsaW5lRmFjdHMSKwoFc3RhdGUYASABKA4yHC5za2Vpbi5mZWVkLnYxLlRpbWVsaW5lU3RhdGUSLQoJbWFrZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJmb2xsb3dfc2V0X3ZlcnNpb24YAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBhISCgpob2xkc19wb3N0GAUgASgIKnsKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fRk9MTE9XSU5HEAESDgoKUkVBU09OX09XThACEhEKDVJFQVNPTl9BVVRIT1IQAxIOCgpSRUFTT05fVEFHEBQSEAoMUkVBU09OX1FVT1RFEBUqowUKD0V4cGxhbmF0aW9uS2luZBIgChxFWFBMQU5BVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASIwofRVhQTEFOQVRJT05fS0lORF9OT19TVUNIX1ZJRVdFUhABEiEKHUVYUExBTkFUSU9OX0tJTkRfTk9fU1VDSF9QT1NUEAISHAoYRVhQTEFOQVRJT05fS0lORF9ERUxFVEVEEAMSIgoeRVhQTEFOQVRJT05fS0lORF9OT1RfRk9MTE9XSU5HEAQSIgoeRVhQTEFOQVRJT05fS0lORF9BQ0NPVU5UX1NUQVRFEAUSHwobRVhQTEFOQVRJT05fS0lORF9OT19QUk9GSUxFEAYSGAoURVhQTEFOQVRJT05fS0lORF9PV04QBxIeChpFWFBMQU5BVElPTl9LSU5EX0ZPTExPV0lORxAIEhsKF0VYUExBTkFUSU9OX0tJTkRfUFVTSEVEEAkSJAogRVhQTEFOQVRJT05fS0lORF9QVUxMRURfRlJPTV9MQUcQChIlCiFFWFBMQU5BVElPTl9LSU5EX1BVTExFRF9XSEVOX01BREUQCxIfChtFWFBMQU5BVElPTl9LSU5EX0ZST01fVFJVVEgQDBIoCiRFWFBMQU5BVElPTl9LSU5EX0lOQ09OU0lTVEVOVF9ISURERU4QDRInCiNFWFBMQU5BVElPTl9LSU5EX0lOQ09OU0lTVEVOVF9TSE9XThAOEhwKGEVYUExBTkFUSU9OX0tJTkRfQkxPQ0tFRBAPEhoKFkVYUExBTkFUSU9OX0tJTkRfTVVURUQQEBIkCiBFWFBMQU5BVElPTl9LSU5EX05PVF9JTl9BVURJRU5DRRAREicKI0VYUExBTkFUSU9OX0tJTkRfUFVMTEVEX0ZST01fQVVUSE9SEBIqfwoNVGltZWxpbmVTdGF0ZRIeChpUSU1FTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRJTUVMSU5FX1NUQVRFX01JU1NJTkcQARIYChRUSU1FTElORV9TVEFURV9TVEFMRRACEhgKFFRJTUVMSU5FX1NUQVRFX0ZSRVNIEAMywgYKC0ZlZWRTZXJ2aWNlEmoKDExpc3RIb21lRmVlZBIiLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVxdWVzdBojLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiEaq7GA0IAhABGAEgAigDMNAPEokBChFCYXRjaExpc3RIb21lRmVlZBInLnNrZWluLmZlZWQudjEuQmF0Y2hMaXN0SG9tZUZlZWRSZXF1ZXN0Giguc2tlaW4uZmVlZC52MS5CYXRjaExpc3RIb21lRmVlZFJlc3BvbnNlIiGquxgNCAMQBBgBIAIoAzDQD7q7GAxMaXN0SG9tZUZlZWQScAoOTGlzdEF1dGhvckZlZWQSJC5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVxdWVzdBolLnNrZWluLmZlZWQudjEuTGlzdEF1dGhvckZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SZwoLTGlzdFRhZ0ZlZWQSIS5za2Vpbi5mZWVkLnYxLkxpc3RUYWdGZWVkUmVxdWVzdBoiLnNrZWluLmZlZWQudjEuTGlzdFRhZ0ZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SbQoNTGlzdFF1b3RlRmVlZBIjLnNrZWluLmZlZWQudjEuTGlzdFF1b3RlRmVlZFJlcXVlc3QaJC5za2Vpbi5mZWVkLnYxLkxpc3RRdW90ZUZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SZwoLRXhwbGFpblBvc3QSIS5za2Vpbi5mZWVkLnYxLkV4cGxhaW5Qb3N0UmVxdWVzdBoiLnNrZWluLmZlZWQudjEuRXhwbGFpblBvc3RSZXNwb25zZSIRqrsYDQgEEAQYASACKAQwiCcScwoPQ29uZmlndXJlRmFub3V0EiUuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXF1ZXN0GiYuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXNwb25zZSIRqrsYDQgEEAQYAiACKAQw0A8aE7K7GANiZmayuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_graph_v1_graph, file_skein_like_v1_like, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
 
 /**
  * One thin item.
@@ -262,6 +262,69 @@ export const ListAuthorFeedResponseSchema: GenMessage<ListAuthorFeedResponse> = 
   messageDesc(file_skein_feed_v1_feed, 6);
 
 /**
+ * @generated from message skein.feed.v1.ListQuoteFeedRequest
+ */
+export type ListQuoteFeedRequest = Message<"skein.feed.v1.ListQuoteFeedRequest"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.ListQuoteFeedRequest.
+ * Use `create(ListQuoteFeedRequestSchema)` to create a new message.
+ */
+export const ListQuoteFeedRequestSchema: GenMessage<ListQuoteFeedRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 7);
+
+/**
+ * @generated from message skein.feed.v1.ListQuoteFeedResponse
+ */
+export type ListQuoteFeedResponse = Message<"skein.feed.v1.ListQuoteFeedResponse"> & {
+  /**
+   * @generated from field: repeated skein.feed.v1.FeedItem items = 1;
+   */
+  items: FeedItem[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Redis was away, so the owners of the truth were asked: as right, and slower.
+   *
+   * @generated from field: bool from_truth = 3;
+   */
+  fromTruth: boolean;
+
+  /**
+   * As in ListHomeFeedResponse.
+   *
+   * @generated from field: optional uint64 muted_words_version = 4;
+   */
+  mutedWordsVersion?: bigint | undefined;
+};
+
+/**
+ * Describes the message skein.feed.v1.ListQuoteFeedResponse.
+ * Use `create(ListQuoteFeedResponseSchema)` to create a new message.
+ */
+export const ListQuoteFeedResponseSchema: GenMessage<ListQuoteFeedResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 8);
+
+/**
  * @generated from message skein.feed.v1.ListTagFeedRequest
  */
 export type ListTagFeedRequest = Message<"skein.feed.v1.ListTagFeedRequest"> & {
@@ -288,7 +351,7 @@ export type ListTagFeedRequest = Message<"skein.feed.v1.ListTagFeedRequest"> & {
  * Use `create(ListTagFeedRequestSchema)` to create a new message.
  */
 export const ListTagFeedRequestSchema: GenMessage<ListTagFeedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 7);
+  messageDesc(file_skein_feed_v1_feed, 9);
 
 /**
  * @generated from message skein.feed.v1.ListTagFeedResponse
@@ -324,7 +387,7 @@ export type ListTagFeedResponse = Message<"skein.feed.v1.ListTagFeedResponse"> &
  * Use `create(ListTagFeedResponseSchema)` to create a new message.
  */
 export const ListTagFeedResponseSchema: GenMessage<ListTagFeedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 8);
+  messageDesc(file_skein_feed_v1_feed, 10);
 
 /**
  * @generated from message skein.feed.v1.ConfigureFanoutRequest
@@ -341,7 +404,7 @@ export type ConfigureFanoutRequest = Message<"skein.feed.v1.ConfigureFanoutReque
  * Use `create(ConfigureFanoutRequestSchema)` to create a new message.
  */
 export const ConfigureFanoutRequestSchema: GenMessage<ConfigureFanoutRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 9);
+  messageDesc(file_skein_feed_v1_feed, 11);
 
 /**
  * @generated from message skein.feed.v1.ConfigureFanoutResponse
@@ -358,7 +421,7 @@ export type ConfigureFanoutResponse = Message<"skein.feed.v1.ConfigureFanoutResp
  * Use `create(ConfigureFanoutResponseSchema)` to create a new message.
  */
 export const ConfigureFanoutResponseSchema: GenMessage<ConfigureFanoutResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 10);
+  messageDesc(file_skein_feed_v1_feed, 12);
 
 /**
  * @generated from message skein.feed.v1.ExplainPostRequest
@@ -380,7 +443,7 @@ export type ExplainPostRequest = Message<"skein.feed.v1.ExplainPostRequest"> & {
  * Use `create(ExplainPostRequestSchema)` to create a new message.
  */
 export const ExplainPostRequestSchema: GenMessage<ExplainPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 11);
+  messageDesc(file_skein_feed_v1_feed, 13);
 
 /**
  * @generated from message skein.feed.v1.ExplainPostResponse
@@ -411,7 +474,7 @@ export type ExplainPostResponse = Message<"skein.feed.v1.ExplainPostResponse"> &
  * Use `create(ExplainPostResponseSchema)` to create a new message.
  */
 export const ExplainPostResponseSchema: GenMessage<ExplainPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 12);
+  messageDesc(file_skein_feed_v1_feed, 14);
 
 /**
  * One reason for a post to be in a home feed, or not to be.
@@ -451,7 +514,7 @@ export type Explanation = Message<"skein.feed.v1.Explanation"> & {
  * Use `create(ExplanationSchema)` to create a new message.
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 13);
+  messageDesc(file_skein_feed_v1_feed, 15);
 
 /**
  * A fan-out, which is remembered for seven days after its end.
@@ -500,7 +563,7 @@ export type Fanout = Message<"skein.feed.v1.Fanout"> & {
  * Use `create(FanoutSchema)` to create a new message.
  */
 export const FanoutSchema: GenMessage<Fanout> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 14);
+  messageDesc(file_skein_feed_v1_feed, 16);
 
 /**
  * What was looked at.
@@ -597,7 +660,7 @@ export type ExplainedFacts = Message<"skein.feed.v1.ExplainedFacts"> & {
  * Use `create(ExplainedFactsSchema)` to create a new message.
  */
 export const ExplainedFactsSchema: GenMessage<ExplainedFacts> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 15);
+  messageDesc(file_skein_feed_v1_feed, 17);
 
 /**
  * A viewer's timeline as it stands in Redis.
@@ -642,7 +705,7 @@ export type TimelineFacts = Message<"skein.feed.v1.TimelineFacts"> & {
  * Use `create(TimelineFactsSchema)` to create a new message.
  */
 export const TimelineFactsSchema: GenMessage<TimelineFacts> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 16);
+  messageDesc(file_skein_feed_v1_feed, 18);
 
 /**
  * Why an item is in a feed.
@@ -682,6 +745,13 @@ export const Reason = {
    * @generated from enum value: REASON_TAG = 20;
    */
   TAG: 20,
+
+  /**
+   * The page is of quotes of a post, and the post is one.
+   *
+   * @generated from enum value: REASON_QUOTE = 21;
+   */
+  QUOTE: 21,
 } as const;
 
 /**
@@ -944,6 +1014,17 @@ export const FeedService: GenService<{
     methodKind: "unary";
     input: typeof ListTagFeedRequestSchema;
     output: typeof ListTagFeedResponseSchema;
+  },
+  /**
+   * ListQuoteFeed answers the posts that quote a post, newest first, as this viewer may see them, without whom they mute. A page may be
+   * short; it goes on as long as there is a next page token. NOT_FOUND: there is no such post that the viewer may see.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.ListQuoteFeed
+   */
+  listQuoteFeed: {
+    methodKind: "unary";
+    input: typeof ListQuoteFeedRequestSchema;
+    output: typeof ListQuoteFeedResponseSchema;
   },
   /**
    * ExplainPost answers whether a post is in a viewer's home feed at this moment and why, or why not. It decides by the

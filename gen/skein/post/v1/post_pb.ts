@@ -9,17 +9,17 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
+import type { PostContent } from "./content_pb.ts";
+import { file_skein_post_v1_content } from "./content_pb.ts";
+import type { BatchListActivitiesRequestSchema, BatchListActivitiesResponseSchema, GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
 import { file_skein_post_v1_shown } from "./shown_pb.ts";
-import type { Facets } from "../../text/v1/text_pb.ts";
-import { file_skein_text_v1_text } from "../../text/v1/text_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIl8KC1Bvc3RDb250ZW50EiUKBmZhY2V0cxgBIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEhcKD2NvbnRlbnRfd2FybmluZxgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCSK2AQoEQ2FyZBIPCgd2ZXJzaW9uGAEgASgEEhEKCWF1dGhvcl9pZBgCIAEoBhIPCgdkZWxldGVkGAMgASgIEikKCGF1ZGllbmNlGAQgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSMgoNcmVwbHlfc2V0dGluZxgUIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIi4KCUZvdW5kQ2FyZBIhCgRjYXJkGAEgASgLMhMuc2tlaW4ucG9zdC52MS5DYXJkIkMKFkJhdGNoQ3JlYXRlUG9zdFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkgKF0JhdGNoQ3JlYXRlUG9zdFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIi4AEKEUNyZWF0ZVBvc3RSZXF1ZXN0EgwKBHRleHQYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGBQgASgJEhAKCGxhbmd1YWdlGBUgASgJEjIKDXJlcGx5X3NldHRpbmcYFiABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZyJhChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCBIWCg5hdXRob3JfdmVyc2lvbhgDIAEoBCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIrwBCg9FZGl0UG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgESAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNQoQRWRpdFBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IlEKF0xpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVwoYTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlEiIKBXBvc3RzGAEgAygLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJbChpCYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBISCgphdXRob3JfaWRzGAEgAygGEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJJChtCYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2USKgoFbGlzdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkFjdGl2aXR5TGlzdCI2CgxBY3Rpdml0eUxpc3QSFAoMYWN0aXZpdHlfaWRzGAEgAygGEhAKCGNvbXBsZXRlGAIgASgIIkAKEkltcG9ydFBvc3RzUmVxdWVzdBIqCgVwb3N0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuSW1wb3J0ZWRQb3N0IqQBCgxJbXBvcnRlZFBvc3QSEQoJYXV0aG9yX2lkGAEgASgJEgwKBHRleHQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRIpCghhdWRpZW5jZRgFIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2UiLAoTSW1wb3J0UG9zdHNSZXNwb25zZRIVCg1jcmVhdGVkX2NvdW50GAEgASgDKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFMscMCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKBAQoPQmF0Y2hDcmVhdGVQb3N0EiUuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXF1ZXN0GiYuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXNwb25zZSIfqrsYDQgDEAQYAyACKAIw0A+6uxgKQ3JlYXRlUG9zdBJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldENhcmRzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJeCghFZGl0UG9zdBIeLnNrZWluLnBvc3QudjEuRWRpdFBvc3RSZXF1ZXN0Gh8uc2tlaW4ucG9zdC52MS5FZGl0UG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ2ChBMaXN0UG9zdFZlcnNpb25zEiYuc2tlaW4ucG9zdC52MS5MaXN0UG9zdFZlcnNpb25zUmVxdWVzdBonLnNrZWluLnBvc3QudjEuTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJ5ChFMaXN0VGFnQWN0aXZpdGllcxInLnNrZWluLnBvc3QudjEuTGlzdFRhZ0FjdGl2aXRpZXNSZXF1ZXN0Giguc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJbCgdQaW5Qb3N0Eh0uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVxdWVzdBoeLnNrZWluLnBvc3QudjEuUGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglVbnBpblBvc3QSHy5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlcXVlc3QaIC5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJtCg1HZXRQaW5uZWRQb3N0EiMuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UGlubmVkUG9zdFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gEaLrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_shown, file_skein_text_v1_text]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIrYBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIyCg1yZXBseV9zZXR0aW5nGBQgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmciLgoJRm91bmRDYXJkEiEKBGNhcmQYASABKAsyEy5za2Vpbi5wb3N0LnYxLkNhcmQiQwoWQmF0Y2hDcmVhdGVQb3N0UmVxdWVzdBIpCgVjYWxscxgBIAMoCzIaLnNrZWluLm1lc2gudjEuQmF0Y2hlZENhbGwiSAoXQmF0Y2hDcmVhdGVQb3N0UmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciKLAgoRQ3JlYXRlUG9zdFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSKQoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgEIAMoCRIXCg9jb250ZW50X3dhcm5pbmcYFCABKAkSEAoIbGFuZ3VhZ2UYFSABKAkSMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nEhYKDnF1b3RlZF9wb3N0X2lkGBcgASgGEhEKCW1lZGlhX2lkcxgoIAMoCSJhChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCBIWCg5hdXRob3JfdmVyc2lvbhgDIAEoBCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIrwBCg9FZGl0UG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgESAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNQoQRWRpdFBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IlEKF0xpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVwoYTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlEiIKBXBvc3RzGAEgAygLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJAChJJbXBvcnRQb3N0c1JlcXVlc3QSKgoFcG9zdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkltcG9ydGVkUG9zdCKkAQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSKQoIYXVkaWVuY2UYBSABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIiwKE0ltcG9ydFBvc3RzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAyqdAQoMUmVwbHlTZXR0aW5nEh0KGVJFUExZX1NFVFRJTkdfVU5TUEVDSUZJRUQQABIaChZSRVBMWV9TRVRUSU5HX0VWRVJZT05FEAESGwoXUkVQTFlfU0VUVElOR19GT0xMT1dFUlMQAhIbChdSRVBMWV9TRVRUSU5HX01FTlRJT05FRBADEhgKFFJFUExZX1NFVFRJTkdfTk9CT0RZEAQqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBTLHDAoLUG9zdFNlcnZpY2USZAoKQ3JlYXRlUG9zdBIgLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAyACKAIw0A8SgQEKD0JhdGNoQ3JlYXRlUG9zdBIlLnNrZWluLnBvc3QudjEuQmF0Y2hDcmVhdGVQb3N0UmVxdWVzdBomLnNrZWluLnBvc3QudjEuQmF0Y2hDcmVhdGVQb3N0UmVzcG9uc2UiH6q7GA0IAxAEGAMgAigCMNAPursYCkNyZWF0ZVBvc3QSbQoNQmF0Y2hHZXRQb3N0cxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SbQoNQmF0Y2hHZXRDYXJkcxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SbQoNR2V0UG9zdFJlY29yZBIjLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SZAoKRGVsZXRlUG9zdBIgLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SXgoIRWRpdFBvc3QSHi5za2Vpbi5wb3N0LnYxLkVkaXRQb3N0UmVxdWVzdBofLnNrZWluLnBvc3QudjEuRWRpdFBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SdgoQTGlzdFBvc3RWZXJzaW9ucxImLnNrZWluLnBvc3QudjEuTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QaJy5za2Vpbi5wb3N0LnYxLkxpc3RQb3N0VmVyc2lvbnNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SfwoTQmF0Y2hMaXN0QWN0aXZpdGllcxIpLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1JlcXVlc3QaKi5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SeQoRTGlzdFRhZ0FjdGl2aXRpZXMSJy5za2Vpbi5wb3N0LnYxLkxpc3RUYWdBY3Rpdml0aWVzUmVxdWVzdBooLnNrZWluLnBvc3QudjEuTGlzdFRhZ0FjdGl2aXRpZXNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SWwoHUGluUG9zdBIdLnNrZWluLnBvc3QudjEuUGluUG9zdFJlcXVlc3QaHi5za2Vpbi5wb3N0LnYxLlBpblBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SYQoJVW5waW5Qb3N0Eh8uc2tlaW4ucG9zdC52MS5VbnBpblBvc3RSZXF1ZXN0GiAuc2tlaW4ucG9zdC52MS5VbnBpblBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbQoNR2V0UGlubmVkUG9zdBIjLnNrZWluLnBvc3QudjEuR2V0UGlubmVkUG9zdFJlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkdldFBpbm5lZFBvc3RSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SaAoLSW1wb3J0UG9zdHMSIS5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVxdWVzdBoiLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXNwb25zZSISqrsYDggEEAQYAyACKAQwsOoBGi6yuxgDYmZmsrsYB2NvbW1lbnSyuxgEZmVlZLK7GARsaWtlsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_content, file_skein_post_v1_shown]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -85,39 +85,6 @@ export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 0);
 
 /**
- * What a version of a post holds beside its text.
- *
- * @generated from message skein.post.v1.PostContent
- */
-export type PostContent = Message<"skein.post.v1.PostContent"> & {
-  /**
-   * @generated from field: skein.text.v1.Facets facets = 1;
-   */
-  facets?: Facets | undefined;
-
-  /**
-   * What a reader is told before the text is shown; empty where there is nothing to warn of.
-   *
-   * @generated from field: string content_warning = 2;
-   */
-  contentWarning: string;
-
-  /**
-   * A language tag (BCP 47) in its canonical form; empty where none was said.
-   *
-   * @generated from field: string language = 3;
-   */
-  language: string;
-};
-
-/**
- * Describes the message skein.post.v1.PostContent.
- * Use `create(PostContentSchema)` to create a new message.
- */
-export const PostContentSchema: GenMessage<PostContent> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 1);
-
-/**
  * What deciding about a post takes, whoever asks.
  *
  * @generated from message skein.post.v1.Card
@@ -161,7 +128,7 @@ export type Card = Message<"skein.post.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 2);
+  messageDesc(file_skein_post_v1_post, 1);
 
 /**
  * A slot of a batch: empty where there never was such a post.
@@ -180,7 +147,7 @@ export type FoundCard = Message<"skein.post.v1.FoundCard"> & {
  * Use `create(FoundCardSchema)` to create a new message.
  */
 export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
+  messageDesc(file_skein_post_v1_post, 2);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostRequest
@@ -197,7 +164,7 @@ export type BatchCreatePostRequest = Message<"skein.post.v1.BatchCreatePostReque
  * Use `create(BatchCreatePostRequestSchema)` to create a new message.
  */
 export const BatchCreatePostRequestSchema: GenMessage<BatchCreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
+  messageDesc(file_skein_post_v1_post, 3);
 
 /**
  * @generated from message skein.post.v1.BatchCreatePostResponse
@@ -216,7 +183,7 @@ export type BatchCreatePostResponse = Message<"skein.post.v1.BatchCreatePostResp
  * Use `create(BatchCreatePostResponseSchema)` to create a new message.
  */
 export const BatchCreatePostResponseSchema: GenMessage<BatchCreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.CreatePostRequest
@@ -267,6 +234,20 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
    * @generated from field: skein.post.v1.ReplySetting reply_setting = 22;
    */
   replySetting: ReplySetting;
+
+  /**
+   * What it quotes, which the viewer must be able to see: NOT_FOUND otherwise. 0: nothing.
+   *
+   * @generated from field: fixed64 quoted_post_id = 23;
+   */
+  quotedPostId: bigint;
+
+  /**
+   * At most 10, none twice. With media the text may be empty.
+   *
+   * @generated from field: repeated string media_ids = 40;
+   */
+  mediaIds: string[];
 };
 
 /**
@@ -274,7 +255,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -305,7 +286,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -322,7 +303,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 7);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -339,7 +320,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 8);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -358,7 +339,7 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsRequest
@@ -375,7 +356,7 @@ export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest">
  * Use `create(BatchGetCardsRequestSchema)` to create a new message.
  */
 export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsResponse
@@ -392,7 +373,7 @@ export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse
  * Use `create(BatchGetCardsResponseSchema)` to create a new message.
  */
 export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordRequest
@@ -409,7 +390,7 @@ export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest">
  * Use `create(GetPostRecordRequestSchema)` to create a new message.
  */
 export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.GetPostRecordResponse
@@ -448,7 +429,7 @@ export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse
  * Use `create(GetPostRecordResponseSchema)` to create a new message.
  */
 export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.DeletePostRequest
@@ -465,7 +446,7 @@ export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
  * Use `create(DeletePostRequestSchema)` to create a new message.
  */
 export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * @generated from message skein.post.v1.DeletePostResponse
@@ -478,7 +459,7 @@ export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
  * Use `create(DeletePostResponseSchema)` to create a new message.
  */
 export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 16);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * @generated from message skein.post.v1.EditPostRequest
@@ -519,7 +500,7 @@ export type EditPostRequest = Message<"skein.post.v1.EditPostRequest"> & {
  * Use `create(EditPostRequestSchema)` to create a new message.
  */
 export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 17);
+  messageDesc(file_skein_post_v1_post, 16);
 
 /**
  * @generated from message skein.post.v1.EditPostResponse
@@ -536,7 +517,7 @@ export type EditPostResponse = Message<"skein.post.v1.EditPostResponse"> & {
  * Use `create(EditPostResponseSchema)` to create a new message.
  */
 export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 18);
+  messageDesc(file_skein_post_v1_post, 17);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsRequest
@@ -563,7 +544,7 @@ export type ListPostVersionsRequest = Message<"skein.post.v1.ListPostVersionsReq
  * Use `create(ListPostVersionsRequestSchema)` to create a new message.
  */
 export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 19);
+  messageDesc(file_skein_post_v1_post, 18);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsResponse
@@ -585,81 +566,7 @@ export type ListPostVersionsResponse = Message<"skein.post.v1.ListPostVersionsRe
  * Use `create(ListPostVersionsResponseSchema)` to create a new message.
  */
 export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 20);
-
-/**
- * @generated from message skein.post.v1.BatchListActivitiesRequest
- */
-export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivitiesRequest"> & {
-  /**
-   * @generated from field: repeated fixed64 author_ids = 1;
-   */
-  authorIds: bigint[];
-
-  /**
-   * Only activities older than this; 0 begins at the newest.
-   *
-   * @generated from field: fixed64 before_activity_id = 2;
-   */
-  beforeActivityId: bigint;
-
-  /**
-   * Of each author; 1 to 800.
-   *
-   * @generated from field: int32 limit = 3;
-   */
-  limit: number;
-};
-
-/**
- * Describes the message skein.post.v1.BatchListActivitiesRequest.
- * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
- */
-export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 21);
-
-/**
- * @generated from message skein.post.v1.BatchListActivitiesResponse
- */
-export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivitiesResponse"> & {
-  /**
-   * @generated from field: repeated skein.post.v1.ActivityList lists = 1;
-   */
-  lists: ActivityList[];
-};
-
-/**
- * Describes the message skein.post.v1.BatchListActivitiesResponse.
- * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
- */
-export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 22);
-
-/**
- * One author's activities, newest first.
- *
- * @generated from message skein.post.v1.ActivityList
- */
-export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
-  /**
-   * @generated from field: repeated fixed64 activity_ids = 1;
-   */
-  activityIds: bigint[];
-
-  /**
-   * True where there is nothing older.
-   *
-   * @generated from field: bool complete = 2;
-   */
-  complete: boolean;
-};
-
-/**
- * Describes the message skein.post.v1.ActivityList.
- * Use `create(ActivityListSchema)` to create a new message.
- */
-export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 23);
+  messageDesc(file_skein_post_v1_post, 19);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -676,7 +583,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 24);
+  messageDesc(file_skein_post_v1_post, 20);
 
 /**
  * One post to import.
@@ -717,7 +624,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 25);
+  messageDesc(file_skein_post_v1_post, 21);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -734,7 +641,7 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 26);
+  messageDesc(file_skein_post_v1_post, 22);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.

@@ -2,7 +2,7 @@
 // @generated from file skein/post/v1/shown.proto (package skein.post.v1, syntax proto3)
 /* eslint-disable */
 
-// Where posts are shown beside their author's list: under tags, and on top of it.
+// Where posts are shown: in their author's list, on top of it, and under tags.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/shown.proto.
  */
 export const file_skein_post_v1_shown: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi9wb3N0L3YxL3Nob3duLnByb3RvEg1za2Vpbi5wb3N0LnYxIlIKGExpc3RUYWdBY3Rpdml0aWVzUmVxdWVzdBILCgN0YWcYASABKAkSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIlcKGUxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2USFAoMYWN0aXZpdHlfaWRzGAEgAygGEhIKCmF1dGhvcl9pZHMYAiADKAYSEAoIY29tcGxldGUYAyABKAgiIQoOUGluUG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIRCg9QaW5Qb3N0UmVzcG9uc2UiIwoQVW5waW5Qb3N0UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIhMKEVVucGluUG9zdFJlc3BvbnNlIikKFEdldFBpbm5lZFBvc3RSZXF1ZXN0EhEKCWF1dGhvcl9pZBgBIAEoBiIoChVHZXRQaW5uZWRQb3N0UmVzcG9uc2USDwoHcG9zdF9pZBgBIAEoBmIGcHJvdG8z");
+  fileDesc("Chlza2Vpbi9wb3N0L3YxL3Nob3duLnByb3RvEg1za2Vpbi5wb3N0LnYxIlIKGExpc3RUYWdBY3Rpdml0aWVzUmVxdWVzdBILCgN0YWcYASABKAkSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIlcKGUxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2USFAoMYWN0aXZpdHlfaWRzGAEgAygGEhIKCmF1dGhvcl9pZHMYAiADKAYSEAoIY29tcGxldGUYAyABKAgiIQoOUGluUG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIRCg9QaW5Qb3N0UmVzcG9uc2UiIwoQVW5waW5Qb3N0UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIhMKEVVucGluUG9zdFJlc3BvbnNlIikKFEdldFBpbm5lZFBvc3RSZXF1ZXN0EhEKCWF1dGhvcl9pZBgBIAEoBiIoChVHZXRQaW5uZWRQb3N0UmVzcG9uc2USDwoHcG9zdF9pZBgBIAEoBiJbChpCYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBISCgphdXRob3JfaWRzGAEgAygGEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJJChtCYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2USKgoFbGlzdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkFjdGl2aXR5TGlzdCI2CgxBY3Rpdml0eUxpc3QSFAoMYWN0aXZpdHlfaWRzGAEgAygGEhAKCGNvbXBsZXRlGAIgASgIYgZwcm90bzM");
 
 /**
  * @generated from message skein.post.v1.ListTagActivitiesRequest
@@ -173,4 +173,78 @@ export type GetPinnedPostResponse = Message<"skein.post.v1.GetPinnedPostResponse
  */
 export const GetPinnedPostResponseSchema: GenMessage<GetPinnedPostResponse> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_shown, 7);
+
+/**
+ * @generated from message skein.post.v1.BatchListActivitiesRequest
+ */
+export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivitiesRequest"> & {
+  /**
+   * @generated from field: repeated fixed64 author_ids = 1;
+   */
+  authorIds: bigint[];
+
+  /**
+   * Only activities older than this; 0 begins at the newest.
+   *
+   * @generated from field: fixed64 before_activity_id = 2;
+   */
+  beforeActivityId: bigint;
+
+  /**
+   * Of each author; 1 to 800.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message skein.post.v1.BatchListActivitiesRequest.
+ * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
+ */
+export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_shown, 8);
+
+/**
+ * @generated from message skein.post.v1.BatchListActivitiesResponse
+ */
+export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivitiesResponse"> & {
+  /**
+   * @generated from field: repeated skein.post.v1.ActivityList lists = 1;
+   */
+  lists: ActivityList[];
+};
+
+/**
+ * Describes the message skein.post.v1.BatchListActivitiesResponse.
+ * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
+ */
+export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_shown, 9);
+
+/**
+ * One author's activities, newest first.
+ *
+ * @generated from message skein.post.v1.ActivityList
+ */
+export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
+  /**
+   * @generated from field: repeated fixed64 activity_ids = 1;
+   */
+  activityIds: bigint[];
+
+  /**
+   * True where there is nothing older.
+   *
+   * @generated from field: bool complete = 2;
+   */
+  complete: boolean;
+};
+
+/**
+ * Describes the message skein.post.v1.ActivityList.
+ * Use `create(ActivityListSchema)` to create a new message.
+ */
+export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_shown, 10);
 

@@ -13,7 +13,7 @@ export const aboveAll: TimelineEntry["activityId"] = 2n ** 63n - 1n;
 
 /** A page: what is read, for whom, and facts that it must not be older than. */
 type Asked = {
-  readonly what: "home" | "author" | "pinned" | "tag";
+  readonly what: "home" | "author" | "pinned" | "listed";
   readonly page: string;
   readonly after: readonly FactRef[];
 };

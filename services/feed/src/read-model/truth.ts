@@ -3,7 +3,9 @@ import type { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { type LikeService, Reaction, type Likes as SentLikes, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import type { GetPostRecordResponse, PostService } from "#gen/skein/post/v1/post_pb.ts";
+import type { ListQuoteActivitiesResponse, QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import type { SaveService } from "#gen/skein/post/v1/save_pb.ts";
+import type { ListTagActivitiesResponse } from "#gen/skein/post/v1/shown_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { isAway } from "#lib/mesh/errors.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
@@ -21,7 +23,7 @@ export type Clients = {
   readonly comment: Client<typeof CommentService>;
   readonly graph: Client<typeof GraphService>;
   readonly like: Client<typeof LikeService>;
-  readonly post: Client<typeof PostService>;
+  readonly post: Client<typeof PostService> & Pick<Client<typeof QuoteService>, "listQuoteActivities">;
   readonly save: Client<typeof SaveService>;
   readonly user: Client<typeof UserService>;
 };
@@ -75,9 +77,19 @@ export function truthOf({ graph, post, save, user, like, comment }: Clients) {
     /** What was made public under a tag, newest first. `before` 0 begins at the newest. */
     async tagActivities(tag: string, before: bigint, limit: number, options: CallOptions): Promise<TagActivities> {
       const asked = { tag, beforeActivityId: before, limit };
-      const { activityIds, authorIds, complete } = await post.listTagActivities(asked, options);
-      const entries = activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n }));
-      return { entries, ended: complete };
+      return entriesOf(await post.listTagActivities(asked, options));
+    },
+
+    /** Whether the viewer of a call may see a post. */
+    async sees(postId: bigint, options: CallOptions): Promise<boolean> {
+      const { posts } = await post.batchGetPosts({ postIds: [String(postId)] }, options);
+      return posts[0]?.post !== undefined;
+    },
+
+    /** What quotes a post, newest first. `before` 0 begins at the newest. */
+    async quoteActivities(postId: bigint, before: bigint, limit: number, options: CallOptions): Promise<TagActivities> {
+      const asked = { postId: String(postId), beforeActivityId: before, limit };
+      return entriesOf(await post.listQuoteActivities(asked, options));
     },
 
     /** Which post an author pinned; none where nobody says. */
@@ -160,6 +172,11 @@ const savesOf = (save: Clients["save"]) => ({
     });
     return new Set(answers.flat());
   },
+});
+
+const entriesOf = ({ activityIds, authorIds, complete }: ListTagActivitiesResponse | ListQuoteActivitiesResponse) => ({
+  entries: activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n })),
+  ended: complete,
 });
 
 /** Asks for many ids a hundred at a time, a few batches at once; answers come in the order of the batches. */

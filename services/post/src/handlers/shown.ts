@@ -34,8 +34,7 @@ export const recordShown = ({ authorId, version, createTime, deleted, deleteTime
   ...(deleteTime !== undefined && { deleteTime: timestampFromDate(deleteTime) }),
 });
 
-export const slotOf = (post: StoredPost | undefined, maySee: (post: StoredPost) => boolean) =>
-  post === undefined || !maySee(post) ? {} : { post: shown(post) };
+export const slotOf = (post: StoredPost | undefined) => (post === undefined ? {} : { post: shown(post) });
 
 export const cardSlotOf = (post: StoredPost | undefined) =>
   post === undefined

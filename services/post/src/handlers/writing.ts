@@ -1,5 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Client, HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import type { EditPostRequest, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
@@ -15,7 +16,9 @@ import type { Written } from "../store/content.ts";
 import { type ImportedPost, importPosts } from "../store/import.ts";
 import type { PostStore } from "../store.ts";
 import { contentOf } from "./content.ts";
+import { claimMedia, mediaIdsOf } from "./media.ts";
 import { audienceOf, mentionsOf, postTextOf, replySettingOf } from "./rules.ts";
+import { seeing } from "./seen.ts";
 import { shown } from "./shown.ts";
 
 /** Posts in one import call. */
@@ -27,17 +30,20 @@ export type WritingNeeds = {
   readonly readModel: PostReadModel;
   readonly standings: StandingReader;
   readonly users: Pick<Client<typeof UserService>, "batchFindUsers">;
+  readonly media: Pick<Client<typeof MediaService>, "attachMedia">;
   readonly nudge: () => void;
 };
 
 /** What makes and changes posts. */
-export function writing({ db, store, readModel, standings, users, nudge }: WritingNeeds) {
+export function writing({ db, store, readModel, standings, users, media, nudge }: WritingNeeds) {
+  const seen = seeing({ readModel, standings });
   return {
     async createPost(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
+      const mediaIds = mediaIdsOf(req.mediaIds);
       const wanted = {
         authorId,
-        text: postTextOf(req.text),
+        text: mediaIds.length > 0 && req.text === "" ? "" : postTextOf(req.text),
         audience: audienceOf(req.audience),
         mentionedIds: mentionsOf(req.mentionedUserIds),
         replySetting: replySettingOf(req.replySetting),
@@ -47,9 +53,11 @@ export function writing({ db, store, readModel, standings, users, nudge }: Writi
       const [authorVersion, facets] = await Promise.all([
         readModel.authorVersion(authorId),
         facetsOf(wanted.text, users, within(ctx)),
+        req.quotedPostId === 0n ? undefined : seen.require(req.quotedPostId, ctx),
         mustBeOpen(standings, authorId, within(ctx)),
       ]);
-      const written = { ...wanted, content: contentOf(facets, req) };
+      const claimed = await claimMedia(media, { ...wanted, mediaIds }, within(ctx));
+      const written = { ...wanted, content: contentOf(facets, req, claimed) };
       const { post, replayed } = await store.create(written, originOf(ctx), () => mustBeWanted(ctx));
       nudge();
       // A create that comes again may be of a writer that died before it got this far.
@@ -95,16 +103,24 @@ export function writing({ db, store, readModel, standings, users, nudge }: Writi
   /** How an edit makes new content of what stands. What does not depend on that is checked, and looked up, before. */
   async function editOf({ text, contentWarning, language }: EditPostRequest, ctx: HandlerContext) {
     contentOf(undefined, { contentWarning: contentWarning ?? "", language: language ?? "" });
-    const facets = text === undefined ? undefined : await facetsOf(postTextOf(text), users, within(ctx));
+    // Of a post with media the text may be taken away.
+    const sent = text === undefined || text === "" ? text : postTextOf(text);
+    const facets = sent === undefined ? undefined : await facetsOf(sent, users, within(ctx));
     return (current: Written): Written => {
       const said = current.content;
+      if (sent === "" && !said?.media.length) postTextOf(sent);
       const isNew = text !== undefined && text !== current.text;
       return {
         text: text ?? current.text,
-        content: contentOf(isNew ? facets : said?.facets, {
-          contentWarning: contentWarning ?? said?.contentWarning ?? "",
-          language: language ?? said?.language ?? "",
-        }),
+        content: contentOf(
+          isNew ? facets : said?.facets,
+          {
+            contentWarning: contentWarning ?? said?.contentWarning ?? "",
+            language: language ?? said?.language ?? "",
+            quotedPostId: said?.quotedPostId ?? 0n,
+          },
+          said?.media,
+        ),
       };
     };
   }

@@ -1,5 +1,5 @@
 import { create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type PostContent, PostContentSchema } from "#gen/skein/post/v1/post_pb.ts";
+import { type PostContent, PostContentSchema } from "#gen/skein/post/v1/content_pb.ts";
 
 /** People one post names, in its text and beside it; those that come after them in the text are not told. */
 export const mentionsMax = 50;
@@ -24,6 +24,9 @@ export function mentionedBy(namedIds: readonly bigint[], content: PostContent | 
   if (found.length === 0) return namedIds;
   return [...new Set([...namedIds, ...found.map(({ userId }) => userId)])].slice(0, mentionsMax);
 }
+
+export const mediaIdsIn = (content: PostContent | undefined): bigint[] =>
+  content?.media.map(({ id }) => BigInt(id)) ?? [];
 
 export const isSame = (one: Written, other: Written): boolean =>
   one.text === other.text && equals(PostContentSchema, one.content ?? nothing, other.content ?? nothing);

@@ -3,7 +3,8 @@ import { append, type Origin } from "#lib/events/outbox.ts";
 import { type Keyed, keyRow } from "#lib/storage/idempotency.ts";
 import type { Param, Sql } from "#lib/storage/mysql.ts";
 import { type PostChange, postCreated } from "../events.ts";
-import { contentBytes, mentionedBy, type Written } from "./content.ts";
+import { contentBytes, mediaIdsIn, mentionedBy, type Written } from "./content.ts";
+import { addQuotes } from "./quote.ts";
 import { addTags } from "./tag.ts";
 
 /** A post to be. */
@@ -33,10 +34,14 @@ export async function publishAll(tx: Sql, posts: readonly Publication[]): Promis
     posts.map(({ id, authorId }) => [authorId, id, id]),
   ]);
   await addTags(tx, posts);
+  await addQuotes(tx, posts);
   const changes = posts.map(changeOf);
   await append(
     tx,
-    changes.map((change, nth) => postCreated(change, (posts[nth] as Publication).origin)),
+    changes.map((change, nth) => {
+      const { origin, content } = posts[nth] as Publication;
+      return postCreated(change, origin, mediaIdsIn(content));
+    }),
   );
   return changes;
 }
@@ -69,9 +74,12 @@ const changeOf = ({ id, authorId, audience, mentionedIds, content, replySetting 
 
 /** What a key stands for: each kind of post as it was written when there was nothing more to it. */
 export function asked({ authorId, key, text, audience, mentionedIds, replySetting, content }: NewPost): Keyed {
-  const { contentWarning = "", language = "" } = content ?? {};
-  const beside = [replySetting, contentWarning, language].some((one) => one !== 0 && one !== "");
+  const { contentWarning = "", language = "", quotedPostId = 0n } = content ?? {};
+  const mediaIds = mediaIdsIn(content).join(" ");
+  const later = [...(mediaIds === "" ? [] : [mediaIds]), ...(quotedPostId === 0n ? [] : [`quote ${quotedPostId}`])];
+  const parts = [replySetting, contentWarning, language, ...later];
+  const beside = parts.some((one) => one !== 0 && one !== "");
   const isPlain = !beside && audience === Audience.PUBLIC && mentionedIds.length === 0;
-  const to = `${audience} ${mentionedIds.join(" ")}${beside ? JSON.stringify([replySetting, contentWarning, language]) : ""}`;
+  const to = `${audience} ${mentionedIds.join(" ")}${beside ? JSON.stringify(parts) : ""}`;
   return { authorId, key, text: isPlain ? text : `${to}\n${text}` };
 }

@@ -1,4 +1,4 @@
-import type { PostContent } from "#gen/skein/post/v1/post_pb.ts";
+import type { PostContent } from "#gen/skein/post/v1/content_pb.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 

@@ -1,0 +1,60 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { Kind, State } from "#gen/skein/media/v1/media_pb.ts";
+import { invalid, problem } from "#lib/mesh/errors.ts";
+import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
+import { columns, mediaOf, type StoredMedia } from "./media.ts";
+
+/**
+ * What is claimed and becomes nothing (its maker died and nobody tried again) is collected after this: far longer than facts
+ * take to arrive, also after a bad day.
+ */
+const claimedSeconds = 604_800;
+
+/** How media become parts of something, and stop being so. */
+export const attaching = (db: Statements) => ({
+  /** Claims all of them for one thing, in the order asked; again for the same thing is the same as once. */
+  attach: (ids: readonly bigint[], ownerId: bigint, attachment: string): Promise<StoredMedia[]> =>
+    db.tx(async (tx) => {
+      const rows = await tx.query(`SELECT ${columns}, attachment FROM media WHERE id IN (?) ORDER BY id FOR UPDATE`, [
+        ids, // PRIMARY
+      ]);
+      const found = new Map(rows.map((row) => [bigintOf(row.id), { row, media: mediaOf(row) }]));
+      const wanted = ids.map((id) => {
+        const { row, media } = found.get(id) ?? {};
+        if (media === undefined || media.ownerId !== ownerId || media.state > State.FAILED) {
+          throw invalid("media_ids", "must be of media of the viewer's own");
+        }
+        if (media.state !== State.READY) throw refused("media-not-ready", "must be ready");
+        if (row?.attachment !== null && row?.attachment !== attachment) {
+          throw refused("media-attached", "must belong to nothing else");
+        }
+        return media;
+      });
+      if (wanted.length > 1 && wanted.some(({ kind }) => kind !== Kind.PHOTO)) {
+        throw invalid("media_ids", "must be photos where they are several");
+      }
+      await tx.exec(
+        "UPDATE media SET attachment = ?, collect_time = TIMESTAMPADD(SECOND, ?, NOW(3)) WHERE id IN (?) AND attachment IS NULL", // PRIMARY
+        [attachment, claimedSeconds, ids],
+      );
+      return wanted;
+    }),
+
+  /** What was claimed is part of a post now, and stays. */
+  confirm: async (tx: Sql, postId: bigint, ids: readonly bigint[]): Promise<void> => {
+    if (ids.length === 0) return;
+    await tx.exec(
+      "UPDATE media SET post_id = ?, collect_time = NULL WHERE id IN (?) AND state = ? AND attachment IS NOT NULL", // PRIMARY
+      [postId, ids, State.READY],
+    );
+  },
+
+  /** A post that is gone needs its media no more. */
+  release: async (tx: Sql, postIds: readonly bigint[]): Promise<void> => {
+    if (postIds.length === 0) return;
+    await tx.exec("UPDATE media SET collect_time = NOW(3) WHERE post_id IN (?)", [postIds]); // by_post
+  },
+});
+
+const refused = (reason: string, rule: string): ConnectError =>
+  problem(Code.FailedPrecondition, reason, `media_ids ${rule}`, [{ field: "media_ids", rule }]);

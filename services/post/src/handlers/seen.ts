@@ -1,0 +1,31 @@
+import type { HandlerContext } from "@connectrpc/connect";
+import { anyViewerIdOf, within } from "#lib/mesh/call.ts";
+import { notFound } from "#lib/mesh/errors.ts";
+import { maySeePost } from "#lib/readmodel/audience.ts";
+import { askedAbout, type StandingReader } from "#lib/readmodel/standing.ts";
+import type { PostReadModel } from "../read-model.ts";
+import type { StoredPost } from "../store.ts";
+
+type Needs = { readonly readModel: Pick<PostReadModel, "load">; readonly standings: StandingReader };
+
+/** Posts as the viewer of a call may see them. */
+export function seeing({ readModel, standings }: Needs) {
+  /** Those of some posts that the viewer may see. */
+  async function among(ids: readonly bigint[], ctx: HandlerContext): Promise<Map<bigint, StoredPost>> {
+    const posts = await readModel.load(ids);
+    const viewerId = anyViewerIdOf(ctx);
+    const known = await standings(viewerId, askedAbout(viewerId, posts.values()), within(ctx));
+    return new Map([...posts].filter(([, post]) => maySeePost(viewerId, post, known.get(post.authorId))));
+  }
+
+  return {
+    among,
+
+    /** One that the viewer may see; NOT_FOUND otherwise. */
+    async require(postId: bigint, ctx: HandlerContext): Promise<StoredPost> {
+      const post = (await among([postId], ctx)).get(postId);
+      if (post === undefined) throw notFound("post");
+      return post;
+    },
+  };
+}
