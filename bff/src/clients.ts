@@ -51,9 +51,9 @@ export const createClients = (transport: Transport, log: Log): Clients => ({
 const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(PostService, transport),
   ...createClient(DraftService, transport),
+  ...createClient(QuoteService, transport),
   ...createClient(SaveService, transport),
   ...createClient(MentionService, transport),
-  ...createClient(QuoteService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

@@ -157,6 +157,11 @@ export function truthOf({ graph, post, save, user, like, comment }: Clients) {
   };
 }
 
+const entriesOf = ({ activityIds, authorIds, complete }: ListTagActivitiesResponse | ListQuoteActivitiesResponse) => ({
+  entries: activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n })),
+  ended: complete,
+});
+
 const savesOf = (save: Clients["save"]) => ({
   /** The newest posts a viewer keeps, and from which one on that says nothing. */
   async savedSet(viewerId: bigint, options: CallOptions): Promise<MemberSet> {
@@ -172,11 +177,6 @@ const savesOf = (save: Clients["save"]) => ({
     });
     return new Set(answers.flat());
   },
-});
-
-const entriesOf = ({ activityIds, authorIds, complete }: ListTagActivitiesResponse | ListQuoteActivitiesResponse) => ({
-  entries: activityIds.map((activityId, nth) => ({ activityId, authorId: authorIds[nth] ?? 0n })),
-  ended: complete,
 });
 
 /** Asks for many ids a hundred at a time, a few batches at once; answers come in the order of the batches. */

@@ -1,0 +1,181 @@
+//! The client that others write against, at the front door of a whole system: what it does unasked, uploads through the edge, and
+//! every example of its page and of the first page.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import sharp from "sharp";
+import { until } from "#lib/harness/until.ts";
+import { bomb, phonePhoto, picture } from "#lib/media/test/files.ts";
+import { createSkein, MediaKind, type Options, type Skein, SkeinError } from "../sdk/index.ts";
+import { caughtUp } from "./support/faults.ts";
+import { type System, startSystem } from "./support/system.ts";
+
+const root = path.resolve(import.meta.dirname, "..");
+const run = promisify(execFile);
+const dir = mkdtempSync(path.join(tmpdir(), "skein-sdk-"));
+let system: System;
+before(async () => {
+  system = await startSystem();
+});
+after(async () => {
+  rmSync(dir, { recursive: true, force: true });
+  await system?.stop();
+});
+
+type Person = Skein & { readonly id: string; readonly username: string };
+let people = 0;
+
+async function person(more: Partial<Options> = {}): Promise<Person> {
+  const skein = createSkein({ baseUrl: system.edge, ...more });
+  const username = `p${Date.now().toString(36)}x${people++}`;
+  const { accessToken, user } = await skein.auth.register({ username, password: "correct horse battery" });
+  skein.signIn(accessToken);
+  return { ...skein, id: user?.id ?? "", username };
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+const failsWith = (work: Promise<unknown>, reason: string, field?: string) =>
+  assert.rejects(work, (error) => {
+    assert.ok(error instanceof SkeinError, String(error));
+    assert.equal(error.reason, reason);
+    if (field !== undefined) assert.equal(error.fields[0]?.field, field);
+    return true;
+  });
+
+test("a photo goes up through the edge, however often it is cut, and down with its post, without where it was taken", async () => {
+  let cuts = 0;
+  const cutting: typeof fetch = (url, init) => {
+    if (init?.method !== "PATCH" || ++cuts > 3) return fetch(url, init);
+    return Promise.reject(new TypeError("fetch failed"));
+  };
+  const [ada, ben] = [await person({ fetch: cutting }), await person()];
+  await ben.users.followUser({ user: ada.id });
+  const photo = await ada.upload({
+    kind: MediaKind.PHOTO,
+    bytes: new Uint8Array(await phonePhoto(1_600, 1_200)),
+    alt: "Ein Haus 🏠",
+  });
+  assert.ok(cuts > 3, "it was cut");
+  const { post } = await ada.posts.createPost({ text: "", mediaIds: [photo.id] });
+  await caughtUp(system.instance.servers);
+  const [item] = await all(ben.homeFeed());
+  assert.deepEqual([item?.post?.id, item?.post?.media?.items], [post?.id, [photo]]);
+  assert.deepEqual([photo.width, photo.height, photo.alt], [1_200, 1_600, "Ein Haus 🏠"]);
+  for (const { url, width, height } of photo.variants) {
+    const answer = await fetch(`${system.edge}${url}`);
+    assert.equal(answer.headers.get("content-type"), "image/jpeg");
+    assert.match(answer.headers.get("cache-control") ?? "", /immutable/);
+    const shown = await sharp(Buffer.from(await answer.arrayBuffer())).metadata();
+    assert.deepEqual([shown.width, shown.height, shown.exif], [width, height, undefined]);
+  }
+  await ada.posts.deletePost({ post: post?.id ?? "" });
+  const gone = photo.variants.map(({ url }) => `${system.edge}${url}`);
+  await until("its bytes are gone", async () => (await fetch(gone[0] ?? "")).status === 404);
+});
+
+test("what is refused is refused with its reason, also by the door for bytes", async () => {
+  const ada = await person();
+  const send = (bytes: Buffer) => ada.upload({ kind: MediaKind.PHOTO, bytes: new Uint8Array(bytes) });
+  await failsWith(send(bomb(30_000, 30_000)), "image-too-large");
+  await failsWith(send(Buffer.from("hello")), "not-an-image");
+  await failsWith(send(Buffer.alloc(10 * 1024 * 1024 + 1)), "payload-too-large", "size_bytes");
+  await failsWith(ada.posts.createPost({ text: "" }), "validation", "text");
+  await failsWith(ada.posts.getPost({ post: "1" }), "not-found");
+  ada.signIn(undefined);
+  await failsWith(ada.posts.createPost({ text: "x" }), "unauthenticated");
+});
+
+test("an upload goes on under its key in another process, and what is ready is answered as it is", async () => {
+  const ada = await person();
+  const bytes = new Uint8Array(await picture(500, 400).png().toBuffer());
+  const giveUp = new AbortController();
+  const options = { kind: MediaKind.PHOTO, bytes, key: "one-upload" };
+  const leaving = ada.upload({ ...options, signal: giveUp.signal });
+  giveUp.abort();
+  await assert.rejects(leaving);
+  const first = await ada.upload(options);
+  assert.equal((await ada.upload(options)).id, first.id);
+});
+
+test("a create whose answer was lost happens once, by the key of its first try; a client reads what it wrote", async () => {
+  const keys: (string | null)[] = [];
+  const seen: (string | null)[] = [];
+  let lost = 0;
+  const losing: typeof fetch = async (url, init) => {
+    const headers = new Headers(init?.headers);
+    const answer = await fetch(url, init);
+    if (String(url).endsWith("/ListUserPosts")) seen.push(headers.get("consistency-token"));
+    if (!String(url).endsWith("/CreatePost")) return answer;
+    keys.push(headers.get("idempotency-key"));
+    if (lost++ < 2) throw new TypeError("fetch failed");
+    return answer;
+  };
+  const ada = await person({ fetch: losing });
+  const { post } = await ada.posts.createPost({ text: "once" });
+  assert.equal(keys.length, 3);
+  assert.deepEqual([new Set(keys).size, keys[0]?.length], [1, 36]);
+  assert.deepEqual(
+    (await all(ada.postsOf(ada.username))).map(({ id }) => id),
+    [post?.id],
+  );
+  assert.ok(seen[0], "what it has seen goes along");
+});
+
+test("lists are walked page by page, and no page is asked for that nobody looks at", async () => {
+  let pages = 0;
+  const counting: typeof fetch = (url, init) => {
+    if (String(url).endsWith("/ListUserPosts")) pages++;
+    return fetch(url, init);
+  };
+  const ada = await person({ fetch: counting });
+  for (const text of ["1", "2", "3", "4", "5"]) await ada.posts.createPost({ text });
+  assert.deepEqual(
+    (await all(ada.postsOf(ada.id, 2))).map(({ text }) => text),
+    ["5", "4", "3", "2", "1"],
+  );
+  assert.equal(pages, 3);
+  for await (const { text } of ada.postsOf(ada.id, 2)) if (text === "5") break;
+  assert.equal(pages, 4);
+});
+
+/** The blocks of one language on a page of ours. */
+const blocksOf = (page: string, language: string): string[] =>
+  [
+    ...readFileSync(path.join(root, page), "utf8").matchAll(
+      new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm"),
+    ),
+  ].map(([, block = ""]) => block);
+
+test("the examples of sdk/README.md do what they say", async () => {
+  writeFileSync(path.join(dir, "photo.jpg"), await picture(800, 600).jpeg().toBuffer());
+  const sdk = JSON.stringify(path.join(root, "sdk/index.ts"));
+  writeFileSync(
+    path.join(dir, "examples.ts"),
+    blocksOf("sdk/README.md", "ts").join("\n").replaceAll('"skein/sdk"', sdk),
+  );
+  writeFileSync(path.join(dir, "package.json"), '{"type":"module"}');
+  const env = { ...process.env, SKEIN_URL: system.edge };
+  const { stdout } = await run(process.execPath, ["examples.ts"], { cwd: dir, env });
+  assert.match(stdout, /^validation \[ \{ field: 'text', rule: 'must hold something to see' \} \]$/m);
+  assert.match(stdout, /^ada_\w+ Hello 🧶$/m);
+  assert.match(stdout, /^(\d+) of \1 bytes$/m);
+  assert.match(stdout, /'\/media\/[\w-]{22}\/320\.jpg'/);
+});
+
+test("the five minutes of README.md do what they say", async () => {
+  const [, afterwards = ""] = readFileSync(path.join(root, "README.md"), "utf8").split("## Five minutes");
+  const [, script = ""] = /^```\n([\s\S]*?)^```/m.exec(afterwards) ?? [];
+  const { stdout } = await run("bash", ["-c", script.replace("http://127.0.0.1:8080", system.edge)]);
+  assert.match(stdout, /"likeCount":\d,"commentCount":\d/);
+  assert.match(stdout, /\{"items":\[\{.*Hello 🧶/);
+});
