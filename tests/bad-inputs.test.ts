@@ -37,7 +37,6 @@ const waiting: Readonly<Record<string, string>> = {
   "T-10": "refresh tokens",
   "Z-08": "moderation",
   "Z-09": "live connections",
-  "N-06": "an enum in a public request",
   "W-03": "CORS: other origins are denied, so there is no preflight to answer",
   ...Object.fromEntries(ids("S", "01 02 05 06 09 10 11 12 13 15").map((id) => [id, "WebSocket"])),
   "M-08": "link previews",
