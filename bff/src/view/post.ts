@@ -27,7 +27,6 @@ import {
   type PostPiece,
 } from "./piece.ts";
 import { binaryOfQuote, jsonOfQuote, type ShownQuote } from "./quote.ts";
-
 import { authorView } from "./user.ts";
 
 /** What stands beside a post's content: as thin items carry it. */
@@ -185,7 +184,8 @@ function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, view
   );
   to.raw(jsonTailOfPost(post));
   if (quote !== undefined) to.raw(jsonOfQuote(quote));
-  to.ascii(otherReactions.length === 0 ? "}" : `,"reactions":{${jsonCounts(reactions)}}}`);
+  if (otherReactions.length > 0) to.ascii(`,"reactions":{${jsonCounts(reactions)}}`);
+  to.ascii("}");
 }
 
 const kinds = ReactionCountsSchema.fields;
