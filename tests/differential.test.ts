@@ -16,6 +16,7 @@ import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { type Random, randomOf } from "../tools/seed/random.ts";
@@ -60,6 +61,9 @@ const table: readonly Row[] = [
   row(PostService.method.pinPost, 3, ({ post }) => ({ post: post() })),
   row(PostService.method.unpinPost, 2, ({ post }) => ({ post: post() })),
   row(PostService.method.listTagPosts, 3, ({ word, page }) => ({ tag: word(), ...page() })),
+  row(RepostService.method.repostPost, 3, ({ post }) => ({ post: post() })),
+  row(RepostService.method.undoRepost, 2, ({ post }) => ({ post: post() })),
+  row(RepostService.method.listPostReposts, 2, ({ post, page }) => ({ post: post(), ...page() })),
   row(PostService.method.listPostQuotes, 2, ({ post, page }) => ({ post: post(), ...page() })),
   row(PostService.method.detachQuote, 1, ({ post }) => ({ post: post(), quote: post() })),
   ...drafts(),

@@ -190,3 +190,56 @@ async function settle(person: Person, model: Model): Promise<void> {
 
 const pageOf = (viewer: Person, path: string) => fine<Page>(viewer, "GET", `${path}?pageSize=100`);
 const headOf = ({ id, text, version }: Shown) => ({ id, text, version });
+
+type Item = { activityId: string; reason: string; post: Shown & { likeCount: number }; repostedBy?: { id: string } };
+
+test("a repost is the post as it stands, under who passed it on, once a page, for who may see the post", async () => {
+  const [author, friend, other, reader] = (await Promise.all(
+    Array.from({ length: 4 }, () => register(system.edge)),
+  )) as [Person, Person, Person, Person];
+  await Promise.all([reader.follow(friend), reader.follow(other)]);
+  const feed = async () =>
+    (await fine<{ items: Item[] }>(reader, "GET", "/v1/feed")).items.map(({ reason, post, repostedBy }) => [
+      reason,
+      post.text,
+      repostedBy?.id,
+    ]);
+  const { id } = await author.post("worth it");
+  const repost = (person: Person, method = "PUT") =>
+    person.call<{ activityId: string }>(method, `/v1/posts/${id}/repost`);
+  const { body } = await repost(friend);
+  assert.equal((await repost(friend)).body.activityId, body.activityId, "once");
+  const due = ["FEED_REASON_REPOST", "worth it", friend.id];
+  assert.deepEqual(await feed(), [due]);
+  for (const [method, path] of [
+    ["GET", `/v1/posts/${body.activityId}`],
+    ["PUT", `/v1/posts/${body.activityId}/like`],
+    ["PUT", `/v1/posts/${body.activityId}/repost`],
+    ["PATCH", `/v1/posts/${body.activityId}`],
+    ["PUT", `/v1/posts/${body.activityId}/pin`],
+  ] as const) {
+    const more = method === "PATCH" ? { body: { text: "x" } } : {};
+    assert.equal((await friend.call(method, path, more)).status, 404, `${method} of the activity: it is no post`);
+  }
+  assert.deepEqual((await pageOf(reader, `/v1/users/${friend.id}/posts`)).posts, []);
+  await fine(author, "PATCH", `/v1/posts/${id}`, { body: { text: "worth more" } });
+  await repost(other);
+  const { users } = await fine<{ users: { id: string }[] }>(reader, "GET", `/v1/posts/${id}/reposts`);
+  assert.deepEqual(
+    users.map((user) => user.id),
+    [other.id, friend.id],
+  );
+  assert.deepEqual(await feed(), [["FEED_REASON_REPOST", "worth more", other.id]], "once a page, where it is newest");
+  await repost(other, "DELETE");
+  await repost(other, "DELETE");
+  assert.deepEqual(await feed(), [["FEED_REASON_REPOST", "worth more", friend.id]]);
+  await fine(reader, "PUT", `/v1/users/${author.id}/mute`);
+  assert.deepEqual(await feed(), [], "of somebody muted");
+  await fine(reader, "DELETE", `/v1/users/${author.id}/mute`);
+  await fine(author, "PUT", `/v1/users/${reader.id}/block`);
+  assert.deepEqual(await feed(), [], "of somebody who blocks the reader");
+  await fine(author, "DELETE", `/v1/users/${reader.id}/block`);
+  assert.equal((await feed()).length, 1);
+  await author.remove(id);
+  assert.deepEqual(await feed(), []);
+});

@@ -12,6 +12,7 @@ import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import type { Log } from "#lib/mesh/log.ts";
@@ -32,6 +33,7 @@ export type Clients = {
   readonly post: Client<typeof PostService> &
     Client<typeof DraftService> &
     Client<typeof QuoteService> &
+    Client<typeof RepostService> &
     Client<typeof SaveService> &
     Client<typeof MentionService>;
   readonly user: Client<typeof UserService>;
@@ -52,6 +54,7 @@ const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(PostService, transport),
   ...createClient(DraftService, transport),
   ...createClient(QuoteService, transport),
+  ...createClient(RepostService, transport),
   ...createClient(SaveService, transport),
   ...createClient(MentionService, transport),
 });

@@ -15,6 +15,7 @@ import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
@@ -213,6 +214,11 @@ export async function meshOf(t: TestContext, users: User[]) {
     },
   });
   let pinned: string | undefined;
+  service(RepostService, {
+    repost: () => ({ activityId: "77" }),
+    undoRepost: () => ({}),
+    listReposters: () => ({ userIds: ["2"] }),
+  });
   service(QuoteService, {
     batchGetQuoted: ({ postIds }) => ({
       quoted: postIds.map((id) => {

@@ -18,6 +18,7 @@ import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
@@ -44,7 +45,7 @@ const services = {
 /** Some have several contracts; a test calls them as one. */
 const more: { readonly [N in Noun]?: readonly DescService[] } = {
   graph: [RelationService, MuteService, ListService, AccountService],
-  post: [DraftService, QuoteService, SaveService, MentionService],
+  post: [DraftService, QuoteService, RepostService, SaveService, MentionService],
 };
 
 export type Noun = keyof typeof services;
@@ -52,6 +53,7 @@ type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof
   readonly post: Client<typeof PostService> &
     Client<typeof DraftService> &
     Client<typeof QuoteService> &
+    Client<typeof RepostService> &
     Client<typeof SaveService> &
     Client<typeof MentionService>;
   readonly graph: Client<typeof GraphService> &

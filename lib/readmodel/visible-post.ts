@@ -1,10 +1,10 @@
 import { type CallOptions, type Client, Code, type HandlerContext } from "@connectrpc/connect";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
-import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { type PostService, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
 import { anyViewerIdOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { mayReply, maySeePost, mayWrite } from "./audience.ts";
+import { mayReply, maySeePost, mayWrite, type Standing, type ViewerId } from "./audience.ts";
 import { type Card, cards, decodeCard } from "./card.ts";
 import { keptSoon } from "./passing.ts";
 import { askedAbout, mustBeOpen, type Standings, standingReader } from "./standing.ts";
@@ -42,7 +42,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     const { cards: found, kept } = await cardsOf([postId], within(ctx));
     const card = found.get(postId);
     const known = await standings(viewerId, askedAbout(viewerId, card === undefined ? [] : [card]), within(ctx));
-    if (card !== undefined && maySeePost(viewerId, card, known.get(card.authorId))) return card;
+    if (card !== undefined && isThere(viewerId, card, known.get(card.authorId))) return card;
     await lookAgain(kept, ctx);
     return undefined;
   }
@@ -74,7 +74,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     );
     mayWrite(known.get(viewerId));
     const standing = card && known.get(card.authorId);
-    if (card !== undefined && maySeePost(viewerId, card, standing)) return { card, standing };
+    if (card !== undefined && isThere(viewerId, card, standing)) return { card, standing };
     await lookAgain(kept, ctx);
     throw notFound("post");
   }
@@ -88,7 +88,7 @@ export function visiblePosts({ redis, post, graph }: Needs) {
       const viewerId = anyViewerIdOf(ctx);
       const { cards: known, kept } = await cardsOf(postIds, within(ctx));
       const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
-      const maySee = (card: Card) => maySeePost(viewerId, card, stands.get(card.authorId));
+      const maySee = (card: Card) => isThere(viewerId, card, stands.get(card.authorId));
       const seen = new Map([...known].filter(([, card]) => maySee(card)));
       await lookAgain(
         kept.filter((id) => !seen.has(id)),
@@ -128,6 +128,10 @@ export function visiblePosts({ redis, post, graph }: Needs) {
 }
 
 export type VisiblePosts = ReturnType<typeof visiblePosts>;
+
+/** A repost is no post that something hangs on. */
+const isThere = (viewerId: ViewerId, card: Card, standing: Standing | undefined): boolean =>
+  card.replySetting !== ReplySetting.REPOST && maySeePost(viewerId, card, standing);
 
 /** Ids in one call of post. */
 const batchMax = 100;

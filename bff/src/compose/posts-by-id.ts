@@ -19,7 +19,11 @@ export async function postsByIdPage(
 }
 
 /** Posts by id in the order given, asked from the owners of all that is shown; what is not there for the viewer is left out. */
-async function postsById(postIds: readonly string[], clients: Clients, ctx: HandlerContext): Promise<ShownPost[]> {
+export async function postsById(
+  postIds: readonly string[],
+  clients: Clients,
+  ctx: HandlerContext,
+): Promise<ShownPost[]> {
   if (postIds.length === 0) return [];
   const [{ posts }, reactions] = await Promise.all([
     clients.post.batchGetPosts({ postIds: [...postIds] }, within(ctx)),

@@ -1,7 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
-import type { Post } from "#gen/skein/post/v1/post_pb.ts";
+import { type Post, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
@@ -64,7 +64,8 @@ export async function postNow(id: string, clients: Clients, ctx: HandlerContext)
     reactionsTo(id, clients, ctx),
   ]);
   const post = posts[0]?.post;
-  if (post === undefined) throw notFound("post");
+  // A repost is shown where it stands, in feeds, and is no post of its own.
+  if (post === undefined || post.replySetting === ReplySetting.REPOST) throw notFound("post");
   return await withAuthor(post, reactions, clients, ctx);
 }
 

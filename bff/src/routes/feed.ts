@@ -6,15 +6,13 @@ import { mutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillItems } from "../compose/posts.ts";
 import { withQuotes } from "../compose/quotes.ts";
+import { withReposts } from "../compose/reposts.ts";
 import type { Routes } from "../door/rpc.ts";
 import { readOf } from "../view/beside.ts";
 import { homePage } from "../view/post.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
-export function feedRoutes(
-  clients: Pick<Clients, "feed" | "graph" | "post">,
-  pieces: Pieces,
-): Routes<typeof FeedService> {
+export function feedRoutes(clients: Clients, pieces: Pieces): Routes<typeof FeedService> {
   const { feed } = clients;
   const muted = mutedWords(clients);
   return {
@@ -23,16 +21,18 @@ export function feedRoutes(
       const { items, nextPageToken, fromTruth, mutedWordsVersion } = page;
       tellDegraded(fromTruth, ctx);
       const [filled, isMuted] = await Promise.all([fillItems(items, pieces, ctx), muted(mutedWordsVersion, ctx)]);
-      const shown = filled
-        .filter(({ item, post }) => item.reason === Reason.OWN || !isMuted(readOf(post.content)))
-        .map(({ item, post, author }) => ({
-          activityId: item.activityId,
-          reason: shownReason(item.reason),
-          post,
-          author,
-          reactions: item,
-        }));
-      return homePage(await withQuotes(shown, { clients, pieces }, ctx), nextPageToken, callOf(ctx).viewerId);
+      const all = filled.map(({ item, post, author }) => ({
+        activityId: item.activityId,
+        reason: shownReason(item.reason),
+        post,
+        author,
+        reactions: item,
+      }));
+      const { viewerId } = callOf(ctx);
+      const read = (await withReposts(all, clients, ctx)).filter(
+        ({ post }) => post.content.authorId === viewerId || !isMuted(readOf(post.content)),
+      );
+      return homePage(await withQuotes(read, { clients, pieces }, ctx), nextPageToken, viewerId);
     },
   };
 }

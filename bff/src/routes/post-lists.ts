@@ -8,6 +8,7 @@ import { mutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillAuthorItems, fillItems } from "../compose/posts.ts";
 import { withQuotes } from "../compose/quotes.ts";
+import { repostedBy } from "../compose/reposts.ts";
 import type { Rendered } from "../door/rendered.ts";
 import type { Routes } from "../door/rpc.ts";
 import { readOf, versionView } from "../view/beside.ts";
@@ -36,7 +37,9 @@ export function postLists(clients: Clients, pieces: Pieces) {
       tellDegraded(fromTruth, ctx);
       // The pinned one first: its content comes in the same call as the others'.
       const filled = await fillAuthorItems(pinned ? [pinned, ...items] : items, author, pieces, ctx);
-      const all = filled.map(({ item, ...of }) => ({ ...of, reactions: item, isTop: item === pinned }));
+      // What the author passed on is in feeds, not among what they said.
+      const own = filled.filter(({ post }) => repostedBy(post) === undefined);
+      const all = own.map(({ item, ...of }) => ({ ...of, reactions: item, isTop: item === pinned }));
       const shown = await withQuotes(all, { clients, pieces }, ctx);
       const top = shown.find(({ isTop }) => isTop);
       const others = shown.filter(({ isTop }) => !isTop);

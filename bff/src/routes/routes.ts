@@ -10,6 +10,7 @@ import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import type { Clients } from "../clients.ts";
@@ -28,6 +29,7 @@ import { mediaRoutes } from "./media.ts";
 import { muteRoutes } from "./mute.ts";
 import { postRoutes } from "./post.ts";
 import { relationRoutes } from "./relation.ts";
+import { repostRoutes } from "./repost.ts";
 import { saveRoutes } from "./save.ts";
 import { userRoutes } from "./user.ts";
 
@@ -43,6 +45,7 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(ListService, listRoutes(clients)),
     ...rpcsOf(MediaService, mediaRoutes(clients)),
     ...rpcsOf(PostService, postRoutes(clients, pieces)),
+    ...rpcsOf(RepostService, repostRoutes(clients)),
     ...rpcsOf(DraftService, draftRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),
     ...rpcsOf(CommentService, commentRoutes(clients, pieces)),

@@ -64,3 +64,16 @@ export function ownBytes(text: string): Buffer {
 
 /** What stands before a field's value, a varint: https://protobuf.dev/programming-guides/encoding/#structure. */
 export const tagOf = ({ number }: Pick<DescField, "number">, wireType: 0 | 2): number => (number << 3) | wireType;
+
+/** A message as a field of another one, in bytes of its own. */
+export function messageField(field: Pick<DescField, "number">, message: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([...varint(tagOf(field, 2)), ...varint(message.length)]), message]);
+}
+
+function varint(value: number): number[] {
+  const bytes = varintBytes(value);
+  return Array.from({ length: bytes }, (_, nth) => {
+    const part = Math.floor(value / 0x80 ** nth) % 0x80;
+    return nth < bytes - 1 ? part | 0x80 : part;
+  });
+}

@@ -1,3 +1,4 @@
+import { toBinary } from "@bufbuild/protobuf";
 import {
   FeedItemSchema,
   type FeedReason,
@@ -7,6 +8,7 @@ import {
 import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
 import {
   AudienceSchema,
+  AuthorSchema,
   PostSchema,
   PostViewerStateSchema,
   ReactionCountsSchema,
@@ -14,7 +16,7 @@ import {
 } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Reaction, ReactionCount } from "#gen/skein/like/v1/like_pb.ts";
 import { type Rendered, rendered } from "../door/rendered.ts";
-import { type Bytes, bytesUpTo, tagOf, varintBytes } from "./bytes.ts";
+import { type Bytes, bytesUpTo, messageField, tagOf, varintBytes } from "./bytes.ts";
 import {
   type AuthorPiece,
   binaryOfAuthor,
@@ -25,6 +27,7 @@ import {
   type PostPiece,
 } from "./piece.ts";
 import { binaryOfQuote, jsonOfQuote, type ShownQuote } from "./quote.ts";
+import { authorView } from "./user.ts";
 
 /** What stands beside a post's content: as thin items carry it. */
 export type Reactions = {
@@ -46,7 +49,9 @@ export type ShownPost = {
   readonly quote?: ShownQuote;
 };
 /** A post of a home feed, and why it is there. */
-export type ShownItem = ShownPost & { readonly activityId: string; readonly reason: FeedReason };
+export type ShownItem = ShownPost & Reposted & { readonly activityId: string; readonly reason: FeedReason };
+/** Who passed it on, where that is why it is here. */
+type Reposted = { readonly repostedBy?: AuthorPiece };
 
 type Viewer = string | undefined;
 
@@ -64,14 +69,20 @@ export function homePage(items: readonly ShownItem[], nextPageToken: string, vie
         const { activityId, reason } = item;
         to.ascii(`{"activityId":"${activityId}","reason":${nameOf(FeedReasonSchema, reason)},"post":`);
         jsonPost(to, item, viewer);
+        if (item.repostedBy !== undefined) {
+          to.ascii(`,"${itemFields.repostedBy.jsonName}":`);
+          to.raw(jsonOfAuthor(item.repostedBy));
+        }
         to.ascii("}");
       }),
     binary: () =>
       binaryList(items, nextPageToken, token.number, (to, item) => {
         const { activityId, reason } = item;
         const postBytes = postSize(item, viewer);
-        const head = 2 + activityId.length + (reason === 0 ? 0 : 1 + varintBytes(reason));
+        const reposter = reposterBytes(item);
+        const head = 2 + activityId.length + (reason === 0 ? 0 : 1 + varintBytes(reason)) + reposter.length;
         lengthOf(to, list, head + 1 + varintBytes(postBytes) + postBytes);
+        to.raw(reposter);
         lengthOf(to, itemFields.activityId, activityId.length);
         to.ascii(activityId);
         number(to, itemFields.reason, reason);
@@ -124,7 +135,7 @@ export function onePost(post: ShownPost, viewer: Viewer): Rendered {
   });
 }
 
-function jsonList<P extends ShownPost>(
+function jsonList<P extends ShownPost & Reposted>(
   name: string,
   items: readonly P[],
   nextPageToken: string,
@@ -143,11 +154,21 @@ function jsonList<P extends ShownPost>(
   return to.done();
 }
 
+const nobody = Buffer.alloc(0);
+
+/** Who passed an item on, as a field of its message. */
+const reposterBytes = ({ repostedBy }: Reposted): Buffer =>
+  repostedBy === undefined
+    ? nobody
+    : messageField(itemFields.repostedBy, toBinary(AuthorSchema, authorView(repostedBy.content)));
+
 /** What its pieces take of an item's JSON. */
-function jsonSize({ post, author, quote }: ShownPost): number {
-  const { first, last } = jsonTailOfPost(post);
-  return jsonOfAuthor(author).length + jsonOfPost(post).length + first.length + last.length + jsonOfQuote(quote).length;
-}
+const jsonSize = ({ post, author, quote, repostedBy }: ShownPost & Reposted): number =>
+  jsonOfAuthor(author).length +
+  jsonOfPost(post).length +
+  jsonTailOfPost(post).length +
+  jsonOfQuote(quote).length +
+  (repostedBy === undefined ? 0 : jsonOfAuthor(repostedBy).length);
 
 function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, viewer: Viewer): void {
   const { id, version, content } = post;
@@ -161,11 +182,10 @@ function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, view
   to.ascii(
     `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
   );
-  const { first, last } = jsonTailOfPost(post);
-  to.raw(first);
+  to.raw(jsonTailOfPost(post));
   if (quote !== undefined) to.raw(jsonOfQuote(quote));
-  to.raw(last);
-  to.ascii(otherReactions.length === 0 ? "}" : `,"reactions":{${jsonCounts(reactions)}}}`);
+  if (otherReactions.length > 0) to.ascii(`,"reactions":{${jsonCounts(reactions)}}`);
+  to.ascii("}");
 }
 
 const kinds = ReactionCountsSchema.fields;
@@ -201,15 +221,16 @@ const nameOf = (
   of: number,
 ): string => (value[of] === undefined ? String(of) : `"${value[of].name}"`);
 
-function binaryList<P extends ShownPost>(
+function binaryList<P extends ShownPost & Reposted>(
   items: readonly P[],
   nextPageToken: string,
   tokenNumber: number,
   write: (to: Bytes, item: P) => void,
 ): Buffer {
   let bytesMax = pageBytesMax + nextPageToken.length;
-  for (const { post, author, quote } of items) {
-    bytesMax += itemBytesMax + binaryOfAuthor(author).length + binaryOfPost(post).length + binaryOfQuote(quote).length;
+  for (const item of items) {
+    bytesMax += itemBytesMax + binaryOfAuthor(item.author).length + binaryOfPost(item.post).length;
+    bytesMax += binaryOfQuote(item.quote).length + reposterBytes(item).length;
   }
   const to = bytesUpTo(bytesMax);
   for (const item of items) write(to, item);

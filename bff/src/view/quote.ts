@@ -1,7 +1,7 @@
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { type Audience, PostSchema, type Quote, QuoteSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import { contentView, mediaIn } from "./beside.ts";
-import { ownBytes, tagOf, varintBytes } from "./bytes.ts";
+import { messageField, ownBytes } from "./bytes.ts";
 import type { AuthorPiece, PostPiece } from "./piece.ts";
 import { authorView } from "./user.ts";
 
@@ -51,16 +51,5 @@ function quoteView({ post, author }: NonNullable<ShownQuote["of"]>): Quote {
 function formsOf(quote: Quote): Omit<Forms, "author"> {
   const { jsonName } = PostSchema.field.quote;
   const json = ownBytes(`,"${jsonName}":${JSON.stringify(toJson(QuoteSchema, quote, { alwaysEmitImplicit: true }))}`);
-  const message = toBinary(QuoteSchema, quote);
-  const head = [...varint(tagOf(PostSchema.field.quote, 2)), ...varint(message.length)];
-  return { json, binary: Buffer.concat([Buffer.from(head), message]) };
-}
-
-/** A number as protobuf writes it. */
-function varint(value: number): number[] {
-  const bytes = varintBytes(value);
-  return Array.from({ length: bytes }, (_, nth) => {
-    const part = Math.floor(value / 0x80 ** nth) % 0x80;
-    return nth < bytes - 1 ? part | 0x80 : part;
-  });
+  return { json, binary: messageField(PostSchema.field.quote, toBinary(QuoteSchema, quote)) };
 }

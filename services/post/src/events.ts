@@ -1,3 +1,4 @@
+import type { PostContent } from "#gen/skein/post/v1/content_pb.ts";
 import {
   type PostCreated,
   PostCreatedSchema,
@@ -7,6 +8,7 @@ import {
 } from "#gen/skein/post/v1/events_pb.ts";
 import { type Event, type Fact, fact, type Origin } from "#lib/events/outbox.ts";
 import { decode } from "#lib/events/poison.ts";
+import { mediaIdsIn } from "./store/content.ts";
 
 /** What happened to a post, as its read models take it. */
 export type PostChange = {
@@ -23,7 +25,7 @@ export type PostChange = {
 };
 
 /** An author's posts travel in the author's partition, in order. */
-export function postCreated(change: PostChange, origin: Origin, mediaIds: readonly bigint[] = []): Fact {
+export function postCreated(change: PostChange, origin: Origin, content: PostContent | undefined): Fact {
   const { postId, authorId, version, activityId = 0n, audience, mentionedIds, replySetting } = change;
   return fact({
     ...origin,
@@ -39,7 +41,8 @@ export function postCreated(change: PostChange, origin: Origin, mediaIds: readon
       audience,
       mentionedUserIds: [...mentionedIds],
       replySetting,
-      mediaIds: [...mediaIds],
+      repostedPostId: content?.repostedPostId ?? 0n,
+      mediaIds: mediaIdsIn(content),
     },
   });
 }

@@ -4,6 +4,7 @@ import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
@@ -17,6 +18,7 @@ import { changeOf } from "./events.ts";
 import { draftHandlers } from "./handlers/drafts.ts";
 import { mentionHandlers } from "./handlers/mentions.ts";
 import { quoteHandlers } from "./handlers/quotes.ts";
+import { repostHandlers } from "./handlers/reposts.ts";
 import { saveHandlers } from "./handlers/saves.ts";
 import { postHandlers } from "./handlers.ts";
 import { saveReadModel } from "./read-model/saves.ts";
@@ -70,6 +72,7 @@ const saving = {
 await service.run(
   [
     host(PostService, postHandlers({ db, store, media: service.client(MediaService), ...shared })),
+    host(RepostService, repostHandlers({ db, store, ...shared })),
     host(QuoteService, quoteHandlers({ db, readModel, standings })),
     host(DraftService, draftHandlers({ drafts: draftStore(db), ...shared })),
     host(SaveService, saveHandlers(saving)),

@@ -11,6 +11,7 @@ import { type Edit, type Edited, editPost, formerVersions } from "./store/edit.t
 import { unpinPost } from "./store/pin.ts";
 import { asked, type NewPost, type Publication, publishAll } from "./store/publish.ts";
 import { removeQuote } from "./store/quote.ts";
+import { removeRepost } from "./store/repost.ts";
 import { headOf, type PostHead, type PostRow, postColumns, postOf } from "./store/row.ts";
 import { removeTags } from "./store/tag.ts";
 
@@ -90,6 +91,7 @@ export function postStore(db: Statements) {
         const standing = postOf(row);
         await removeTags(tx, standing);
         await removeQuote(tx, standing);
+        await removeRepost(tx, standing);
         await unpinPost(tx, { postId, authorId });
         await append(tx, [postDeleted(change, origin)]);
         return change;

@@ -12,6 +12,7 @@ import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
+import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
@@ -131,6 +132,7 @@ function postReads(): Row[] {
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
     row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),
     row(PostService.method.getPinnedPost, rules.service, (at) => ({ authorId: userOf(at) })),
+    row(RepostService.method.listReposters, rules.postVisibleEmpty, post),
     row(QuoteService.method.batchGetQuoted, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(QuoteService.method.listQuoteActivities, rules.service, (at) => ({
       ...post({ ...at, audience: "PUBLIC" }),
@@ -254,6 +256,8 @@ function additions(): Row[] {
     row(UserService.method.updateProfile, rules.openAccount, none, changes),
     row(PostService.method.createPost, rules.openAccount, said, changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(RepostService.method.undoRepost, rules.ending, post, changes),
+    row(RepostService.method.repost, rules.repostable, post, { changes: "reposts" }),
     row(QuoteService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quoteId: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),
     row(DraftService.method.createDraft, rules.openAccount, said, changes),

@@ -11,6 +11,7 @@ import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import * as rules from "./rules.ts";
@@ -52,6 +53,7 @@ function reads(): Row[] {
     row(PostService.method.listPostVersions, rules.postVisible, post, { shown: said }),
     row(PostService.method.listUserPosts, rules.postsOfFound, user),
     row(PostService.method.listTagPosts, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
+    row(RepostService.method.listPostReposts, rules.postVisibleEmpty, post),
     row(PostService.method.listPostQuotes, rules.postVisibleEmpty, post),
     row(
       DraftService.method.listDrafts,
@@ -157,6 +159,8 @@ function additions(): Row[] {
     row(UserService.method.updateProfile, rules.openAccount, () => ({}), changes),
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
+    row(RepostService.method.undoRepost, rules.ending, post, changes),
+    row(RepostService.method.repostPost, rules.repostable, post, { changes: "reposts" }),
     row(PostService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quote: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),
     row(DraftService.method.createDraft, rules.openAccount, (at) => ({ text: named(at) }), changes),

@@ -225,6 +225,11 @@ export const authorsOnly = aboutPost(
   write(({ viewer }) => (viewer === "owner" ? ok : absent)),
 );
 
+/** What is for everybody may be passed on, by who sees it. */
+export const repostable = aboutPost(
+  "post-visible-write",
+  write((look) => (seesPost(look) ? (look.audience === "PUBLIC" ? ok : refused("not-for-everybody")) : absent)),
+);
 /** About what nobody has. */
 export const neverThere = aboutPost(
   "owner-only-write",

@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Post } from "./resources_pb.ts";
+import type { Author, Post } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/feed.proto.
  */
 export const file_skein_api_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvZmVlZC5wcm90bxIMc2tlaW4uYXBpLnYxImsKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEigKBnJlYXNvbhgCIAEoDjIYLnNrZWluLmFwaS52MS5GZWVkUmVhc29uEiAKBHBvc3QYAyABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCJjChNMaXN0SG9tZUZlZWRSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlYKFExpc3RIb21lRmVlZFJlc3BvbnNlEiUKBWl0ZW1zGAEgAygLMhYuc2tlaW4uYXBpLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSpZCgpGZWVkUmVhc29uEhsKF0ZFRURfUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoVRkVFRF9SRUFTT05fRk9MTE9XSU5HEAESEwoPRkVFRF9SRUFTT05fT1dOEAIyhwEKC0ZlZWRTZXJ2aWNlEngKDExpc3RIb21lRmVlZBIhLnNrZWluLmFwaS52MS5MaXN0SG9tZUZlZWRSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RIb21lRmVlZFJlc3BvbnNlIiGquxgNCAIQARgBIAIoAzC4F4LT5JMCChIIL3YxL2ZlZWRiBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvZmVlZC5wcm90bxIMc2tlaW4uYXBpLnYxIpYBCghGZWVkSXRlbRITCgthY3Rpdml0eV9pZBgBIAEoCRIoCgZyZWFzb24YAiABKA4yGC5za2Vpbi5hcGkudjEuRmVlZFJlYXNvbhIgCgRwb3N0GAMgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QSKQoLcmVwb3N0ZWRfYnkYFCABKAsyFC5za2Vpbi5hcGkudjEuQXV0aG9yImMKE0xpc3RIb21lRmVlZFJlcXVlc3QSFgoJcGFnZV9zaXplGAEgASgFSACIAQESFwoKcGFnZV90b2tlbhgCIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iVgoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi5za2Vpbi5hcGkudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKnEKCkZlZWRSZWFzb24SGwoXRkVFRF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVGRUVEX1JFQVNPTl9GT0xMT1dJTkcQARITCg9GRUVEX1JFQVNPTl9PV04QAhIWChJGRUVEX1JFQVNPTl9SRVBPU1QQFDKHAQoLRmVlZFNlcnZpY2USeAoMTGlzdEhvbWVGZWVkEiEuc2tlaW4uYXBpLnYxLkxpc3RIb21lRmVlZFJlcXVlc3QaIi5za2Vpbi5hcGkudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiIaq7GA0IAhABGAEgAigDMLgXgtPkkwIKEggvdjEvZmVlZGIGcHJvdG8z", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * One item of a feed.
@@ -38,6 +38,13 @@ export type FeedItem = Message<"skein.api.v1.FeedItem"> & {
    * @generated from field: skein.api.v1.Post post = 3;
    */
   post?: Post | undefined;
+
+  /**
+   * Who passed it on, where that is why it is here. A post is on a page once, where it is newest.
+   *
+   * @generated from field: skein.api.v1.Author reposted_by = 20;
+   */
+  repostedBy?: Author | undefined;
 };
 
 /**
@@ -117,6 +124,13 @@ export const FeedReason = {
    * @generated from enum value: FEED_REASON_OWN = 2;
    */
   OWN: 2,
+
+  /**
+   * Somebody passed it on: `reposted_by`.
+   *
+   * @generated from enum value: FEED_REASON_REPOST = 20;
+   */
+  REPOST: 20,
 } as const;
 
 /**

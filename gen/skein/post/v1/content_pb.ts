@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/content.proto.
  */
 export const file_skein_post_v1_content: GenFile = /*@__PURE__*/
-  fileDesc("Chtza2Vpbi9wb3N0L3YxL2NvbnRlbnQucHJvdG8SDXNrZWluLnBvc3QudjEinQEKC1Bvc3RDb250ZW50EiUKBmZhY2V0cxgBIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEhcKD2NvbnRlbnRfd2FybmluZxgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRIWCg5xdW90ZWRfcG9zdF9pZBgUIAEoBhIkCgVtZWRpYRgoIAMoCzIVLnNrZWluLm1lZGlhLnYxLk1lZGlhYgZwcm90bzM", [file_skein_media_v1_media, file_skein_text_v1_text]);
+  fileDesc("Chtza2Vpbi9wb3N0L3YxL2NvbnRlbnQucHJvdG8SDXNrZWluLnBvc3QudjEitwEKC1Bvc3RDb250ZW50EiUKBmZhY2V0cxgBIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEhcKD2NvbnRlbnRfd2FybmluZxgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRIWCg5xdW90ZWRfcG9zdF9pZBgUIAEoBhIYChByZXBvc3RlZF9wb3N0X2lkGBUgASgGEiQKBW1lZGlhGCggAygLMhUuc2tlaW4ubWVkaWEudjEuTWVkaWFiBnByb3RvMw", [file_skein_media_v1_media, file_skein_text_v1_text]);
 
 /**
  * What a version of a post holds beside its text.
@@ -47,6 +47,13 @@ export type PostContent = Message<"skein.post.v1.PostContent"> & {
    * @generated from field: fixed64 quoted_post_id = 20;
    */
   quotedPostId: bigint;
+
+  /**
+   * The post it is a repost of, and nothing else; 0 where it is a post of its own.
+   *
+   * @generated from field: fixed64 reposted_post_id = 21;
+   */
+  repostedPostId: bigint;
 
   /**
    * As they were when it was made; an edit changes none.

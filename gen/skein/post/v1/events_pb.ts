@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/events.proto.
  */
 export const file_skein_post_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSKvAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBRIRCgltZWRpYV9pZHMYKCADKAYihgEKClBvc3RFZGl0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBIQCghhdWRpZW5jZRgEIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBSADKAYSFQoNcmVwbHlfc2V0dGluZxgGIAEoBSJCCgtQb3N0RGVsZXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEImYKC1NhdmVDaGFuZ2VkEg8KB3VzZXJfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCRINCgVzYXZlZBgDIAEoCBIVCg1jb2xsZWN0aW9uX2lkGAQgASgJEg8KB3ZlcnNpb24YBSABKARiBnByb3RvMw");
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSLJAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBRIYChByZXBvc3RlZF9wb3N0X2lkGBUgASgGEhEKCW1lZGlhX2lkcxgoIAMoBiKGAQoKUG9zdEVkaXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEEhAKCGF1ZGllbmNlGAQgASgFEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIVCg1yZXBseV9zZXR0aW5nGAYgASgFIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAQiZgoLU2F2ZUNoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEg0KBXNhdmVkGAMgASgIEhUKDWNvbGxlY3Rpb25faWQYBCABKAkSDwoHdmVyc2lvbhgFIAEoBGIGcHJvdG8z");
 
 /**
  * A post became public. The activity id is the sort key of every timeline it is in.
@@ -60,6 +60,13 @@ export type PostCreated = Message<"skein.post.v1.PostCreated"> & {
    * @generated from field: int32 reply_setting = 20;
    */
   replySetting: number;
+
+  /**
+   * The post it is a repost of; 0 where it is a post of its own.
+   *
+   * @generated from field: fixed64 reposted_post_id = 21;
+   */
+  repostedPostId: bigint;
 
   /**
    * What it is made of beside its text.

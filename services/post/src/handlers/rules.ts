@@ -28,7 +28,8 @@ export function languageOf(sent: string): string {
   throw invalid("language", `must be a language tag of at most ${languageMax} characters`);
 }
 
-const replySettings = new Set<number>(Object.values(ReplySetting).filter((value) => typeof value === "number"));
+const { UNSPECIFIED, EVERYONE, FOLLOWERS, MENTIONED, NOBODY } = ReplySetting;
+const replySettings = new Set<number>([UNSPECIFIED, EVERYONE, FOLLOWERS, MENTIONED, NOBODY]);
 
 /** Who may reply: 0, which is kept nowhere, for everyone. */
 export function replySettingOf(sent: ReplySetting): number {

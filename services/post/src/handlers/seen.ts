@@ -4,6 +4,7 @@ import { notFound } from "#lib/mesh/errors.ts";
 import { maySeePost } from "#lib/readmodel/audience.ts";
 import { askedAbout, type StandingReader } from "#lib/readmodel/standing.ts";
 import type { PostReadModel } from "../read-model.ts";
+import { isRepost } from "../store/row.ts";
 import type { StoredPost } from "../store.ts";
 
 type Needs = { readonly readModel: Pick<PostReadModel, "load">; readonly standings: StandingReader };
@@ -21,10 +22,10 @@ export function seeing({ readModel, standings }: Needs) {
   return {
     among,
 
-    /** One that the viewer may see; NOT_FOUND otherwise. */
+    /** One that the viewer may see; NOT_FOUND otherwise, and for a repost, which is no post of its own. */
     async require(postId: bigint, ctx: HandlerContext): Promise<StoredPost> {
       const post = (await among([postId], ctx)).get(postId);
-      if (post === undefined) throw notFound("post");
+      if (post === undefined || isRepost(post)) throw notFound("post");
       return post;
     },
   };

@@ -4,7 +4,7 @@ import { notFound, problem } from "#lib/mesh/errors.ts";
 import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { type PostChange, postEdited } from "../events.ts";
 import { contentBytes, contentIn, isSame, mentionedBy, type Written } from "./content.ts";
-import { type PostRow, postColumns, postOf } from "./row.ts";
+import { isRepost, type PostRow, postColumns, postOf } from "./row.ts";
 import { addTags, removeTags } from "./tag.ts";
 
 /** New content for a post: made from what stands, in the transaction that locks it. */
@@ -30,7 +30,7 @@ export const editPost = (db: Statements, edit: Edit, origin: Origin): Promise<Ed
     const [row] = await tx.query(`SELECT ${postColumns} FROM post WHERE id = ? FOR UPDATE`, [postId]); // PRIMARY
     if (row === undefined || bigintOf(row.author_id) !== authorId) throw notFound("post");
     const current = postOf(row);
-    if (current.deleted) throw notFound("post");
+    if (current.deleted || isRepost(current)) throw notFound("post");
     const next = write(current);
     const namedIds = await namedBeside(tx, postId);
     if (isSame(current, next)) return editedOf(current, mentionedBy(namedIds, current.content));

@@ -1,5 +1,6 @@
 import { notFound } from "#lib/mesh/errors.ts";
 import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
+import { isRepost, postColumns, postOf } from "./row.ts";
 
 type Pin = { readonly postId: bigint; readonly authorId: bigint };
 
@@ -7,8 +8,9 @@ type Pin = { readonly postId: bigint; readonly authorId: bigint };
 export const pinPost = (db: Statements, { postId, authorId }: Pin): Promise<void> =>
   db.tx(async (tx) => {
     // Locked, so that a delete at the same time takes the pin with it, or finds it gone.
-    const [row] = await tx.query("SELECT author_id, deleted FROM post WHERE id = ? FOR UPDATE", [postId]); // PRIMARY
-    if (row === undefined || bigintOf(row.author_id) !== authorId || Number(row.deleted) === 1) throw notFound("post");
+    const [row] = await tx.query(`SELECT ${postColumns} FROM post WHERE id = ? FOR UPDATE`, [postId]); // PRIMARY
+    const post = row && postOf(row);
+    if (post === undefined || post.authorId !== authorId || post.deleted || isRepost(post)) throw notFound("post");
     await tx.exec("INSERT INTO pin (author_id, post_id) VALUES (?, ?) ON DUPLICATE KEY UPDATE post_id = ?", [
       authorId,
       postId,

@@ -40,7 +40,7 @@ export async function publishAll(tx: Sql, posts: readonly Publication[]): Promis
     tx,
     changes.map((change, nth) => {
       const { origin, content } = posts[nth] as Publication;
-      return postCreated(change, origin, mediaIdsIn(content));
+      return postCreated(change, origin, content);
     }),
   );
   return changes;

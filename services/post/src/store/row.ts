@@ -1,3 +1,4 @@
+import { ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
 import { bigintOf, type Row } from "#lib/storage/mysql.ts";
 import { contentIn, type Written } from "./content.ts";
 
@@ -28,6 +29,10 @@ export const postOf = (row: Row): PostRow => ({
   content: contentIn(row.content),
   editTime: (row.edit_time as Date | null) ?? undefined,
 });
+
+/** It passes another post on; `content` says which. */
+export const isRepost = ({ replySetting }: Pick<PostRow, "replySetting">): boolean =>
+  replySetting === ReplySetting.REPOST;
 
 export const headOf = (row: Row): PostHead => ({
   id: bigintOf(row.id),
