@@ -359,6 +359,3 @@ function others(): Record<string, Cover> {
     [bench("GET :8081/get-media")]: fetching,
   };
 }
-
-/** What is owed: in no list above, and in none of the open work. */
-export const owed: readonly string[] = [];
