@@ -32,7 +32,7 @@ const catalogue = [
 /** Row → the surface that is missing. */
 const waiting: Readonly<Record<string, string>> = {
   "J-32": "session cookies",
-  "J-35": "editing a profile",
+  "J-35": "ETags of profiles",
   "J-46": "search",
   "T-10": "refresh tokens",
   "Z-08": "moderation",
