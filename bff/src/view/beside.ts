@@ -28,10 +28,13 @@ export const besideOf = ({ content, editTime, replySetting }: Post): Beside => (
   ...contentView(content),
   ...(editTime && { editTime }),
   ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
-  ...(content !== undefined && content.media.length > 0 && { media: mediaList(content) }),
+  ...mediaIn(content),
 });
 
-const mediaList = ({ media }: PostContent) => create(MediaListSchema, { items: media.map(mediaView) });
+/** What a post shows beside its text, where it shows anything. */
+export const mediaIn = (content: PostContent | undefined) =>
+  content !== undefined &&
+  content.media.length > 0 && { media: create(MediaListSchema, { items: content.media.map(mediaView) }) };
 
 /** All that people read of a post. */
 export const readOf = ({ text, content }: Post): string =>

@@ -1,6 +1,6 @@
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { type Audience, PostSchema, type Quote, QuoteSchema } from "#gen/skein/api/v1/resources_pb.ts";
-import { contentView } from "./beside.ts";
+import { contentView, mediaIn } from "./beside.ts";
 import { ownBytes, tagOf, varintBytes } from "./bytes.ts";
 import type { AuthorPiece, PostPiece } from "./piece.ts";
 import { authorView } from "./user.ts";
@@ -43,6 +43,7 @@ function quoteView({ post, author }: NonNullable<ShownQuote["of"]>): Quote {
       ...(createTime && { createTime }),
       ...(editTime && { editTime }),
       ...contentView(content),
+      ...mediaIn(content),
     },
   });
 }
