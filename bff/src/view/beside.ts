@@ -15,13 +15,10 @@ type Beside = Pick<
   "facets" | "contentWarning" | "language" | "editTime" | "replySetting" | "media"
 >;
 
-const namesOf = (...names: readonly (keyof Beside)[]) => names.map((name) => PostSchema.field[name].jsonName);
-
-/** Their JSON names, in the order of their numbers, which is that of JSON: those before a quote, and those after it. */
-export const besideNames = {
-  beforeQuote: namesOf("facets", "contentWarning", "language", "editTime", "replySetting"),
-  afterQuote: namesOf("media"),
-};
+/** Their JSON names, in the order of their numbers, which is that of JSON. */
+export const besideNames = ["facets", "contentWarning", "language", "editTime", "replySetting", "media"].map(
+  (name) => PostSchema.field[name as keyof Beside].jsonName,
+);
 
 /** What a post holds beside its text; what it does not hold is absent, so that a plain post is no longer for it. */
 export const besideOf = ({ content, editTime, replySetting }: Post): Beside => ({

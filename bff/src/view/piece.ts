@@ -17,9 +17,7 @@ type Kept<Content> = {
   json: Buffer | undefined;
   binary: Buffer | undefined;
 };
-/** Two parts of a post's JSON, with other things between them. */
-type Tail = { readonly first: Buffer; readonly last: Buffer };
-export type PostPiece = Kept<Post> & { tail: Tail | undefined };
+export type PostPiece = Kept<Post> & { tail: Buffer | undefined };
 export type AuthorPiece = Kept<User>;
 
 /** Objects, keys, times and the heads of Buffers, beside the texts: measured with Node 24 (docs/decisions/0026). */
@@ -52,23 +50,21 @@ export function jsonOfPost(piece: PostPiece): Buffer {
   return piece.json;
 }
 
-/**
- * Of a post's JSON what stands after its audience, in two parts, for what it quotes comes between: nothing of a plain one.
- */
-export function jsonTailOfPost(piece: PostPiece): Tail {
+/** Of a post's JSON what stands after its audience: nothing of a plain one. */
+export function jsonTailOfPost(piece: PostPiece): Buffer {
   if (piece.tail !== undefined) return piece.tail;
   const beside = besideOf(piece.content);
   if (Object.keys(beside).length === 0) return nothing;
   const json = toJson(PostSchema, create(PostSchema, beside), { alwaysEmitImplicit: true }) as JsonObject;
-  const fields = (names: readonly string[]): Buffer =>
-    ownBytes(
-      names.flatMap((name) => (json[name] === undefined ? [] : [`,"${name}":${JSON.stringify(json[name])}`])).join(""),
-    );
-  piece.tail = { first: fields(besideNames.beforeQuote), last: fields(besideNames.afterQuote) };
+  const fields = besideNames.flatMap((name) => {
+    const value = json[name];
+    return value === undefined ? [] : [`,"${name}":${JSON.stringify(value)}`];
+  });
+  piece.tail = ownBytes(fields.join(""));
   return piece.tail;
 }
 
-const nothing: Tail = { first: Buffer.alloc(0), last: Buffer.alloc(0) };
+const nothing = Buffer.alloc(0);
 
 /** A post's message without its author, its counts and its viewer's state. */
 export function binaryOfPost(piece: PostPiece): Buffer {

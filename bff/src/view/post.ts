@@ -144,10 +144,8 @@ function jsonList<P extends ShownPost>(
 }
 
 /** What its pieces take of an item's JSON. */
-function jsonSize({ post, author, quote }: ShownPost): number {
-  const { first, last } = jsonTailOfPost(post);
-  return jsonOfAuthor(author).length + jsonOfPost(post).length + first.length + last.length + jsonOfQuote(quote).length;
-}
+const jsonSize = ({ post, author, quote }: ShownPost): number =>
+  jsonOfAuthor(author).length + jsonOfPost(post).length + jsonTailOfPost(post).length + jsonOfQuote(quote).length;
 
 function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, viewer: Viewer): void {
   const { id, version, content } = post;
@@ -161,10 +159,8 @@ function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, view
   to.ascii(
     `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
   );
-  const { first, last } = jsonTailOfPost(post);
-  to.raw(first);
+  to.raw(jsonTailOfPost(post));
   if (quote !== undefined) to.raw(jsonOfQuote(quote));
-  to.raw(last);
   to.ascii(otherReactions.length === 0 ? "}" : `,"reactions":{${jsonCounts(reactions)}}}`);
 }
 
