@@ -219,6 +219,7 @@ test("the table has every public RPC", () => {
     UserService,
     PostService,
     DraftService,
+    RepostService,
     LikeService,
     CommentService,
     SaveService,
