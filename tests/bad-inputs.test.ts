@@ -32,12 +32,11 @@ const catalogue = [
 /** Row → the surface that is missing. */
 const waiting: Readonly<Record<string, string>> = {
   "J-32": "session cookies",
-  "J-35": "editing a profile",
+  "J-35": "ETags of profiles",
   "J-46": "search",
   "T-10": "refresh tokens",
   "Z-08": "moderation",
   "Z-09": "live connections",
-  "N-06": "an enum in a public request",
   "W-03": "CORS: other origins are denied, so there is no preflight to answer",
   ...Object.fromEntries(ids("S", "01 02 05 06 09 10 11 12 13 15").map((id) => [id, "WebSocket"])),
   "M-08": "link previews",

@@ -49,6 +49,7 @@ const table: readonly Row[] = [
   })),
   row(AuthService.method.logIn, 3, ({ name, secret }) => ({ username: name(), password: secret() })),
   row(UserService.method.getUser, 8, ({ user }) => ({ user: user() })),
+  row(UserService.method.updateProfile, 3, ({ text }) => ({ displayName: text(), bio: text() })),
   row(UserService.method.followUser, 12, ({ user }) => ({ user: user() })),
   row(UserService.method.unfollowUser, 6, ({ user }) => ({ user: user() })),
   row(UserService.method.listFollowers, 6, ({ user, page }) => ({ user: user(), ...page() })),

@@ -83,6 +83,29 @@ test("a photo goes up through the edge, however often it is cut, and down with i
   await until("its bytes are gone", async () => (await fetch(gone[0] ?? "")).status === 404);
 });
 
+test("a profile that changes shows at the next read, wherever its person is; the picture before it goes", async () => {
+  const [ada, ben] = [await person(), await person()];
+  await ben.users.followUser({ user: ada.id });
+  await ada.posts.createPost({ text: "who am I" });
+  const author = async () => (await all(ben.homeFeed()))[0]?.post?.author;
+  assert.deepEqual([(await author())?.displayName, (await author())?.avatarUrl], [ada.username, undefined]);
+  const face = async (side: number) =>
+    ada.upload({ kind: MediaKind.PHOTO, bytes: new Uint8Array(await picture(side, side).jpeg().toBuffer()) });
+  const [first, second] = [await face(400), await face(200)];
+  await ada.users.updateProfile({ displayName: "Ada 🧶", avatarMediaId: first.id });
+  assert.deepEqual([(await author())?.displayName, (await author())?.avatarUrl], ["Ada 🧶", first.variants[0]?.url]);
+  const { user } = await ada.users.updateProfile({ bio: "weaver", avatarMediaId: second.id });
+  assert.deepEqual([user?.displayName, user?.bio, user?.avatar], ["Ada 🧶", "weaver", second]);
+  assert.deepEqual((await ben.users.getUser({ user: ada.username })).user?.avatar, second);
+  const before = `${system.edge}${first.variants[0]?.url}`;
+  await until("the picture before is gone", async () => (await fetch(before)).status === 404);
+  await failsWith(ada.users.updateProfile({ avatarMediaId: "1" }), "validation");
+  await failsWith(ada.users.updateProfile({ displayName: "x".repeat(51) }), "validation", "display_name");
+  await failsWith(ada.posts.createPost({ text: "", mediaIds: [second.id] }), "media-attached");
+  assert.equal((await ada.users.updateProfile({ avatarMediaId: "" })).user?.avatar, undefined);
+  assert.equal((await author())?.avatarUrl, undefined);
+});
+
 test("what is refused is refused with its reason, also by the door for bytes", async () => {
   const ada = await person();
   const send = (bytes: Buffer) => ada.upload({ kind: MediaKind.PHOTO, bytes: new Uint8Array(bytes) });

@@ -41,6 +41,12 @@ const rows: Row[] = [
   { why: "an object for a string", body: '{"text":{"$ne":null}}', name: "validation", pointers: ["/text"] },
   { why: "a list for a string", body: '{"text":["a"]}', name: "validation", pointers: ["/text"] },
   { why: "1e400 for a string", body: '{"text":1e400}', name: "validation", pointers: ["/text"] },
+  {
+    why: "a name that an enum lacks",
+    body: '{"audience":"AUDIENCE_NONE"}',
+    name: "validation",
+    pointers: ["/audience"],
+  },
   { why: "a lone surrogate", body: '{"text":"\\ud800"}', name: "validation", pointers: ["/text"] },
   { why: "a list at the top", body: "[]", name: "validation", pointers: ["/"] },
   { why: "null at the top", body: "null", name: "validation", pointers: ["/"] },

@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { AccountService } from "#gen/skein/api/v1/account_pb.ts";
+import { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { AuthService } from "#gen/skein/api/v1/auth_pb.ts";
 import { CommentService } from "#gen/skein/api/v1/comment_pb.ts";
 import { DraftService } from "#gen/skein/api/v1/draft_pb.ts";
@@ -13,6 +14,7 @@ import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import type { Comment, Media, Post } from "#gen/skein/api/v1/resources_pb.ts";
+import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { carrying, type Token } from "./call.ts";
 import { each } from "./pages.ts";
@@ -56,6 +58,7 @@ export function createSkein({ baseUrl, token, cookies = false, fetch: given }: O
 
   return {
     account: client(AccountService),
+    activity: client(ActivityService),
     auth: client(AuthService),
     comments,
     drafts: client(DraftService),
@@ -66,6 +69,7 @@ export function createSkein({ baseUrl, token, cookies = false, fetch: given }: O
     mutes: client(MuteService),
     posts,
     relations: client(RelationService),
+    saves: client(SaveService),
     users: client(UserService),
 
     /** Says who calls from now on; undefined is nobody. */

@@ -105,6 +105,17 @@ export const accessRows: Rows = {
     connectError(await connectCall(world, "PostService/DeletePost", message, as(world.ben)), 404, "not_found");
     assert.equal((await grpcCall(world, "PostService/DeletePost", envelope(message), as(world.ben))).status, "5");
     assert.equal((await send(world, `/v1/posts/${id}`)).status, 200, "it is still there");
+
+    const theirs = await world.ben.post("theirs");
+    const comment = `/v1/comments/${(await world.ada.comment(theirs.id, "mine")).id}`;
+    const cleo = await register(world.system.edge);
+    const headers = as(cleo, { "content-type": "application/json" });
+    const patch = { method: "PATCH", body: '{"text":"not mine"}', headers };
+    problem(await send(world, comment, patch), 404, "not-found");
+    problem(await send(world, comment, { method: "DELETE", headers: as(cleo) }), 404, "not-found");
+    problem(await send(world, `${comment}/hidden`, { method: "PUT", headers: as(cleo) }), 404, "not-found");
+    problem(await send(world, `/v1/posts/${id}/thread`, { ...patch, body: '{"locked":true}' }), 404, "not-found");
+    assert.equal((await send(world, comment)).json().text, "mine");
   },
   "Z-03": async (world) => {
     const body = JSON.stringify({ text: "as ben", authorId: world.ben.id });

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
-import { connectCall, connectError, envelope, grpcCall, type Rows, send, type World } from "./wire.ts";
+import { as, connectCall, connectError, envelope, grpcCall, problem, type Rows, send, type World } from "./wire.ts";
 
 const create = "PostService/CreatePost";
 const text = (value: string): Buffer => Buffer.concat([Buffer.from([0x0a, value.length]), Buffer.from(value)]);
@@ -42,6 +42,19 @@ export const rpcRows: Rows = {
   "N-04": async (world) => {
     const groups = Buffer.concat([Buffer.alloc(20_000, 0x13), Buffer.alloc(20_000, 0x14)]);
     await malformed(world, groups);
+  },
+  "N-06": async (world) => {
+    const { id } = await world.ada.post("to be reacted to");
+    for (const kind of ["e707", "ffffffffffffffffff01"]) {
+      const message = Buffer.concat([text(id), bytes("10"), bytes(kind)]);
+      connectError(await connectCall(world, "LikeService/ReactToPost", message), 400, "invalid_argument");
+      assert.equal((await grpcCall(world, "LikeService/ReactToPost", envelope(message))).status, "3");
+    }
+    for (const kind of [999, -1, 1.5, "REACTION_KIND_NONE", ["REACTION_KIND_LIKE"]]) {
+      const headers = as(world.ada, { "content-type": "application/json" });
+      const sent = { method: "PUT", headers, body: JSON.stringify({ kind }) };
+      problem(await send(world, `/v1/posts/${id}/reaction`, sent), 400, "validation", "/kind");
+    }
   },
   "N-09": async (world) => {
     connectError(await connectCall(world, create, bomb, { "content-encoding": "gzip" }), 429, "resource_exhausted");

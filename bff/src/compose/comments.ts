@@ -12,6 +12,7 @@ import type { User } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { isAway } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
+import { facetsView } from "../view/beside.ts";
 import { countsByKind } from "../view/post.ts";
 import { authorView } from "../view/user.ts";
 
@@ -57,7 +58,7 @@ export const commentView = (
   viewerId: string | undefined,
 ): ShownComment => {
   const { id, version, postId, parentId, authorId, createTime, editTime } = comment;
-  const { text, depth, replyCount, removed, hidden } = comment;
+  const { text, facets, depth, replyCount, removed, hidden } = comment;
   return create(CommentSchema, {
     id,
     version: Number(version),
@@ -76,6 +77,7 @@ export const commentView = (
     ...(editTime && { editTime }),
     removed,
     hidden,
+    ...(facets && { facets: facetsView(facets) }),
   });
 };
 

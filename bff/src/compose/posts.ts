@@ -74,7 +74,7 @@ export const reactionsTo = async (id: string, clients: Clients, ctx: HandlerCont
   (await reactionsToAll([id], clients, ctx))[0] ?? noReactions;
 
 /** The same of many, in the order given: one call a noun. */
-async function reactionsToAll(
+export async function reactionsToAll(
   postIds: readonly string[],
   { like, comment, post }: Clients,
   ctx: HandlerContext,
@@ -96,28 +96,6 @@ async function reactionsToAll(
       viewerReaction: own,
       saved: saved[nth] ?? false,
     };
-  });
-}
-
-/** Posts by id in the order given, asked from the owners of all that is shown; what is not there for the viewer is left out. */
-export async function postsById(
-  postIds: readonly string[],
-  clients: Clients,
-  ctx: HandlerContext,
-): Promise<ShownPost[]> {
-  if (postIds.length === 0) return [];
-  const [{ posts }, reactions] = await Promise.all([
-    clients.post.batchGetPosts({ postIds: [...postIds] }, within(ctx)),
-    reactionsToAll(postIds, clients, ctx),
-  ]);
-  const userIds = [...new Set(posts.flatMap(({ post }) => post?.authorId ?? []))];
-  if (userIds.length === 0) return [];
-  const { users } = await clients.user.batchGetUsers({ userIds }, within(ctx));
-  const authors = new Map(users.flatMap(({ user }) => (user ? [[user.id, authorPiece(user)] as const] : [])));
-  return posts.flatMap(({ post }, nth) => {
-    const author = post && authors.get(post.authorId);
-    if (post === undefined || author === undefined) return [];
-    return [{ post: postPiece(post), author, reactions: reactions[nth] ?? noReactions }];
   });
 }
 

@@ -5,7 +5,7 @@ import { isAway } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import type { PostPiece } from "../view/piece.ts";
 import type { ShownItem } from "../view/post.ts";
-import { postsById } from "./posts.ts";
+import { postsById } from "./posts-by-id.ts";
 
 /** Which post a repost passes on; undefined for a post of its own. */
 export function repostedBy({ content }: PostPiece): string | undefined {

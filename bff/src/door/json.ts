@@ -46,8 +46,12 @@ function refusal(desc: DescMessage, text: string, reason: unknown): ConnectError
   if (message.includes(": duplicate object key ") || (isFieldError(cause) && cause.message === "set multiple times")) {
     return problem(Code.InvalidArgument, "duplicate-key", "a key is there twice");
   }
-  const unknown = unknownKeys(desc, JSON.parse(text) as JsonValue, "");
+  const json = JSON.parse(text) as JsonValue;
+  const unknown = unknownKeys(desc, json, "");
   if (unknown.length > 0) return broken(unknown);
+  // protobuf-es does not say which field it was.
+  const strange = strangeNames(desc, json, "");
+  if (strange.length > 0) return broken(strange);
   if (isFieldError(cause)) return broken([illTyped(cause.field(), (field) => `/${field.jsonName}`)]);
   return broken([{ field: "/", rule: "must be a JSON object of the fields of this request" }]);
 }
@@ -66,6 +70,21 @@ function wording(field: DescField): string {
   if (field.fieldKind !== "scalar") return `a ${field.fieldKind}`;
   const words: Record<number, string> = { 8: "true or false", 9: "a string of Unicode text", 12: "base64" };
   return words[field.scalar] ?? "a number in range";
+}
+
+/** Every value of an enum that is neither one of its names nor a number. */
+function strangeNames(desc: DescMessage, json: JsonValue, pointer: string): Violation[] {
+  if (json === null || typeof json !== "object" || Array.isArray(json)) return [];
+  return desc.fields.flatMap((field) => {
+    const value = json[field.jsonName] ?? json[field.name];
+    const here = `${pointer}/${field.jsonName}`;
+    if (value === undefined) return [];
+    if (field.fieldKind === "message") return strangeNames(field.message, value, here);
+    if (field.fieldKind !== "enum" || Number.isInteger(value)) return [];
+    return field.enum.values.some(({ name }) => name === value)
+      ? []
+      : [{ field: here, rule: `must be ${wording(field)}` }];
+  });
 }
 
 /** Every key no field answers to. Walks only into message fields, so it is as deep as the contract, not the text. */

@@ -1,26 +1,25 @@
-import type { HandlerContext } from "@connectrpc/connect";
 import type { ActivityService } from "#gen/skein/api/v1/activity_pb.ts";
 import { Reaction } from "#gen/skein/like/v1/like_pb.ts";
-import { callOf, within } from "#lib/mesh/call.ts";
+import { within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
 import { shownComments } from "../compose/comments.ts";
-import { postsById } from "../compose/posts.ts";
+import type { Pieces } from "../compose/pieces.ts";
+import { postsByIdPage } from "../compose/posts-by-id.ts";
 import type { Routes } from "../door/rpc.ts";
-import { postsPage } from "../view/post.ts";
 import { reactionOf } from "./like.ts";
 import { pageOf } from "./page.ts";
 
 /** What the viewer did: ids from whoever owns it, then posts by one call a noun. */
-export function activityRoutes(clients: Clients): Routes<typeof ActivityService> {
-  const page = async (
-    { postIds, nextPageToken }: { readonly postIds: readonly string[]; readonly nextPageToken: string },
-    ctx: HandlerContext,
-  ) => postsPage(await postsById(postIds, clients, ctx), nextPageToken, callOf(ctx).viewerId);
-
+export function activityRoutes(clients: Clients, pieces: Pieces): Routes<typeof ActivityService> {
+  const needs = { clients, pieces };
   return {
     async listReactedPosts({ kind, ...asked }, ctx) {
       const reaction = kind === undefined ? Reaction.UNSPECIFIED : reactionOf(kind);
-      return page(await clients.like.listReactedPosts({ reaction, ...pageOf(asked) }, within(ctx)), ctx);
+      return postsByIdPage(
+        await clients.like.listReactedPosts({ reaction, ...pageOf(asked) }, within(ctx)),
+        needs,
+        ctx,
+      );
     },
 
     async listOwnComments(request, ctx) {
@@ -28,6 +27,7 @@ export function activityRoutes(clients: Clients): Routes<typeof ActivityService>
       return { comments: await shownComments(comments, clients, ctx), nextPageToken };
     },
 
-    listMentions: async (request, ctx) => page(await clients.post.listMentions(pageOf(request), within(ctx)), ctx),
+    listMentions: async (request, ctx) =>
+      postsByIdPage(await clients.post.listMentions(pageOf(request), within(ctx)), needs, ctx),
   };
 }

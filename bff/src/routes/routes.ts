@@ -49,8 +49,8 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(DraftService, draftRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),
     ...rpcsOf(CommentService, commentRoutes(clients, pieces)),
-    ...rpcsOf(SaveService, saveRoutes(clients)),
-    ...rpcsOf(ActivityService, activityRoutes(clients)),
+    ...rpcsOf(SaveService, saveRoutes(clients, pieces)),
+    ...rpcsOf(ActivityService, activityRoutes(clients, pieces)),
     ...rpcsOf(FeedService, feedRoutes(clients, pieces)),
   ];
 }

@@ -1,16 +1,16 @@
 import type { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import type { Collection } from "#gen/skein/post/v1/save_pb.ts";
-import { callOf, within } from "#lib/mesh/call.ts";
+import { within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { postsById } from "../compose/posts.ts";
+import type { Pieces } from "../compose/pieces.ts";
+import { postsByIdPage } from "../compose/posts-by-id.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import type { Routes } from "../door/rpc.ts";
-import { postsPage } from "../view/post.ts";
 import { isId, postIdOf } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
-export function saveRoutes(clients: Clients): Routes<typeof SaveService> {
+export function saveRoutes(clients: Clients, pieces: Pieces): Routes<typeof SaveService> {
   const { post: saves } = clients;
   return {
     async savePost({ post, collection }, ctx) {
@@ -25,8 +25,7 @@ export function saveRoutes(clients: Clients): Routes<typeof SaveService> {
 
     async listSaves({ collection, ...page }, ctx) {
       const asked = { collectionId: someCollectionOf(collection), ...pageOf(page) };
-      const { postIds, nextPageToken } = await saves.listSaves(asked, within(ctx));
-      return postsPage(await postsById(postIds, clients, ctx), nextPageToken, callOf(ctx).viewerId);
+      return postsByIdPage(await saves.listSaves(asked, within(ctx)), { clients, pieces }, ctx);
     },
 
     async createCollection({ name }, ctx) {

@@ -22,6 +22,19 @@ export function userRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImp
       return { user: await withAccount(found.user, clients, ctx) };
     },
 
+    async updateProfile({ displayName, bio, avatarMediaId }, ctx) {
+      const { user } = await users.updateProfile(
+        {
+          ...(displayName !== undefined && { displayName }),
+          ...(bio !== undefined && { bio }),
+          ...(avatarMediaId !== undefined && { avatarMediaId }),
+        },
+        within(ctx),
+      );
+      if (user === undefined) throw new Error("updated nobody");
+      return { user: await withAccount(user, clients, ctx) };
+    },
+
     followUser: changing(clients, graph.followUser),
     unfollowUser: changing(clients, graph.unfollowUser),
 

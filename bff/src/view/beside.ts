@@ -53,7 +53,7 @@ export const contentView = (content: PostContent | undefined) => ({
 
 type Sent = NonNullable<PostContent["facets"]>;
 
-const facetsView = ({ mentions, hashtags, links }: Sent): Facets =>
+export const facetsView = ({ mentions, hashtags, links }: Sent): Facets =>
   create(FacetsSchema, {
     mentions: mentions.map(({ range, userId }) => ({ ...rangeView(range), userId: String(userId) })),
     hashtags: hashtags.map(({ range, tag }) => ({ ...rangeView(range), tag })),

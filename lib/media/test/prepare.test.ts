@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -101,6 +102,27 @@ test("a video is kept as it came, with its size and length, and nothing of where
   }
   await refuses(mp4({}, ["soun"]), "video", "not-a-video");
   await refuses(await picture(9, 9).png().toBuffer(), "video", "not-a-video");
+});
+
+const hasFfmpeg = spawnSync("ffmpeg", ["-version"]).status === 0;
+
+test("a video has a poster where there is an ffmpeg", { skip: !hasFfmpeg && "no ffmpeg on PATH" }, async () => {
+  for (const [name, codec] of [
+    ["mp4", "mpeg4"],
+    ["webm", "libvpx"],
+  ] as const) {
+    const file = path.join(place, `film.${name}`);
+    const args = ["-v", "error", "-f", "lavfi", "-i", "testsrc=duration=2:size=320x240:rate=10", "-c:v", codec, file];
+    assert.equal(spawnSync("ffmpeg", args).status, 0);
+    const { variants, durationMs, width, height, blurhash, read } = await make(readFileSync(file), "video");
+    assert.deepEqual(variants, [
+      { name: "poster.jpg", width: 320, height: 240 },
+      { name: `video.${name}`, width: 320, height: 240 },
+    ]);
+    assert.ok(durationMs >= 1_900 && durationMs <= 2_100, `${durationMs} ms`);
+    assert.deepEqual([width, height, blurhash.length], [320, 240, 28]);
+    assert.equal((await sharp(read("poster.jpg")).metadata()).width, 320);
+  }
 });
 
 test("sound is sound alone, and a file is anything, under names of ours", async () => {

@@ -6,6 +6,7 @@ import {
   CommentHiddenSchema,
   ThreadChangedSchema,
 } from "#gen/skein/comment/v1/events_pb.ts";
+import type { Facets } from "#gen/skein/text/v1/text_pb.ts";
 import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
 import { decode } from "#lib/events/poison.ts";
 import type { Thread } from "./store/thread.ts";
@@ -19,6 +20,13 @@ type Named = {
   readonly version: bigint;
 };
 
+/** The same where there is a text. */
+type Written = Named & { readonly facets: Facets | undefined };
+
+const naming = ({ facets }: Written) => ({
+  mentionedUserIds: [...new Set(facets?.mentions.map(({ userId }) => userId) ?? [])],
+});
+
 /** What happened to a comment. `by`: how many more of its post, and of its parent's replies, are counted since. */
 export type CommentChange = Named & { readonly isNew: boolean; readonly by: -1 | 0 | 1 };
 
@@ -26,11 +34,11 @@ export const commentName = (commentId: bigint): string => `comment:${commentId}`
 const threadName = (postId: bigint): string => `thread:${postId}`;
 
 /** All travel in the post's partition: what counts comments sees one post's changes in order. */
-export const commentCreated = (of: Named, origin: Origin): Fact =>
-  fact({ ...origin, desc: CommentCreatedSchema, ...placed(of), value: sent(of) });
+export const commentCreated = (of: Written, origin: Origin): Fact =>
+  fact({ ...origin, desc: CommentCreatedSchema, ...placed(of), value: { ...sent(of), ...naming(of) } });
 
-export const commentEdited = (of: Named, origin: Origin): Fact =>
-  fact({ ...origin, desc: CommentEditedSchema, ...placed(of), value: sent(of) });
+export const commentEdited = (of: Written, origin: Origin): Fact =>
+  fact({ ...origin, desc: CommentEditedSchema, ...placed(of), value: { ...sent(of), ...naming(of) } });
 
 export const commentHidden = (of: Named & { readonly hidden: boolean }, origin: Origin): Fact =>
   fact({ ...origin, desc: CommentHiddenSchema, ...placed(of), value: { ...sent(of), hidden: of.hidden } });

@@ -1,9 +1,11 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { Client, ServiceImpl } from "@connectrpc/connect";
 import { type CommentService, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
+import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
-import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
+import { anyViewerIdOf, callOf, mustBeWanted, viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { facetsOf } from "#lib/mesh/found-facets.ts";
 import { textOf } from "#lib/mesh/text.ts";
 import { mayReply } from "#lib/readmodel/audience.ts";
 import { totalOf } from "#lib/readmodel/count.ts";
@@ -33,6 +35,7 @@ type Needs = {
   store: CommentStore;
   readModel: CommentReadModel;
   posts: VisiblePosts;
+  users: Pick<Client<typeof UserService>, "batchFindUsers">;
   pageTokens: PageTokens;
   nudge: () => void;
 };
@@ -46,20 +49,22 @@ export const commentHandlers = (needs: Needs): Handlers => ({
   ...ownComments(needs),
 });
 
-function creates({ store, readModel, posts, nudge }: Needs): Pick<Handlers, "createComment"> {
+function creates({ store, readModel, posts, users, nudge }: Needs): Pick<Handlers, "createComment"> {
   return {
     async createComment(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
       const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
-      const [authorVersion, { card, following }] = await Promise.all([
+      const [authorVersion, { card, following }, facets] = await Promise.all([
         readModel.authorVersion(authorId),
         posts.requireToReply(postId, ctx),
+        facetsOf(said.text, users, within(ctx)),
       ]);
       const parent = req.parentId === "" ? undefined : await seenOne(posts, await find(store, req.parentId), ctx);
       if (parent !== undefined && parent.postId !== postId) throw notFound("comment");
       const wanted = {
         ...said,
+        facets,
         postId,
         askedParentId: parent?.id ?? 0n,
         standing: parent === undefined ? onTop : standingUnder(parent),
@@ -78,6 +83,7 @@ function standingUnder({ id, parentId, rootId, depth }: StoredComment): Standing
 }
 
 function changes({
+  users,
   store,
   posts,
   nudge,
@@ -90,7 +96,8 @@ function changes({
       const comment = await find(store, req.commentId);
       if (comment.authorId !== viewerId) throw notFound("comment");
       await seenOne(posts, comment, ctx);
-      const edited = await store.edit(comment.id, text, originOf(ctx));
+      const facets = await facetsOf(text, users, within(ctx));
+      const edited = await store.edit(comment.id, { text, facets }, originOf(ctx));
       nudge();
       const late = lateShards(ctx, "comment");
       return { comment: shown(edited, (await store.replyCounts([edited.id], late)).get(edited.id)) };

@@ -1,6 +1,7 @@
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { visiblePosts } from "#lib/readmodel/visible-post.ts";
 import { openService } from "#lib/service/open.ts";
@@ -28,6 +29,7 @@ const handlers = commentHandlers({
   store,
   readModel,
   posts: visiblePosts({ redis, post: service.client(PostService), graph: service.client(GraphService) }),
+  users: service.client(UserService),
   pageTokens: pageTokens(config.cursorKey),
   nudge: relay.nudge,
 });

@@ -1,3 +1,4 @@
+import type { Facets } from "#gen/skein/text/v1/text_pb.ts";
 import type { Origin } from "#lib/events/outbox.ts";
 import { append } from "#lib/events/outbox.ts";
 import { tellPending } from "#lib/events/pending.ts";
@@ -10,7 +11,7 @@ import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/m
 import { commentEdited, commentHidden, commentName } from "./events.ts";
 import { countsOf, replyCountsOf } from "./store/counts.ts";
 import { removeComment } from "./store/remove.ts";
-import { asked, type NewComment, type Saying, type Standing, sayAll } from "./store/say.ts";
+import { asked, facetBytes, facetsIn, type NewComment, type Saying, type Standing, sayAll } from "./store/say.ts";
 import { changeThread, type Thread, threadsOf } from "./store/thread.ts";
 
 export type StoredComment = Standing & {
@@ -23,6 +24,7 @@ export type StoredComment = Standing & {
   readonly stub: boolean;
   readonly hidden: boolean;
   readonly text: string;
+  readonly facets: Facets | undefined;
   readonly createTime: Date;
   readonly editTime: Date | undefined;
 };
@@ -34,7 +36,7 @@ export type Level = { readonly postId: bigint; readonly parentId: bigint };
 export type LivelyPlace = { readonly heat: number; readonly id: bigint };
 
 const columns =
-  "id, post_id, author_id, version, deleted, stub, hidden, parent_id, root_id, depth, text, create_time, edit_time";
+  "id, post_id, author_id, version, deleted, stub, hidden, parent_id, root_id, depth, text, facets, create_time, edit_time";
 
 /** The truth about comments. */
 export type CommentStore = ReturnType<typeof commentStore>;
@@ -63,7 +65,7 @@ export function commentStore(db: Statements) {
       origin: Origin,
       mustBeWanted = () => {},
     ): Promise<{ comment: StoredComment; replayed: boolean }> {
-      const { postId, authorId, standing, text } = wanted;
+      const { postId, authorId, standing, text, facets } = wanted;
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
@@ -77,7 +79,7 @@ export function commentStore(db: Statements) {
         return { comment, replayed: true };
       }
       const fresh = { version: 1n, deleted: false, stub: false, hidden: false, editTime: undefined };
-      return { comment: { ...fresh, ...standing, id, postId, authorId, text, createTime }, replayed: false };
+      return { comment: { ...fresh, ...standing, id, postId, authorId, text, facets, createTime }, replayed: false };
     },
 
     /** How many comments each post has, with what the shards `late` have not folded; one nobody ever commented on is not there. */
@@ -156,7 +158,11 @@ const lists = (db: Statements, byIds: (ids: readonly bigint[]) => Promise<Map<bi
 /** What changes a comment or a thread that is there. Who may do so is decided before: whose they are never changes. */
 const changes = (db: Statements) => ({
   /** Gives a comment another text; the same text changes nothing. NOT_FOUND where it was removed. */
-  edit: (id: bigint, text: string, origin: Origin): Promise<StoredComment> =>
+  edit: (
+    id: bigint,
+    { text, facets }: Pick<StoredComment, "text" | "facets">,
+    origin: Origin,
+  ): Promise<StoredComment> =>
     db.tx(async (tx) => {
       const [row] = await tx.query(`SELECT ${columns} FROM comment WHERE id = ? FOR UPDATE`, [id]); // by_id
       const comment = row && commentOf(row);
@@ -165,14 +171,11 @@ const changes = (db: Statements) => ({
         await tellPending(tx, commentName(id), comment.postId, origin);
         return comment;
       }
-      const edited = { ...comment, text, version: comment.version + 1n, editTime: new Date() };
-      await tx.exec("UPDATE comment SET text = ?, version = ?, edit_time = ? WHERE post_id = ? AND id = ?", [
-        text,
-        edited.version,
-        edited.editTime,
-        comment.postId,
-        id,
-      ]);
+      const edited = { ...comment, text, facets, version: comment.version + 1n, editTime: new Date() };
+      await tx.exec(
+        "UPDATE comment SET text = ?, facets = ?, version = ?, edit_time = ? WHERE post_id = ? AND id = ?",
+        [text, facetBytes(facets), edited.version, edited.editTime, comment.postId, id],
+      );
       await append(tx, [commentEdited({ ...edited, commentId: id }, origin)]);
       return edited;
     }),
@@ -218,6 +221,7 @@ const commentOf = (row: Row): StoredComment => ({
   rootId: bigintOf(row.root_id),
   depth: Number(row.depth),
   text: String(row.text),
+  facets: facetsIn(row.facets),
   createTime: row.create_time as Date,
   editTime: (row.edit_time as Date | null) ?? undefined,
 });

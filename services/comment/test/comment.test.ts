@@ -47,7 +47,13 @@ test("CreateComment says something under the viewer's name; a read and the list 
 test("a comment whose run was given up is not said, and its key is the next run's", async () => {
   const [author, postId] = [somebody(), await newPost()];
   const said = { postId: BigInt(postId), authorId: BigInt(author), text: "given up", key: newKey() };
-  const wanted = { ...said, askedParentId: 0n, standing: onTop, replier: { isOwner: false, isFollower: false } };
+  const wanted = {
+    ...said,
+    askedParentId: 0n,
+    standing: onTop,
+    facets: undefined,
+    replier: { isOwner: false, isFollower: false },
+  };
   const store = commentStore(system.db("comment"));
   const origin = { actor: BigInt(author), traceparent: newTraceparent() };
   let asked = 0;

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { fromBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { type Comment, CommentOrder, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
+import { CommentCreatedSchema, CommentEditedSchema } from "#gen/skein/comment/v1/events_pb.ts";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
 import { eachPage } from "#lib/harness/pages.ts";
@@ -12,11 +14,11 @@ import { everyFactTold } from "#lib/harness/told.ts";
 import { until } from "#lib/harness/until.ts";
 
 let place: Scratch;
-let system: Booted<"graph" | "post" | "comment" | "like">;
+let system: Booted<"graph" | "user" | "post" | "comment" | "like">;
 let somebody: () => string;
 before(async () => {
   place = scratch(process.env);
-  system = await boot(place, ["graph", "post", "comment", "like"]);
+  system = await boot(place, ["graph", "user", "post", "comment", "like"]);
   somebody = await peopleOf(system);
 });
 after(async () => {
@@ -273,4 +275,34 @@ test("what somebody said is listed for them, latest first, where they may still 
   assert.deepEqual(await own(), [ids[1], ids[0]], "who wrote what is hidden is not told");
   await system.clients.graph.blockUser({ userId: person }, as(owner));
   assert.deepEqual(await own(), [ids[1]]);
+});
+
+test("mentions, tags and links are found when a text is written and when it is edited; facts name whom, and hold no text", async () => {
+  const { userIds } = await system.operator.user.importUsers({ users: [{ username: "ada_of_comments" }] }, as());
+  const [ada = "", owner, foe] = [userIds[0], somebody(), somebody()];
+  await system.clients.graph.createAccount({ userId: ada }, as());
+  await system.clients.graph.blockUser({ userId: foe }, as(ada));
+  const postId = await newPost(owner);
+  const named = (comment: Comment | undefined) => comment?.facets?.mentions.map(({ userId }) => String(userId)) ?? [];
+  const comment = await say(postId, owner, "", "🧶 @ada_of_comments @nobody_at_all #wool https://example.org/a");
+  assert.deepEqual(named(comment), [ada]);
+  const [mention] = comment.facets?.mentions ?? [];
+  assert.deepEqual([mention?.range?.byteStart, mention?.range?.start], [5, 2]);
+  assert.deepEqual(
+    [comment.facets?.hashtags[0]?.tag, comment.facets?.links[0]?.url],
+    ["wool", "https://example.org/a"],
+  );
+  assert.deepEqual((await get(comment.id)).comment?.facets, comment.facets);
+  assert.deepEqual(named(await say(postId, foe, "", "@ada_of_comments")), [], "whom one cannot find one does not name");
+  assert.equal((await say(postId, owner)).facets, undefined);
+  const sent = { commentId: comment.id, text: "nobody" };
+  const { comment: edited } = await system.clients.comment.updateComment(sent, as(owner));
+  assert.equal(edited?.facets, undefined);
+  const facts = await system
+    .db("comment")
+    .query("SELECT type, payload FROM outbox WHERE aggregate = ? ORDER BY version", [`comment:${comment.id}`]);
+  const [created, changed] = facts.map(({ payload }) => payload as Buffer);
+  assert.deepEqual(fromBinary(CommentCreatedSchema, created as Buffer).mentionedUserIds, [BigInt(ada)]);
+  assert.deepEqual(fromBinary(CommentEditedSchema, changed as Buffer).mentionedUserIds, []);
+  assert.ok(!(created as Buffer).includes("ada_of_comments"));
 });

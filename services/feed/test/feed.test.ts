@@ -42,6 +42,7 @@ test("items are thin: what, whose, in which version, and why", async () => {
     liked: false,
     otherReactions: [],
     viewerReaction: 0,
+    saved: false,
   });
   assert.deepEqual(items, [item(own, viewer, Reason.OWN), item(theirs, author, Reason.FOLLOWING)]);
   assert.equal(nextPageToken, "");

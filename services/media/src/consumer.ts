@@ -1,4 +1,5 @@
 import { PostCreatedSchema, PostDeletedSchema } from "#gen/skein/post/v1/events_pb.ts";
+import { ProfileChangedSchema } from "#gen/skein/user/v1/events_pb.ts";
 import type { Event } from "#lib/events/outbox.ts";
 import { decode } from "#lib/events/poison.ts";
 import type { Sql } from "#lib/storage/mysql.ts";
@@ -16,6 +17,20 @@ export function hearPosts(store: MediaStore) {
         if (event.type === PostDeletedSchema.name) {
           await store.release(tx, [BigInt(decode(PostDeletedSchema, event).postId)]);
         }
+      }
+    },
+    applied: (): void => {},
+  };
+}
+
+/** What media hears of people: the picture that somebody chose stays, and the one before it may go. */
+export function hearProfiles(store: MediaStore) {
+  return {
+    async apply(tx: Sql, events: readonly Event[]): Promise<void> {
+      for (const event of events) {
+        if (event.type !== ProfileChangedSchema.name) continue;
+        const { userId, avatarMediaId } = decode(ProfileChangedSchema, event);
+        await store.settle(tx, { ownerId: BigInt(userId), attachment: `avatar:${userId}` }, avatarMediaId);
       }
     },
     applied: (): void => {},

@@ -80,7 +80,11 @@ export function mediaHandlers(needs: Needs): ServiceImpl<typeof MediaService> {
 
     async attachMedia(req, ctx) {
       const ownerId = BigInt(viewerOf(ctx));
-      const media = await store.attach(mediaIdsOf(req.mediaIds), ownerId, attachmentOf(req.attachment));
+      const media = await store.attach(mediaIdsOf(req.mediaIds), {
+        ownerId,
+        attachment: attachmentOf(req.attachment),
+        kind: req.kind,
+      });
       return { media: media.map(shown) };
     },
   };

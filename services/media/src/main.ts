@@ -10,7 +10,7 @@ import { openObjects } from "#lib/storage/objects.ts";
 import { config } from "./config.ts";
 import { collector } from "./consumer/collect.ts";
 import { createProcessing } from "./consumer/process.ts";
-import { hearPosts } from "./consumer.ts";
+import { hearPosts, hearProfiles } from "./consumer.ts";
 import { downloads } from "./handlers/download.ts";
 import { openHttp, type Readiness } from "./handlers/http.ts";
 import { uploadTokens } from "./handlers/token.ts";
@@ -43,6 +43,7 @@ const handlers = mediaHandlers({
 });
 
 service.consume({ noun: "post", leases: service.leases("post"), ...hearPosts(background) });
+service.consume({ noun: "user", leases: service.leases("user"), ...hearProfiles(background) });
 const collect = collector({ ...config, store: background, objects, leases: service.leases("collect"), log });
 
 const readiness: Readiness = { serving: false };

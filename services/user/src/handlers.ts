@@ -1,15 +1,16 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, type ServiceImpl } from "@connectrpc/connect";
 import { AccountState, type GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
-import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
+import type { ImportUsersRequest, UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { anyViewerIdOf, callOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
 import { maySeeAccount } from "#lib/readmodel/audience.ts";
 import type { StandingReader } from "#lib/readmodel/standing.ts";
 import { parseId } from "#lib/storage/id.ts";
 import type { Passwords } from "./handlers/password.ts";
+import { type ProfileNeeds, updatingProfile } from "./handlers/profile.ts";
 import { bioOf, displayNameOf, importedUsernameOf, lookupOf, passwordOf, usernameOf } from "./handlers/rules.ts";
 import type { Sessions } from "./handlers/session.ts";
+import { shown } from "./handlers/shown.ts";
 import type { AuthorVersions } from "./read-model.ts";
 import { type StoredUser, type UserStore, userState } from "./store.ts";
 
@@ -18,7 +19,7 @@ const batchMax = 100;
 /** Users in one import call. */
 const importMax = 1_000;
 
-type Needs = {
+type Needs = ProfileNeeds & {
   store: UserStore;
   versions: AuthorVersions;
   graph: Client<typeof GraphService>;
@@ -33,7 +34,7 @@ type Context = Parameters<typeof callOf>[0];
 const againMs = 600_000;
 
 export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
-  const { store, versions, standings, passwords, sessions, nudge } = needs;
+  const { store, versions, standings, passwords, sessions } = needs;
   return {
     async register(req, ctx) {
       const username = usernameOf(req.username);
@@ -58,6 +59,8 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       if (await isEnded(user.id, ctx)) throw wrongCredentials();
       return { user: shown(user), session: await sessions.open(user.id) };
     },
+
+    updateProfile: updatingProfile(needs),
 
     async getUser(req, ctx) {
       const name = lookupOf(req.user);
@@ -88,17 +91,7 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
       return { versions: ids.map((id) => BigInt(versionOf(users.get(id)))) };
     },
 
-    async importUsers(req, ctx) {
-      if (req.users.length > importMax) throw invalid("users", `must be at most ${importMax}`);
-      const passwordHash = req.password === "" ? "" : await passwords.hash(passwordOf(req.password));
-      const users = req.users.map(({ username, displayName, bio }) => {
-        const name = importedUsernameOf(username);
-        return { username: name, displayName: displayNameOf(displayName, name), bio: bioOf(bio), passwordHash };
-      });
-      const ids = await store.importAll(users, { actor: 0n, traceparent: callOf(ctx).traceparent });
-      nudge();
-      return { userIds: users.map(({ username }) => String(ids.get(username) ?? 0)) };
-    },
+    importUsers: importing(needs),
   };
 
   /** Those of some users whom the viewer of a call may know of. The operator's commands find everybody. */
@@ -133,6 +126,20 @@ export function userHandlers(needs: Needs): ServiceImpl<typeof UserService> {
   }
 }
 
+const importing =
+  ({ store, passwords, nudge }: Pick<Needs, "store" | "passwords" | "nudge">) =>
+  async (req: ImportUsersRequest, ctx: Context) => {
+    if (req.users.length > importMax) throw invalid("users", `must be at most ${importMax}`);
+    const passwordHash = req.password === "" ? "" : await passwords.hash(passwordOf(req.password));
+    const users = req.users.map(({ username, displayName, bio }) => {
+      const name = importedUsernameOf(username);
+      return { username: name, displayName: displayNameOf(displayName, name), bio: bioOf(bio), passwordHash };
+    });
+    const ids = await store.importAll(users, { actor: 0n, traceparent: callOf(ctx).traceparent });
+    nudge();
+    return { userIds: users.map(({ username }) => String(ids.get(username) ?? 0)) };
+  };
+
 const wrongCredentials = () =>
   problem(Code.Unauthenticated, "invalid-credentials", "the name or the password is wrong");
 
@@ -158,12 +165,3 @@ function namesOf(usernames: readonly string[]): string[] {
 }
 
 const slotOf = (user: StoredUser | undefined) => (user === undefined ? {} : { user: shown(user) });
-
-const shown = ({ id, version, username, displayName, bio, createTime }: StoredUser) => ({
-  id: String(id),
-  version: BigInt(version),
-  username,
-  displayName,
-  bio,
-  createTime: timestampFromDate(createTime),
-});

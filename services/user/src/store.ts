@@ -1,7 +1,9 @@
+import type { Media } from "#gen/skein/media/v1/media_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, isDuplicate, type Param, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { userRegistered } from "./events.ts";
+import { avatarIn, type ProfileChange, updateProfile } from "./store/profile.ts";
 
 /** Where a registration is: begun here, or finished in the graph too. */
 export const userState = { registering: 0, open: 1 } as const;
@@ -15,11 +17,12 @@ export type StoredUser = {
   readonly version: number;
   readonly state: number;
   readonly createTime: Date;
+  readonly avatar: Media | undefined;
 };
 
 export type NewUser = Pick<StoredUser, "username" | "displayName" | "bio" | "passwordHash">;
 
-const columns = "id, username, display_name, bio, password_hash, version, state, create_time";
+const columns = "id, username, display_name, bio, password_hash, version, state, create_time, avatar";
 const insertUser = "INSERT INTO user (id, username, display_name, bio, password_hash, version, state) VALUES ?";
 
 /** An import that meets another one reads again whose the names are. */
@@ -41,6 +44,9 @@ export function userStore(db: Statements) {
   return {
     byIds,
     byNames,
+
+    update: (userId: bigint, change: ProfileChange, origin: Origin): Promise<void> =>
+      updateProfile(db, userId, change, origin),
 
     /** One user by name, whatever its state. */
     async byName(username: string): Promise<StoredUser | undefined> {
@@ -139,4 +145,5 @@ const userOf = (row: Row): StoredUser => ({
   version: Number(row.version),
   state: Number(row.state),
   createTime: row.create_time as Date,
+  avatar: avatarIn(row.avatar),
 });

@@ -253,6 +253,7 @@ function additions(): Row[] {
     ),
     row(MediaService.method.completeMedia, rules.completing, media, changes),
     row(MediaService.method.deleteMedia, rules.ending, media, changes),
+    row(UserService.method.updateProfile, rules.openAccount, none, changes),
     row(PostService.method.createPost, rules.openAccount, said, changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
     row(RepostService.method.undoRepost, rules.ending, post, changes),

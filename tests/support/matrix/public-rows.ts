@@ -156,6 +156,7 @@ function additions(): Row[] {
     ),
     row(MediaService.method.completeMedia, rules.completing, (at) => ({ media: mediaOf(at) }), changes),
     row(MediaService.method.deleteMedia, rules.ending, (at) => ({ media: mediaOf(at) }), changes),
+    row(UserService.method.updateProfile, rules.openAccount, () => ({}), changes),
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
     row(RepostService.method.undoRepost, rules.ending, post, changes),

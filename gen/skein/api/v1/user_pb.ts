@@ -14,7 +14,57 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/user.proto.
  */
 export const file_skein_api_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvdXNlci5wcm90bxIMc2tlaW4uYXBpLnYxIh4KDkdldFVzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkiMwoPR2V0VXNlclJlc3BvbnNlEiAKBHVzZXIYASABKAsyEi5za2Vpbi5hcGkudjEuVXNlciIhChFGb2xsb3dVc2VyUmVxdWVzdBIMCgR1c2VyGAEgASgJIkMKEkZvbGxvd1VzZXJSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlIiMKE1VuZm9sbG93VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSJFChRVbmZvbGxvd1VzZXJSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlInIKFExpc3RGb2xsb3dlcnNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUwoVTGlzdEZvbGxvd2Vyc1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInIKFExpc3RGb2xsb3dpbmdSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUwoVTGlzdEZvbGxvd2luZ1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMrQFCgtVc2VyU2VydmljZRJ3CgdHZXRVc2VyEhwuc2tlaW4uYXBpLnYxLkdldFVzZXJSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLkdldFVzZXJSZXNwb25zZSIvqrsYDQgBEAEYASACKAEwuBeC0+STAhhiBHVzZXISEC92MS91c2Vycy97dXNlcn0SgQEKCkZvbGxvd1VzZXISHy5za2Vpbi5hcGkudjEuRm9sbG93VXNlclJlcXVlc3QaIC5za2Vpbi5hcGkudjEuRm9sbG93VXNlclJlc3BvbnNlIjCquxgNCAIQAhgCIAIoAjC4F4LT5JMCGRoXL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3cShwEKDFVuZm9sbG93VXNlchIhLnNrZWluLmFwaS52MS5VbmZvbGxvd1VzZXJSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLlVuZm9sbG93VXNlclJlc3BvbnNlIjCquxgNCAIQAhgCIAIoAjC4F4LT5JMCGSoXL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3cSjQEKDUxpc3RGb2xsb3dlcnMSIi5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2Vyc1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2Vyc1Jlc3BvbnNlIjOquxgNCAEQARgBIAIoATC4F4LT5JMCHBIaL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3dlcnMSjQEKDUxpc3RGb2xsb3dpbmcSIi5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2luZ1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2luZ1Jlc3BvbnNlIjOquxgNCAEQARgBIAIoATC4F4LT5JMCHBIaL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3dpbmdiBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvdXNlci5wcm90bxIMc2tlaW4uYXBpLnYxIo4BChRVcGRhdGVQcm9maWxlUmVxdWVzdBIZCgxkaXNwbGF5X25hbWUYASABKAlIAIgBARIQCgNiaW8YAiABKAlIAYgBARIcCg9hdmF0YXJfbWVkaWFfaWQYAyABKAlIAogBAUIPCg1fZGlzcGxheV9uYW1lQgYKBF9iaW9CEgoQX2F2YXRhcl9tZWRpYV9pZCI5ChVVcGRhdGVQcm9maWxlUmVzcG9uc2USIAoEdXNlchgBIAEoCzISLnNrZWluLmFwaS52MS5Vc2VyIh4KDkdldFVzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkiMwoPR2V0VXNlclJlc3BvbnNlEiAKBHVzZXIYASABKAsyEi5za2Vpbi5hcGkudjEuVXNlciIhChFGb2xsb3dVc2VyUmVxdWVzdBIMCgR1c2VyGAEgASgJIkMKEkZvbGxvd1VzZXJSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlIiMKE1VuZm9sbG93VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSJFChRVbmZvbGxvd1VzZXJSZXNwb25zZRItCgZ2aWV3ZXIYASABKAsyHS5za2Vpbi5hcGkudjEuVXNlclZpZXdlclN0YXRlInIKFExpc3RGb2xsb3dlcnNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUwoVTGlzdEZvbGxvd2Vyc1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInIKFExpc3RGb2xsb3dpbmdSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUwoVTGlzdEZvbGxvd2luZ1Jlc3BvbnNlEiEKBXVzZXJzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMsEGCgtVc2VyU2VydmljZRKKAQoNVXBkYXRlUHJvZmlsZRIiLnNrZWluLmFwaS52MS5VcGRhdGVQcm9maWxlUmVxdWVzdBojLnNrZWluLmFwaS52MS5VcGRhdGVQcm9maWxlUmVzcG9uc2UiMKq7GA0IAhACGAIgAigCMLgXgtPkkwIZOgEqYgR1c2VyMg4vdjEvbWUvcHJvZmlsZRJ3CgdHZXRVc2VyEhwuc2tlaW4uYXBpLnYxLkdldFVzZXJSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLkdldFVzZXJSZXNwb25zZSIvqrsYDQgBEAEYASACKAEwuBeC0+STAhhiBHVzZXISEC92MS91c2Vycy97dXNlcn0SgQEKCkZvbGxvd1VzZXISHy5za2Vpbi5hcGkudjEuRm9sbG93VXNlclJlcXVlc3QaIC5za2Vpbi5hcGkudjEuRm9sbG93VXNlclJlc3BvbnNlIjCquxgNCAIQAhgCIAIoAjC4F4LT5JMCGRoXL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3cShwEKDFVuZm9sbG93VXNlchIhLnNrZWluLmFwaS52MS5VbmZvbGxvd1VzZXJSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLlVuZm9sbG93VXNlclJlc3BvbnNlIjCquxgNCAIQAhgCIAIoAjC4F4LT5JMCGSoXL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3cSjQEKDUxpc3RGb2xsb3dlcnMSIi5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2Vyc1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2Vyc1Jlc3BvbnNlIjOquxgNCAEQARgBIAIoATC4F4LT5JMCHBIaL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3dlcnMSjQEKDUxpc3RGb2xsb3dpbmcSIi5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2luZ1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdEZvbGxvd2luZ1Jlc3BvbnNlIjOquxgNCAEQARgBIAIoATC4F4LT5JMCHBIaL3YxL3VzZXJzL3t1c2VyfS9mb2xsb3dpbmdiBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+
+/**
+ * @generated from message skein.api.v1.UpdateProfileRequest
+ */
+export type UpdateProfileRequest = Message<"skein.api.v1.UpdateProfileRequest"> & {
+  /**
+   * At most 50 characters, any script; empty is the username; what is absent stays.
+   *
+   * @generated from field: optional string display_name = 1;
+   */
+  displayName?: string | undefined;
+
+  /**
+   * At most 500 characters.
+   *
+   * @generated from field: optional string bio = 2;
+   */
+  bio?: string | undefined;
+
+  /**
+   * A photo of the viewer's own that is ready and part of nothing else; empty takes the picture away.
+   *
+   * @generated from field: optional string avatar_media_id = 3;
+   */
+  avatarMediaId?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.UpdateProfileRequest.
+ * Use `create(UpdateProfileRequestSchema)` to create a new message.
+ */
+export const UpdateProfileRequestSchema: GenMessage<UpdateProfileRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_user, 0);
+
+/**
+ * @generated from message skein.api.v1.UpdateProfileResponse
+ */
+export type UpdateProfileResponse = Message<"skein.api.v1.UpdateProfileResponse"> & {
+  /**
+   * @generated from field: skein.api.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.UpdateProfileResponse.
+ * Use `create(UpdateProfileResponseSchema)` to create a new message.
+ */
+export const UpdateProfileResponseSchema: GenMessage<UpdateProfileResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_user, 1);
 
 /**
  * @generated from message skein.api.v1.GetUserRequest
@@ -33,7 +83,7 @@ export type GetUserRequest = Message<"skein.api.v1.GetUserRequest"> & {
  * Use `create(GetUserRequestSchema)` to create a new message.
  */
 export const GetUserRequestSchema: GenMessage<GetUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 0);
+  messageDesc(file_skein_api_v1_user, 2);
 
 /**
  * @generated from message skein.api.v1.GetUserResponse
@@ -50,7 +100,7 @@ export type GetUserResponse = Message<"skein.api.v1.GetUserResponse"> & {
  * Use `create(GetUserResponseSchema)` to create a new message.
  */
 export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 1);
+  messageDesc(file_skein_api_v1_user, 3);
 
 /**
  * @generated from message skein.api.v1.FollowUserRequest
@@ -69,7 +119,7 @@ export type FollowUserRequest = Message<"skein.api.v1.FollowUserRequest"> & {
  * Use `create(FollowUserRequestSchema)` to create a new message.
  */
 export const FollowUserRequestSchema: GenMessage<FollowUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 2);
+  messageDesc(file_skein_api_v1_user, 4);
 
 /**
  * @generated from message skein.api.v1.FollowUserResponse
@@ -86,7 +136,7 @@ export type FollowUserResponse = Message<"skein.api.v1.FollowUserResponse"> & {
  * Use `create(FollowUserResponseSchema)` to create a new message.
  */
 export const FollowUserResponseSchema: GenMessage<FollowUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 3);
+  messageDesc(file_skein_api_v1_user, 5);
 
 /**
  * @generated from message skein.api.v1.UnfollowUserRequest
@@ -105,7 +155,7 @@ export type UnfollowUserRequest = Message<"skein.api.v1.UnfollowUserRequest"> & 
  * Use `create(UnfollowUserRequestSchema)` to create a new message.
  */
 export const UnfollowUserRequestSchema: GenMessage<UnfollowUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 4);
+  messageDesc(file_skein_api_v1_user, 6);
 
 /**
  * @generated from message skein.api.v1.UnfollowUserResponse
@@ -122,7 +172,7 @@ export type UnfollowUserResponse = Message<"skein.api.v1.UnfollowUserResponse"> 
  * Use `create(UnfollowUserResponseSchema)` to create a new message.
  */
 export const UnfollowUserResponseSchema: GenMessage<UnfollowUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 5);
+  messageDesc(file_skein_api_v1_user, 7);
 
 /**
  * @generated from message skein.api.v1.ListFollowersRequest
@@ -155,7 +205,7 @@ export type ListFollowersRequest = Message<"skein.api.v1.ListFollowersRequest"> 
  * Use `create(ListFollowersRequestSchema)` to create a new message.
  */
 export const ListFollowersRequestSchema: GenMessage<ListFollowersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 6);
+  messageDesc(file_skein_api_v1_user, 8);
 
 /**
  * @generated from message skein.api.v1.ListFollowersResponse
@@ -179,7 +229,7 @@ export type ListFollowersResponse = Message<"skein.api.v1.ListFollowersResponse"
  * Use `create(ListFollowersResponseSchema)` to create a new message.
  */
 export const ListFollowersResponseSchema: GenMessage<ListFollowersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 7);
+  messageDesc(file_skein_api_v1_user, 9);
 
 /**
  * @generated from message skein.api.v1.ListFollowingRequest
@@ -212,7 +262,7 @@ export type ListFollowingRequest = Message<"skein.api.v1.ListFollowingRequest"> 
  * Use `create(ListFollowingRequestSchema)` to create a new message.
  */
 export const ListFollowingRequestSchema: GenMessage<ListFollowingRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 8);
+  messageDesc(file_skein_api_v1_user, 10);
 
 /**
  * @generated from message skein.api.v1.ListFollowingResponse
@@ -236,7 +286,7 @@ export type ListFollowingResponse = Message<"skein.api.v1.ListFollowingResponse"
  * Use `create(ListFollowingResponseSchema)` to create a new message.
  */
 export const ListFollowingResponseSchema: GenMessage<ListFollowingResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_user, 9);
+  messageDesc(file_skein_api_v1_user, 11);
 
 /**
  * UserService shows people and who follows whom. `user` is an id or a username everywhere.
@@ -244,6 +294,16 @@ export const ListFollowingResponseSchema: GenMessage<ListFollowingResponse> = /*
  * @generated from service skein.api.v1.UserService
  */
 export const UserService: GenService<{
+  /**
+   * UpdateProfile changes what the viewer's profile says; again is the same as once. Posts and comments show it at once.
+   *
+   * @generated from rpc skein.api.v1.UserService.UpdateProfile
+   */
+  updateProfile: {
+    methodKind: "unary";
+    input: typeof UpdateProfileRequestSchema;
+    output: typeof UpdateProfileResponseSchema;
+  },
   /**
    * GetUser shows one user. NOT_FOUND: no such user.
    *

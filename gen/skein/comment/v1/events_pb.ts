@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/comment/v1/events.proto.
  */
 export const file_skein_comment_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch1za2Vpbi9jb21tZW50L3YxL2V2ZW50cy5wcm90bxIQc2tlaW4uY29tbWVudC52MSJsCg5Db21tZW50Q3JlYXRlZBISCgpjb21tZW50X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSEQoJYXV0aG9yX2lkGAMgASgJEg8KB3ZlcnNpb24YBCABKAQSEQoJcGFyZW50X2lkGAUgASgJImsKDUNvbW1lbnRFZGl0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCSJ7Cg1Db21tZW50SGlkZGVuEhIKCmNvbW1lbnRfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCRIRCglhdXRob3JfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBBIRCglwYXJlbnRfaWQYBSABKAkSDgoGaGlkZGVuGAYgASgIInwKDkNvbW1lbnREZWxldGVkEhIKCmNvbW1lbnRfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCRIRCglhdXRob3JfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBBIRCglwYXJlbnRfaWQYBSABKAkSDgoGaGlkZGVuGAYgASgIIm8KDVRocmVhZENoYW5nZWQSDwoHcG9zdF9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEg4KBmxvY2tlZBgDIAEoCBIsCghyZXBsaWVycxgEIAEoDjIaLnNrZWluLmNvbW1lbnQudjEuUmVwbGllcnMiRwoUQ29tbWVudENvdW50c0NoYW5nZWQSDwoHcG9zdF9pZBgBIAEoCRINCgVjb3VudBgCIAEoBBIPCgd2ZXJzaW9uGAMgASgEYgZwcm90bzM", [file_skein_comment_v1_comment]);
+  fileDesc("Ch1za2Vpbi9jb21tZW50L3YxL2V2ZW50cy5wcm90bxIQc2tlaW4uY29tbWVudC52MSKIAQoOQ29tbWVudENyZWF0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCRIaChJtZW50aW9uZWRfdXNlcl9pZHMYByADKAYihwEKDUNvbW1lbnRFZGl0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCRIaChJtZW50aW9uZWRfdXNlcl9pZHMYByADKAYiewoNQ29tbWVudEhpZGRlbhISCgpjb21tZW50X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSEQoJYXV0aG9yX2lkGAMgASgJEg8KB3ZlcnNpb24YBCABKAQSEQoJcGFyZW50X2lkGAUgASgJEg4KBmhpZGRlbhgGIAEoCCJ8Cg5Db21tZW50RGVsZXRlZBISCgpjb21tZW50X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSEQoJYXV0aG9yX2lkGAMgASgJEg8KB3ZlcnNpb24YBCABKAQSEQoJcGFyZW50X2lkGAUgASgJEg4KBmhpZGRlbhgGIAEoCCJvCg1UaHJlYWRDaGFuZ2VkEg8KB3Bvc3RfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIOCgZsb2NrZWQYAyABKAgSLAoIcmVwbGllcnMYBCABKA4yGi5za2Vpbi5jb21tZW50LnYxLlJlcGxpZXJzIkcKFENvbW1lbnRDb3VudHNDaGFuZ2VkEg8KB3Bvc3RfaWQYASABKAkSDQoFY291bnQYAiABKAQSDwoHdmVyc2lvbhgDIAEoBGIGcHJvdG8z", [file_skein_comment_v1_comment]);
 
 /**
  * Somebody commented on a post, or replied to a comment. Travels in the post's partition.
@@ -48,6 +48,13 @@ export type CommentCreated = Message<"skein.comment.v1.CommentCreated"> & {
    * @generated from field: string parent_id = 5;
    */
   parentId: string;
+
+  /**
+   * Whom its text names.
+   *
+   * @generated from field: repeated fixed64 mentioned_user_ids = 7;
+   */
+  mentionedUserIds: bigint[];
 };
 
 /**
@@ -87,6 +94,13 @@ export type CommentEdited = Message<"skein.comment.v1.CommentEdited"> & {
    * @generated from field: string parent_id = 5;
    */
   parentId: string;
+
+  /**
+   * Whom its text names.
+   *
+   * @generated from field: repeated fixed64 mentioned_user_ids = 7;
+   */
+  mentionedUserIds: bigint[];
 };
 
 /**

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/user/v1/events.proto.
  */
 export const file_skein_user_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi91c2VyL3YxL2V2ZW50cy5wcm90bxINc2tlaW4udXNlci52MSIyCg5Vc2VyUmVnaXN0ZXJlZBIPCgd1c2VyX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKARiBnByb3RvMw");
+  fileDesc("Chpza2Vpbi91c2VyL3YxL2V2ZW50cy5wcm90bxINc2tlaW4udXNlci52MSIyCg5Vc2VyUmVnaXN0ZXJlZBIPCgd1c2VyX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQiSwoOUHJvZmlsZUNoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgEEhcKD2F2YXRhcl9tZWRpYV9pZBgDIAEoBmIGcHJvdG8z");
 
 /**
  * An account finished registering.
@@ -37,4 +37,35 @@ export type UserRegistered = Message<"skein.user.v1.UserRegistered"> & {
  */
 export const UserRegisteredSchema: GenMessage<UserRegistered> = /*@__PURE__*/
   messageDesc(file_skein_user_v1_events, 0);
+
+/**
+ * A profile says something else.
+ *
+ * @generated from message skein.user.v1.ProfileChanged
+ */
+export type ProfileChanged = Message<"skein.user.v1.ProfileChanged"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * The media that is its picture; 0 where there is none.
+   *
+   * @generated from field: fixed64 avatar_media_id = 3;
+   */
+  avatarMediaId: bigint;
+};
+
+/**
+ * Describes the message skein.user.v1.ProfileChanged.
+ * Use `create(ProfileChangedSchema)` to create a new message.
+ */
+export const ProfileChangedSchema: GenMessage<ProfileChanged> = /*@__PURE__*/
+  messageDesc(file_skein_user_v1_events, 1);
 

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Media } from "../../media/v1/media_pb.ts";
+import { file_skein_media_v1_media } from "../../media/v1/media_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/user/v1/user.proto.
  */
 export const file_skein_user_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi91c2VyL3YxL3VzZXIucHJvdG8SDXNrZWluLnVzZXIudjEiiQEKBFVzZXISCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIQCgh1c2VybmFtZRgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkSCwoDYmlvGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLCg9SZWdpc3RlclJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJIl4KEFJlZ2lzdGVyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYuc2tlaW4udXNlci52MS5TZXNzaW9uIlAKB1Nlc3Npb24SFAoMYWNjZXNzX3Rva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIyCgxMb2dJblJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiWwoNTG9nSW5SZXNwb25zZRIhCgR1c2VyGAEgASgLMhMuc2tlaW4udXNlci52MS5Vc2VyEicKB3Nlc3Npb24YAiABKAsyFi5za2Vpbi51c2VyLnYxLlNlc3Npb24iHgoOR2V0VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSI0Cg9HZXRVc2VyUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIoChRCYXRjaEdldFVzZXJzUmVxdWVzdBIQCgh1c2VyX2lkcxgBIAMoCSJAChVCYXRjaEdldFVzZXJzUmVzcG9uc2USJwoFdXNlcnMYASADKAsyGC5za2Vpbi51c2VyLnYxLkZvdW5kVXNlciIuCglGb3VuZFVzZXISIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlciIqChVCYXRjaEZpbmRVc2Vyc1JlcXVlc3QSEQoJdXNlcm5hbWVzGAEgAygJIioKFkJhdGNoRmluZFVzZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAYiMQodQmF0Y2hHZXRBdXRob3JWZXJzaW9uc1JlcXVlc3QSEAoIdXNlcl9pZHMYASADKAkiMgoeQmF0Y2hHZXRBdXRob3JWZXJzaW9uc1Jlc3BvbnNlEhAKCHZlcnNpb25zGAEgAygEIlIKEkltcG9ydFVzZXJzUmVxdWVzdBIqCgV1c2VycxgBIAMoCzIbLnNrZWluLnVzZXIudjEuSW1wb3J0ZWRVc2VyEhAKCHBhc3N3b3JkGAIgASgJIkMKDEltcG9ydGVkVXNlchIQCgh1c2VybmFtZRgBIAEoCRIUCgxkaXNwbGF5X25hbWUYAiABKAkSCwoDYmlvGAMgASgJIicKE0ltcG9ydFVzZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkynAYKC1VzZXJTZXJ2aWNlEl4KCFJlZ2lzdGVyEh4uc2tlaW4udXNlci52MS5SZWdpc3RlclJlcXVlc3QaHy5za2Vpbi51c2VyLnYxLlJlZ2lzdGVyUmVzcG9uc2UiEaq7GA0IARADGAIgAigCMIgnElUKBUxvZ0luEhsuc2tlaW4udXNlci52MS5Mb2dJblJlcXVlc3QaHC5za2Vpbi51c2VyLnYxLkxvZ0luUmVzcG9uc2UiEaq7GA0IARADGAQgASgCMIgnElsKB0dldFVzZXISHS5za2Vpbi51c2VyLnYxLkdldFVzZXJSZXF1ZXN0Gh4uc2tlaW4udXNlci52MS5HZXRVc2VyUmVzcG9uc2UiEaq7GA0IARABGAEgAigBMNAPEm0KDUJhdGNoR2V0VXNlcnMSIy5za2Vpbi51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXF1ZXN0GiQuc2tlaW4udXNlci52MS5CYXRjaEdldFVzZXJzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnAKDkJhdGNoRmluZFVzZXJzEiQuc2tlaW4udXNlci52MS5CYXRjaEZpbmRVc2Vyc1JlcXVlc3QaJS5za2Vpbi51c2VyLnYxLkJhdGNoRmluZFVzZXJzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEogBChZCYXRjaEdldEF1dGhvclZlcnNpb25zEiwuc2tlaW4udXNlci52MS5CYXRjaEdldEF1dGhvclZlcnNpb25zUmVxdWVzdBotLnNrZWluLnVzZXIudjEuQmF0Y2hHZXRBdXRob3JWZXJzaW9uc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRVc2VycxIhLnNrZWluLnVzZXIudjEuSW1wb3J0VXNlcnNSZXF1ZXN0GiIuc2tlaW4udXNlci52MS5JbXBvcnRVc2Vyc1Jlc3BvbnNlIhKquxgOCAQQBBgCIAIoBDCw6gEaI7K7GANiZmayuxgEZmVlZLK7GAhvcGVyYXRvcrK7GARwb3N0YgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi91c2VyL3YxL3VzZXIucHJvdG8SDXNrZWluLnVzZXIudjEisAEKBFVzZXISCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIQCgh1c2VybmFtZRgDIAEoCRIUCgxkaXNwbGF5X25hbWUYBCABKAkSCwoDYmlvGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgZhdmF0YXIYKCABKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYSKOAQoUVXBkYXRlUHJvZmlsZVJlcXVlc3QSGQoMZGlzcGxheV9uYW1lGAEgASgJSACIAQESEAoDYmlvGAIgASgJSAGIAQESHAoPYXZhdGFyX21lZGlhX2lkGAMgASgJSAKIAQFCDwoNX2Rpc3BsYXlfbmFtZUIGCgRfYmlvQhIKEF9hdmF0YXJfbWVkaWFfaWQiOgoVVXBkYXRlUHJvZmlsZVJlc3BvbnNlEiEKBHVzZXIYASABKAsyEy5za2Vpbi51c2VyLnYxLlVzZXIiSwoPUmVnaXN0ZXJSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCSJeChBSZWdpc3RlclJlc3BvbnNlEiEKBHVzZXIYASABKAsyEy5za2Vpbi51c2VyLnYxLlVzZXISJwoHc2Vzc2lvbhgCIAEoCzIWLnNrZWluLnVzZXIudjEuU2Vzc2lvbiJQCgdTZXNzaW9uEhQKDGFjY2Vzc190b2tlbhgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMgoMTG9nSW5SZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIlsKDUxvZ0luUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnNrZWluLnVzZXIudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYuc2tlaW4udXNlci52MS5TZXNzaW9uIh4KDkdldFVzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkiNAoPR2V0VXNlclJlc3BvbnNlEiEKBHVzZXIYASABKAsyEy5za2Vpbi51c2VyLnYxLlVzZXIiKAoUQmF0Y2hHZXRVc2Vyc1JlcXVlc3QSEAoIdXNlcl9pZHMYASADKAkiQAoVQmF0Y2hHZXRVc2Vyc1Jlc3BvbnNlEicKBXVzZXJzGAEgAygLMhguc2tlaW4udXNlci52MS5Gb3VuZFVzZXIiLgoJRm91bmRVc2VyEiEKBHVzZXIYASABKAsyEy5za2Vpbi51c2VyLnYxLlVzZXIiKgoVQmF0Y2hGaW5kVXNlcnNSZXF1ZXN0EhEKCXVzZXJuYW1lcxgBIAMoCSIqChZCYXRjaEZpbmRVc2Vyc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygGIjEKHUJhdGNoR2V0QXV0aG9yVmVyc2lvbnNSZXF1ZXN0EhAKCHVzZXJfaWRzGAEgAygJIjIKHkJhdGNoR2V0QXV0aG9yVmVyc2lvbnNSZXNwb25zZRIQCgh2ZXJzaW9ucxgBIAMoBCJSChJJbXBvcnRVc2Vyc1JlcXVlc3QSKgoFdXNlcnMYASADKAsyGy5za2Vpbi51c2VyLnYxLkltcG9ydGVkVXNlchIQCghwYXNzd29yZBgCIAEoCSJDCgxJbXBvcnRlZFVzZXISEAoIdXNlcm5hbWUYASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEgsKA2JpbxgDIAEoCSInChNJbXBvcnRVc2Vyc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJMpYHCgtVc2VyU2VydmljZRJeCghSZWdpc3RlchIeLnNrZWluLnVzZXIudjEuUmVnaXN0ZXJSZXF1ZXN0Gh8uc2tlaW4udXNlci52MS5SZWdpc3RlclJlc3BvbnNlIhGquxgNCAEQAxgCIAIoAjCIJxJVCgVMb2dJbhIbLnNrZWluLnVzZXIudjEuTG9nSW5SZXF1ZXN0Ghwuc2tlaW4udXNlci52MS5Mb2dJblJlc3BvbnNlIhGquxgNCAEQAxgEIAEoAjCIJxJbCgdHZXRVc2VyEh0uc2tlaW4udXNlci52MS5HZXRVc2VyUmVxdWVzdBoeLnNrZWluLnVzZXIudjEuR2V0VXNlclJlc3BvbnNlIhGquxgNCAEQARgBIAIoATDQDxJtCg1CYXRjaEdldFVzZXJzEiMuc2tlaW4udXNlci52MS5CYXRjaEdldFVzZXJzUmVxdWVzdBokLnNrZWluLnVzZXIudjEuQmF0Y2hHZXRVc2Vyc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1VcGRhdGVQcm9maWxlEiMuc2tlaW4udXNlci52MS5VcGRhdGVQcm9maWxlUmVxdWVzdBokLnNrZWluLnVzZXIudjEuVXBkYXRlUHJvZmlsZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJwCg5CYXRjaEZpbmRVc2VycxIkLnNrZWluLnVzZXIudjEuQmF0Y2hGaW5kVXNlcnNSZXF1ZXN0GiUuc2tlaW4udXNlci52MS5CYXRjaEZpbmRVc2Vyc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxKIAQoWQmF0Y2hHZXRBdXRob3JWZXJzaW9ucxIsLnNrZWluLnVzZXIudjEuQmF0Y2hHZXRBdXRob3JWZXJzaW9uc1JlcXVlc3QaLS5za2Vpbi51c2VyLnYxLkJhdGNoR2V0QXV0aG9yVmVyc2lvbnNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SaAoLSW1wb3J0VXNlcnMSIS5za2Vpbi51c2VyLnYxLkltcG9ydFVzZXJzUmVxdWVzdBoiLnNrZWluLnVzZXIudjEuSW1wb3J0VXNlcnNSZXNwb25zZSISqrsYDggEEAQYAiACKAQwsOoBGi6yuxgDYmZmsrsYB2NvbW1lbnSyuxgEZmVlZLK7GAhvcGVyYXRvcrK7GARwb3N0YgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_media_v1_media, file_skein_options_v1_options]);
 
 /**
  * A user's public profile. Immutable for one (id, version).
@@ -50,6 +52,13 @@ export type User = Message<"skein.user.v1.User"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * As it was when it was chosen; absent where there is none.
+   *
+   * @generated from field: skein.media.v1.Media avatar = 40;
+   */
+  avatar?: Media | undefined;
 };
 
 /**
@@ -58,6 +67,56 @@ export type User = Message<"skein.user.v1.User"> & {
  */
 export const UserSchema: GenMessage<User> = /*@__PURE__*/
   messageDesc(file_skein_user_v1_user, 0);
+
+/**
+ * @generated from message skein.user.v1.UpdateProfileRequest
+ */
+export type UpdateProfileRequest = Message<"skein.user.v1.UpdateProfileRequest"> & {
+  /**
+   * As for Register; what is absent stays.
+   *
+   * @generated from field: optional string display_name = 1;
+   */
+  displayName?: string | undefined;
+
+  /**
+   * At most 500 characters.
+   *
+   * @generated from field: optional string bio = 2;
+   */
+  bio?: string | undefined;
+
+  /**
+   * A photo of the viewer's own that is ready and part of nothing else; empty takes the picture away.
+   *
+   * @generated from field: optional string avatar_media_id = 3;
+   */
+  avatarMediaId?: string | undefined;
+};
+
+/**
+ * Describes the message skein.user.v1.UpdateProfileRequest.
+ * Use `create(UpdateProfileRequestSchema)` to create a new message.
+ */
+export const UpdateProfileRequestSchema: GenMessage<UpdateProfileRequest> = /*@__PURE__*/
+  messageDesc(file_skein_user_v1_user, 1);
+
+/**
+ * @generated from message skein.user.v1.UpdateProfileResponse
+ */
+export type UpdateProfileResponse = Message<"skein.user.v1.UpdateProfileResponse"> & {
+  /**
+   * @generated from field: skein.user.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message skein.user.v1.UpdateProfileResponse.
+ * Use `create(UpdateProfileResponseSchema)` to create a new message.
+ */
+export const UpdateProfileResponseSchema: GenMessage<UpdateProfileResponse> = /*@__PURE__*/
+  messageDesc(file_skein_user_v1_user, 2);
 
 /**
  * @generated from message skein.user.v1.RegisterRequest
@@ -90,7 +149,7 @@ export type RegisterRequest = Message<"skein.user.v1.RegisterRequest"> & {
  * Use `create(RegisterRequestSchema)` to create a new message.
  */
 export const RegisterRequestSchema: GenMessage<RegisterRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 1);
+  messageDesc(file_skein_user_v1_user, 3);
 
 /**
  * @generated from message skein.user.v1.RegisterResponse
@@ -112,7 +171,7 @@ export type RegisterResponse = Message<"skein.user.v1.RegisterResponse"> & {
  * Use `create(RegisterResponseSchema)` to create a new message.
  */
 export const RegisterResponseSchema: GenMessage<RegisterResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 2);
+  messageDesc(file_skein_user_v1_user, 4);
 
 /**
  * What a client keeps after it proved who it is.
@@ -136,7 +195,7 @@ export type Session = Message<"skein.user.v1.Session"> & {
  * Use `create(SessionSchema)` to create a new message.
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 3);
+  messageDesc(file_skein_user_v1_user, 5);
 
 /**
  * @generated from message skein.user.v1.LogInRequest
@@ -158,7 +217,7 @@ export type LogInRequest = Message<"skein.user.v1.LogInRequest"> & {
  * Use `create(LogInRequestSchema)` to create a new message.
  */
 export const LogInRequestSchema: GenMessage<LogInRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 4);
+  messageDesc(file_skein_user_v1_user, 6);
 
 /**
  * @generated from message skein.user.v1.LogInResponse
@@ -180,7 +239,7 @@ export type LogInResponse = Message<"skein.user.v1.LogInResponse"> & {
  * Use `create(LogInResponseSchema)` to create a new message.
  */
 export const LogInResponseSchema: GenMessage<LogInResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 5);
+  messageDesc(file_skein_user_v1_user, 7);
 
 /**
  * @generated from message skein.user.v1.GetUserRequest
@@ -199,7 +258,7 @@ export type GetUserRequest = Message<"skein.user.v1.GetUserRequest"> & {
  * Use `create(GetUserRequestSchema)` to create a new message.
  */
 export const GetUserRequestSchema: GenMessage<GetUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 6);
+  messageDesc(file_skein_user_v1_user, 8);
 
 /**
  * @generated from message skein.user.v1.GetUserResponse
@@ -216,7 +275,7 @@ export type GetUserResponse = Message<"skein.user.v1.GetUserResponse"> & {
  * Use `create(GetUserResponseSchema)` to create a new message.
  */
 export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 7);
+  messageDesc(file_skein_user_v1_user, 9);
 
 /**
  * @generated from message skein.user.v1.BatchGetUsersRequest
@@ -233,7 +292,7 @@ export type BatchGetUsersRequest = Message<"skein.user.v1.BatchGetUsersRequest">
  * Use `create(BatchGetUsersRequestSchema)` to create a new message.
  */
 export const BatchGetUsersRequestSchema: GenMessage<BatchGetUsersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 8);
+  messageDesc(file_skein_user_v1_user, 10);
 
 /**
  * @generated from message skein.user.v1.BatchGetUsersResponse
@@ -250,7 +309,7 @@ export type BatchGetUsersResponse = Message<"skein.user.v1.BatchGetUsersResponse
  * Use `create(BatchGetUsersResponseSchema)` to create a new message.
  */
 export const BatchGetUsersResponseSchema: GenMessage<BatchGetUsersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 9);
+  messageDesc(file_skein_user_v1_user, 11);
 
 /**
  * A slot of a batch: empty where the id is unknown.
@@ -269,7 +328,7 @@ export type FoundUser = Message<"skein.user.v1.FoundUser"> & {
  * Use `create(FoundUserSchema)` to create a new message.
  */
 export const FoundUserSchema: GenMessage<FoundUser> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 10);
+  messageDesc(file_skein_user_v1_user, 12);
 
 /**
  * @generated from message skein.user.v1.BatchFindUsersRequest
@@ -286,7 +345,7 @@ export type BatchFindUsersRequest = Message<"skein.user.v1.BatchFindUsersRequest
  * Use `create(BatchFindUsersRequestSchema)` to create a new message.
  */
 export const BatchFindUsersRequestSchema: GenMessage<BatchFindUsersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 11);
+  messageDesc(file_skein_user_v1_user, 13);
 
 /**
  * @generated from message skein.user.v1.BatchFindUsersResponse
@@ -303,7 +362,7 @@ export type BatchFindUsersResponse = Message<"skein.user.v1.BatchFindUsersRespon
  * Use `create(BatchFindUsersResponseSchema)` to create a new message.
  */
 export const BatchFindUsersResponseSchema: GenMessage<BatchFindUsersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 12);
+  messageDesc(file_skein_user_v1_user, 14);
 
 /**
  * @generated from message skein.user.v1.BatchGetAuthorVersionsRequest
@@ -320,7 +379,7 @@ export type BatchGetAuthorVersionsRequest = Message<"skein.user.v1.BatchGetAutho
  * Use `create(BatchGetAuthorVersionsRequestSchema)` to create a new message.
  */
 export const BatchGetAuthorVersionsRequestSchema: GenMessage<BatchGetAuthorVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 13);
+  messageDesc(file_skein_user_v1_user, 15);
 
 /**
  * @generated from message skein.user.v1.BatchGetAuthorVersionsResponse
@@ -337,7 +396,7 @@ export type BatchGetAuthorVersionsResponse = Message<"skein.user.v1.BatchGetAuth
  * Use `create(BatchGetAuthorVersionsResponseSchema)` to create a new message.
  */
 export const BatchGetAuthorVersionsResponseSchema: GenMessage<BatchGetAuthorVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 14);
+  messageDesc(file_skein_user_v1_user, 16);
 
 /**
  * @generated from message skein.user.v1.ImportUsersRequest
@@ -361,7 +420,7 @@ export type ImportUsersRequest = Message<"skein.user.v1.ImportUsersRequest"> & {
  * Use `create(ImportUsersRequestSchema)` to create a new message.
  */
 export const ImportUsersRequestSchema: GenMessage<ImportUsersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 15);
+  messageDesc(file_skein_user_v1_user, 17);
 
 /**
  * One user to import.
@@ -392,7 +451,7 @@ export type ImportedUser = Message<"skein.user.v1.ImportedUser"> & {
  * Use `create(ImportedUserSchema)` to create a new message.
  */
 export const ImportedUserSchema: GenMessage<ImportedUser> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 16);
+  messageDesc(file_skein_user_v1_user, 18);
 
 /**
  * @generated from message skein.user.v1.ImportUsersResponse
@@ -411,7 +470,7 @@ export type ImportUsersResponse = Message<"skein.user.v1.ImportUsersResponse"> &
  * Use `create(ImportUsersResponseSchema)` to create a new message.
  */
 export const ImportUsersResponseSchema: GenMessage<ImportUsersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_user_v1_user, 17);
+  messageDesc(file_skein_user_v1_user, 19);
 
 /**
  * UserService owns accounts, credentials and profiles.
@@ -461,6 +520,16 @@ export const UserService: GenService<{
     methodKind: "unary";
     input: typeof BatchGetUsersRequestSchema;
     output: typeof BatchGetUsersResponseSchema;
+  },
+  /**
+   * UpdateProfile changes what the viewer's profile says; again is the same as once. Whoever reads next reads the new one.
+   *
+   * @generated from rpc skein.user.v1.UserService.UpdateProfile
+   */
+  updateProfile: {
+    methodKind: "unary";
+    input: typeof UpdateProfileRequestSchema;
+    output: typeof UpdateProfileResponseSchema;
   },
   /**
    * BatchFindUsers answers the ids behind usernames in the order asked, 0 where there is nobody of that name whom the viewer

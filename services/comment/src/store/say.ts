@@ -1,3 +1,5 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type Facets, FacetsSchema } from "#gen/skein/text/v1/text_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import { type Keyed, keyRow } from "#lib/storage/idempotency.ts";
@@ -16,6 +18,7 @@ export type NewComment = Keyed & {
   readonly postId: bigint;
   readonly askedParentId: bigint;
   readonly standing: Standing;
+  readonly facets: Facets | undefined;
   readonly replier: Replier;
 };
 
@@ -34,9 +37,9 @@ export async function sayAll(tx: Sql, all: readonly Saying[]): Promise<undefined
   for (const { postId, replier } of all) mustBeLetReply(threadOf(postId), replier);
   await lockParents(tx, all);
   await tx.exec(
-    "INSERT INTO comment (post_id, id, author_id, version, parent_id, root_id, depth, text, create_time) VALUES ?",
+    "INSERT INTO comment (post_id, id, author_id, version, parent_id, root_id, depth, text, facets, create_time) VALUES ?",
     [
-      all.map(({ postId, id, authorId, standing: { parentId, rootId, depth }, text, createTime }) => [
+      all.map(({ postId, id, authorId, standing: { parentId, rootId, depth }, text, facets, createTime }) => [
         postId,
         id,
         authorId,
@@ -45,15 +48,23 @@ export async function sayAll(tx: Sql, all: readonly Saying[]): Promise<undefined
         rootId,
         depth,
         text,
+        facetBytes(facets),
         createTime,
       ]),
     ],
   );
-  const created = ({ id: commentId, postId, authorId, standing: { parentId }, origin }: Saying) =>
-    commentCreated({ commentId, postId, authorId, parentId, version: 1n }, origin);
+  const created = ({ id: commentId, postId, authorId, standing: { parentId }, facets, origin }: Saying) =>
+    commentCreated({ commentId, postId, authorId, parentId, version: 1n, facets }, origin);
   await append(tx, all.map(created));
   return all.map(() => undefined);
 }
+
+/** What stands in a text, as a column holds it. */
+export const facetBytes = (facets: Facets | undefined): Buffer | null =>
+  facets === undefined ? null : Buffer.from(toBinary(FacetsSchema, facets));
+
+export const facetsIn = (bytes: unknown): Facets | undefined =>
+  bytes === null || bytes === undefined ? undefined : fromBinary(FacetsSchema, bytes as Buffer);
 
 /** What is replied to must still be there: whoever removes it locks it too, and then looks for replies. */
 async function lockParents(tx: Sql, all: readonly Saying[]): Promise<void> {

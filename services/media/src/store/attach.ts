@@ -10,10 +10,13 @@ import { columns, mediaOf, type StoredMedia } from "./media.ts";
  */
 const claimedSeconds = 604_800;
 
+/** What media are claimed for, by whom, and what they must be where that is said. */
+export type Claim = { readonly ownerId: bigint; readonly attachment: string; readonly kind: Kind };
+
 /** How media become parts of something, and stop being so. */
 export const attaching = (db: Statements) => ({
   /** Claims all of them for one thing, in the order asked; again for the same thing is the same as once. */
-  attach: (ids: readonly bigint[], ownerId: bigint, attachment: string): Promise<StoredMedia[]> =>
+  attach: (ids: readonly bigint[], { ownerId, attachment, kind }: Claim): Promise<StoredMedia[]> =>
     db.tx(async (tx) => {
       const rows = await tx.query(`SELECT ${columns}, attachment FROM media WHERE id IN (?) ORDER BY id FOR UPDATE`, [
         ids, // PRIMARY
@@ -30,6 +33,9 @@ export const attaching = (db: Statements) => ({
         }
         return media;
       });
+      if (kind !== Kind.UNSPECIFIED && wanted.some((media) => media.kind !== kind)) {
+        throw invalid("media_ids", "must be of the kind that is asked for");
+      }
       if (wanted.length > 1 && wanted.some(({ kind }) => kind !== Kind.PHOTO)) {
         throw invalid("media_ids", "must be photos where they are several");
       }
@@ -47,6 +53,19 @@ export const attaching = (db: Statements) => ({
       "UPDATE media SET post_id = ?, collect_time = NULL WHERE id IN (?) AND state = ? AND attachment IS NOT NULL", // PRIMARY
       [postId, ids, State.READY],
     );
+  },
+
+  /** What a claim of somebody's came to: this one stays, and what stayed before it goes. 0 is none. */
+  settle: async (tx: Sql, { ownerId, attachment }: Omit<Claim, "kind">, id: bigint): Promise<void> => {
+    await tx.exec(
+      "UPDATE media SET collect_time = NOW(3) WHERE owner_id = ? AND attachment = ? AND collect_time IS NULL AND id <> ?", // by_owner
+      [ownerId, attachment, id],
+    );
+    await tx.exec("UPDATE media SET collect_time = NULL WHERE id = ? AND owner_id = ? AND attachment = ?", [
+      id, // PRIMARY
+      ownerId,
+      attachment,
+    ]);
   },
 
   /** A post that is gone needs its media no more. */

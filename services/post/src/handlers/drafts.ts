@@ -6,13 +6,14 @@ import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
+import { facetsOf } from "#lib/mesh/found-facets.ts";
 import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { PostReadModel } from "../read-model.ts";
 import type { Drafted, DraftStore, StoredDraft } from "../store/draft.ts";
-import { contentOf, facetsOf } from "./content.ts";
+import { contentOf } from "./content.ts";
 import { audienceOf, mentionsOf, postTextOf, replySettingOf } from "./rules.ts";
 import { shown } from "./shown.ts";
 

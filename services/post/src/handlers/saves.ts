@@ -12,7 +12,8 @@ import type { SaveReadModel } from "../read-model/saves.ts";
 import type { PostReadModel } from "../read-model.ts";
 import type { CollectionStore, StoredCollection } from "../store/collection.ts";
 import type { SaveStore } from "../store/save.ts";
-import { ownPage, visiblePostIds } from "./visible.ts";
+import { seeing } from "./seen.ts";
+import { ownPage } from "./visible.ts";
 
 /** Posts in one batch. */
 const batchMax = 100;
@@ -43,16 +44,14 @@ function keeping(needs: Needs): Pick<Handlers, "savePost" | "unsavePost"> {
     nudge();
     await saves.apply(userId, postId, saved, done);
   }
-  const mustSee = async (postId: bigint, ctx: HandlerContext): Promise<void> => {
-    if (!(await visiblePostIds(needs, [postId], ctx)).has(postId)) throw notFound("post");
-  };
+  const seen = seeing(needs);
 
   return {
     async savePost(req, ctx) {
       const postId = postIdOf(req.postId);
       const collectionId = req.collectionId === "" ? 0n : collectionIdOf(req.collectionId);
       await mustBeOpen(standings, BigInt(viewerOf(ctx)), within(ctx));
-      await mustSee(postId, ctx);
+      await seen.require(postId, ctx);
       await set(postId, true, collectionId, ctx);
       return {};
     },
@@ -63,7 +62,7 @@ function keeping(needs: Needs): Pick<Handlers, "savePost" | "unsavePost"> {
       await mustBeOpen(standings, userId, within(ctx));
       // What one kept may be let go, and again, also when one may no longer see it; of the rest there is none.
       if (await store.hasSaved(userId, postId)) await set(postId, false, 0n, ctx);
-      else await mustSee(postId, ctx);
+      else await seen.require(postId, ctx);
       return {};
     },
   };

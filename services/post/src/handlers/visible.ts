@@ -1,29 +1,12 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import { viewerOf, within } from "#lib/mesh/call.ts";
-import { maySeePost } from "#lib/readmodel/audience.ts";
+import { viewerOf } from "#lib/mesh/call.ts";
 import { refilled } from "#lib/readmodel/refilled.ts";
-import { askedAbout, type StandingReader } from "#lib/readmodel/standing.ts";
+import type { StandingReader } from "#lib/readmodel/standing.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { PostReadModel } from "../read-model.ts";
+import { seeing } from "./seen.ts";
 
 type Needs = { readonly readModel: Pick<PostReadModel, "load">; readonly standings: StandingReader };
-
-/** Those of some posts that the viewer of a call may see. */
-export async function visiblePostIds(
-  { readModel, standings }: Needs,
-  postIds: readonly bigint[],
-  ctx: HandlerContext,
-): Promise<ReadonlySet<bigint>> {
-  const viewerId = BigInt(viewerOf(ctx));
-  const posts = await readModel.load(postIds);
-  const known = await standings(viewerId, askedAbout(viewerId, posts.values()), within(ctx));
-  const maySee = (id: bigint) => {
-    const post = posts.get(id);
-    return post !== undefined && maySeePost(viewerId, post, known.get(post.authorId));
-  };
-  return new Set(postIds.filter(maySee));
-}
-
 type Asked = { readonly pageSize: number; readonly pageToken: string };
 type Listed = { readonly place: bigint; readonly postId: bigint };
 
@@ -41,7 +24,7 @@ export async function ownPage(
     read: (from: bigint | undefined, limit) => read(BigInt(viewer), from, limit),
     async keep(found) {
       const ids = found.map(({ postId }) => postId);
-      const seen = await visiblePostIds(needs, ids, ctx);
+      const seen = await seeing(needs).among(ids, ctx);
       return found.filter(({ postId }) => seen.has(postId));
     },
   });
