@@ -220,6 +220,7 @@ test("the table has every public RPC", () => {
     UserService,
     PostService,
     DraftService,
+    RepostService,
     LikeService,
     CommentService,
     SaveService,
