@@ -30,10 +30,12 @@ export function postLists(clients: Clients, pieces: Pieces) {
       const page = pageOf(request);
       const list = (authorId: string) => clients.feed.listAuthorFeed({ authorId, ...page }, within(ctx));
       const finding = clients.user.getUser({ user: userNamed(request.user) }, within(ctx));
-      // An id is enough to begin with; a name has to be found first.
-      const [{ user: author }, early] = await Promise.all([finding, isId(request.user) && list(request.user)]);
+      // An id is enough to begin with; a name has to be found first. Who is nobody is told so, whatever is wrong with the page.
+      const early = isId(request.user) ? list(request.user) : undefined;
+      early?.catch(() => {});
+      const { user: author } = await finding;
       if (author === undefined) throw notFound("user");
-      const { items, nextPageToken, fromTruth, pinned } = early || (await list(author.id));
+      const { items, nextPageToken, fromTruth, pinned } = await (early ?? list(author.id));
       tellDegraded(fromTruth, ctx);
       // The pinned one first: its content comes in the same call as the others'.
       const filled = await fillAuthorItems(pinned ? [pinned, ...items] : items, author, pieces, ctx);
