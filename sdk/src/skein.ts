@@ -13,6 +13,7 @@ import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
+import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
 import type { Comment, Media, Post } from "#gen/skein/api/v1/resources_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
@@ -69,6 +70,7 @@ export function createSkein({ baseUrl, token, cookies = false, fetch: given }: O
     mutes: client(MuteService),
     posts,
     relations: client(RelationService),
+    reposts: client(RepostService),
     saves: client(SaveService),
     users: client(UserService),
 

@@ -76,6 +76,7 @@ const replies = api(
   "bff/test/engagement-routes.test.ts",
   "a reply is listed under its comment",
 );
+const reposting = api("RepostService.RepostPost", "tests/posts.property.test.ts", "a repost is the post as it stands");
 const saved = "services/post/test/saves.test.ts";
 const saving = api("SaveService.SavePost", saved, "a post is kept once, by state");
 const unsaving = api("SaveService.UnsavePost", saved, "a post is kept once, by state");
@@ -208,6 +209,7 @@ function i9lyfe(): Record<string, Cover> {
     [app("POST private/comments/:commentId/comment")]: replies,
     [app("GET private/comments/:commentId/comments")]: replies,
     [app("DELETE private/comments/:parentCommentId/comments/:childCommentId")]: uncommenting,
+    [app("POST private/posts/:postId/repost")]: reposting,
     [app("POST private/posts/:postId/save")]: saving,
     [app("DELETE private/posts/:postId/unsave")]: unsaving,
     [app("POST private/me/profile_pic_upload/authorize")]: uploading,
@@ -313,6 +315,7 @@ function i9lyfeEvents(): Record<string, Cover> {
         said,
       ]),
     ),
+    [stream("reposts")]: reposting,
     [stream("post_saves")]: kept,
     [stream("post_unsaves")]: kept,
   };
@@ -356,9 +359,3 @@ function others(): Record<string, Cover> {
     [bench("GET :8081/get-media")]: fetching,
   };
 }
-
-/** What the issue of posts, or of accounts, still owes: in no list above, and in none of the open work. */
-export const owed: readonly string[] = [
-  "003-i9lyfe:http:POST /api/app/private/posts/:postId/repost",
-  "003-i9lyfe:redis-stream:CONSUME reposts",
-];
