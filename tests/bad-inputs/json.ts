@@ -102,8 +102,24 @@ export const jsonRows: Rows = {
     assert.equal(answer.status, 201);
   },
   "J-36": async (world) => {
-    for (const text of ["", "   ", "\u200b\u200b", "\u0301\u0301"])
+    const made = (await write(world, "fine")).json() as { id: string };
+    for (const text of ["", "   ", "\u200b\u200b", "\u0301\u0301"]) {
       problem(await write(world, text), 400, "validation", "/text");
+      const headers = as(world.ada, { "content-type": "application/json" });
+      const edit = { method: "PATCH", body: JSON.stringify({ text }), headers };
+      problem(await send(world, `/v1/posts/${made.id}`, edit), 400, "validation", "/text");
+      if (text === "") continue;
+      problem(await post(world, "/v1/me/drafts", JSON.stringify({ text })), 400, "validation", "/text");
+    }
+    for (const [name, value] of Object.entries({
+      contentWarning: "\u200b",
+      language: "no such tag",
+      replySetting: 9,
+    })) {
+      problem(await create(world, JSON.stringify({ text: "fine", [name]: value })), 400, "validation");
+    }
+    problem(await create(world, '{"text":"fine","quotedPostId":"1"}'), 404, "not-found");
+    for (const tag of ["%20", "12", "%23", "a%20b"]) problem(await send(world, `/v1/tags/${tag}/posts`), [400, 404]);
   },
   "J-37": async (world) => {
     for (const text of ["👍".repeat(5_000), "x".repeat(5_000), "ü".repeat(5_000)]) await kept(world, text);

@@ -37,6 +37,7 @@ const posting = api("PostService.CreatePost", story, "people register, follow an
 const withMedia = api("PostService.CreatePost", "tests/sdk.test.ts", "a photo goes up through the edge");
 const reading = api("PostService.GetPost", "bff/test/routes.test.ts", "a post is answered as shown");
 const editing = api("PostService.EditPost", "bff/test/routes.test.ts", "a post is edited in place");
+const reposting = api("RepostService.RepostPost", "tests/posts.property.test.ts", "a repost is the post as it stands");
 const deleting = api("PostService.DeletePost", story, "what was unfollowed or deleted is gone");
 const ownPosts = api("PostService.ListUserPosts", "tests/sdk.test.ts", "lists are walked page by page");
 const feed = api("FeedService.ListHomeFeed", story, "people register, follow and post");
@@ -197,6 +198,7 @@ function i9lyfe(): Record<string, Cover> {
     [app("GET private/posts/:postId")]: reading,
     [app("DELETE private/posts/:postId")]: deleting,
     [app("POST private/posts/:postId/react")]: reacting,
+    [app("POST private/posts/:postId/repost")]: reposting,
     [app("GET private/posts/:postId/reactors")]: reactors,
     [app("DELETE private/posts/:postId/remove_reaction")]: unreacting,
     [app("POST private/posts/:postId/comment")]: commenting,
