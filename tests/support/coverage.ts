@@ -77,7 +77,6 @@ const replies = api(
   "bff/test/engagement-routes.test.ts",
   "a reply is listed under its comment",
 );
-const reposting = api("RepostService.RepostPost", "tests/posts.property.test.ts", "a repost is the post as it stands");
 const saved = "services/post/test/saves.test.ts";
 const saving = api("SaveService.SavePost", saved, "a post is kept once, by state");
 const unsaving = api("SaveService.UnsavePost", saved, "a post is kept once, by state");
@@ -211,7 +210,6 @@ function i9lyfe(): Record<string, Cover> {
     [app("POST private/comments/:commentId/comment")]: replies,
     [app("GET private/comments/:commentId/comments")]: replies,
     [app("DELETE private/comments/:parentCommentId/comments/:childCommentId")]: uncommenting,
-    [app("POST private/posts/:postId/repost")]: reposting,
     [app("POST private/posts/:postId/save")]: saving,
     [app("DELETE private/posts/:postId/unsave")]: unsaving,
     [app("POST private/me/profile_pic_upload/authorize")]: uploading,
