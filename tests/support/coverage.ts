@@ -77,7 +77,6 @@ const replies = api(
   "bff/test/engagement-routes.test.ts",
   "a reply is listed under its comment",
 );
-const reposting = api("RepostService.RepostPost", "tests/posts.property.test.ts", "a repost is the post as it stands");
 const saved = "services/post/test/saves.test.ts";
 const saving = api("SaveService.SavePost", saved, "a post is kept once, by state");
 const unsaving = api("SaveService.UnsavePost", saved, "a post is kept once, by state");
