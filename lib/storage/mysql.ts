@@ -71,6 +71,7 @@ const waitSeconds = histogram({
 
 const lost = { deadlock: 1213, lockWait: 1205, snapshot: 1020 } as const;
 const duplicateKey = 1062;
+const badDatabase = 1049;
 
 /** Who serves does not wait for a server that hangs; a command of ours does, for as long as its statements may. */
 const unwatched: Pulse = { within: (work) => work(), up: () => true, close: () => {} };
@@ -157,6 +158,9 @@ function statementsOver(pool: mysql.Pool, pulse: Pulse): Statements {
 
 /** Whether a statement failed because the row was there already. */
 export const isDuplicate = (reason: unknown): boolean => hasNumber(reason, [duplicateKey]);
+
+/** There is no such schema. */
+export const isNoDatabase = (reason: unknown): boolean => hasNumber(reason, [badDatabase]);
 
 /** Asks the server by a connection of its own, which no statement keeps busy and no full pool keeps away. */
 function beatOf(uri: string) {

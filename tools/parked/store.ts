@@ -1,4 +1,4 @@
-import { bigintOf, type Db, openMysql, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
+import { bigintOf, type Db, isNoDatabase, openMysql, type Param, type Row, type Sql } from "#lib/storage/mysql.ts";
 import { services } from "../launcher/kinds.ts";
 import type { Stores } from "../stores.ts";
 
@@ -51,7 +51,11 @@ export function openParked({ mysqlUrl, deployment }: Pick<Stores, "mysqlUrl" | "
 
   async function inEach<T>(filter: Filter, ask: (db: Db, service: string) => Promise<T[]>): Promise<T[]> {
     const meant = [...dbs].filter(([service]) => filter.service === undefined || filter.service === service);
-    return (await Promise.all(meant.map(([service, db]) => ask(db, service)))).flat();
+    // A service that never ran here has nothing parked.
+    const asked = meant.map(([service, db]) =>
+      ask(db, service).catch((reason) => (isNoDatabase(reason) ? [] : Promise.reject(reason))),
+    );
+    return (await Promise.all(asked)).flat();
   }
 
   return {

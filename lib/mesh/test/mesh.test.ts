@@ -122,7 +122,7 @@ test("nobody unknown is served: no token, another key, no viewer, not the operat
 test("a service is called by those whom its contract names, and by nobody else of the mesh", async () => {
   const code = async (caller: string) => (await failure(graph(caller).unfollowUser({ userId: "1" }, as("7")))).code;
   for (const caller of ["bff", "feed", "user"]) assert.equal(await code(caller), Code.InvalidArgument, caller);
-  for (const caller of ["graph", "media", "", "BFF", "bff,feed"]) {
+  for (const caller of ["graph", "chat", "", "BFF", "bff,feed"]) {
     assert.equal(await code(caller), Code.PermissionDenied, caller);
   }
 });
