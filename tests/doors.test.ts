@@ -99,7 +99,7 @@ async function story({ call }: Door): Promise<void> {
 
   assert.deepEqual(await fine(likePost, { post: post.id }, bob), { liked: true });
   const seen = (await fine(getPost, { post: post.id }, bob)).post as JsonObject;
-  assert.deepEqual(seen.viewer, { own: false, liked: true });
+  assert.deepEqual(seen.viewer, { own: false, liked: true, reaction: "REACTION_KIND_LIKE" });
   assert.equal(((await fine(listPostLikes, { post: post.id })).users as Shown[])[0]?.id, bob.id);
   const said = { post: post.id, text: "well said 🧵" };
   const comment = (await fine(createComment, said, { ...bob, key: "c" })).comment as Shown;

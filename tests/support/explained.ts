@@ -35,8 +35,9 @@ function wrongIn(
   }
   if (kind === Kind.PULLED_WHEN_MADE) return time === undefined ? undefined : withinAny(time, made);
   if (kind === Kind.FROM_TRUTH) {
-    if (facts?.timeline?.holdsPost) return "the timeline holds it";
-    const { state = TimelineState.MISSING, lowWatermark: low = 0n } = facts?.timeline ?? {};
+    const { state = TimelineState.MISSING, lowWatermark: low = 0n, holdsPost = false } = facts?.timeline ?? {};
+    // One that is made anew for this read may reach less far down than it did.
+    if (state === TimelineState.FRESH && holdsPost) return "the timeline holds it";
     const lowMs = timestampMs(time as Timestamp);
     if (state === TimelineState.FRESH && lowMs !== timeOf(low)) return "not at the low watermark";
     return timeOf(BigInt(post.id)) < lowMs ? undefined : "not older than the low watermark";

@@ -47,7 +47,7 @@ export async function checkReadModels(world: World): Promise<Finding[]> {
 }
 
 async function checkCards({ truth, redis }: World): Promise<string[]> {
-  const rows = await truth.post.query("SELECT id, version, author_id, deleted, audience FROM post");
+  const rows = await truth.post.query("SELECT id, version, author_id, deleted, audience, reply_setting FROM post");
   const kept = await valuesOf(
     redis,
     rows.map((row) => cards.keyOf(redis, bigintOf(row.id))),
@@ -56,11 +56,13 @@ async function checkCards({ truth, redis }: World): Promise<string[]> {
     const bytes = kept[nth];
     if (bytes === null || bytes === undefined) return [];
     const { mentionedIds: _, ...card } = decodeCard(bytes);
+    const deleted = Number(row.deleted) === 1;
     const right = {
       version: Number(row.version),
       authorId: bigintOf(row.author_id),
-      deleted: Number(row.deleted) === 1,
-      audience: Number(row.deleted) === 1 ? card.audience : Number(row.audience),
+      deleted,
+      audience: deleted ? card.audience : Number(row.audience),
+      replySetting: deleted ? card.replySetting : Number(row.reply_setting),
     };
     if (isDeepStrictEqual(card, right)) return [];
     const isForOthers = card.audience !== right.audience;
