@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Edges, Said } from "../../tests/support/edges.ts";
 import type { FeedPage } from "../../tests/support/person.ts";
 import type { Random } from "../seed/random.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, SwitchKind } from "./journal.ts";
 import type { People } from "./people.ts";
 
 type World = { readonly people: People; readonly edges: Edges; readonly journal: Journal; readonly random: Random };
@@ -24,10 +24,11 @@ export const deeds: readonly Deed[] = [
   { name: "read post", isWrite: false, share: 15, run: readPost },
   { name: "read profile", isWrite: false, share: 5, run: readProfile },
   { name: "read comments or likers", isWrite: false, share: 10, run: readUnder },
-  { name: "create post", isWrite: true, share: 15, run: createPost },
-  { name: "delete post", isWrite: true, share: 10, run: deletePost },
-  { name: "comment", isWrite: true, share: 10, run: createComment },
-  { name: "follow, like or undo it", isWrite: true, share: 15, run: toggle },
+  { name: "create post", isWrite: true, share: 14, run: createPost },
+  { name: "edit post", isWrite: true, share: 5, run: editPost },
+  { name: "delete post", isWrite: true, share: 8, run: deletePost },
+  { name: "comment or reply", isWrite: true, share: 9, run: createComment },
+  { name: "follow, like, react, keep or undo it", isWrite: true, share: 14, run: toggle },
 ];
 
 export const isFine = (status: number): boolean => status >= 200 && status < 300;
@@ -59,7 +60,9 @@ async function readProfile({ people, edges }: World): Promise<Outcome> {
 
 async function readUnder({ people, edges, random }: World): Promise<Outcome> {
   const what = random.pick(["comments", "likes"]);
-  return { said: await edges.ask("GET", `/v1/posts/${people.anchor()}/${what}`, { token: people.anyone().token }) };
+  return {
+    said: await edges.ask("GET", `/v1/posts/${people.anchor().post}/${what}`, { token: people.anyone().token }),
+  };
 }
 
 async function createPost({ people, edges, journal }: World): Promise<Outcome> {
@@ -74,6 +77,18 @@ async function createPost({ people, edges, journal }: World): Promise<Outcome> {
   return { said };
 }
 
+async function editPost(world: World): Promise<Outcome> {
+  const { people, edges, journal } = world;
+  const post = people.latestOf(people.anyone());
+  if (post === undefined) return createPost(world);
+  const said = await edges.ask("PATCH", `/v1/posts/${post.id}`, {
+    token: post.author.token,
+    body: { text: randomUUID() },
+  });
+  if (said.status === 200) await journal.record({ what: "edit", id: post.id, version: Number(said.body.version) });
+  return { said: said.status === 404 && post.isLeaving ? { ...said, status: 200 } : said };
+}
+
 async function deletePost(world: World): Promise<Outcome> {
   const { people, edges, journal } = world;
   const post = people.oldestStanding();
@@ -84,9 +99,10 @@ async function deletePost(world: World): Promise<Outcome> {
   return { said };
 }
 
-async function createComment({ people, edges, journal }: World): Promise<Outcome> {
-  const [author, post, key] = [people.anyone(), people.anchor(), randomUUID()];
-  const said = await edges.ask("POST", `/v1/posts/${post}/comments`, { token: author.token, key, body: { text: key } });
+async function createComment({ people, edges, journal, random }: World): Promise<Outcome> {
+  const [author, { post, comment }, key] = [people.anyone(), people.anchor(), randomUUID()];
+  const body = { text: key, ...(random.below(2) === 0 && { parent: comment }) };
+  const said = await edges.ask("POST", `/v1/posts/${post}/comments`, { token: author.token, key, body });
   if (said.status === 201) {
     await journal.record({ what: "comment", id: String(said.body.id), post, author: author.id, key });
   }
@@ -104,11 +120,18 @@ async function toggle(world: World): Promise<Outcome> {
   chosen.isBusy = true;
   const { what, who, whom } = chosen;
   const isOn = !chosen.isOn;
-  const path = what === "follow" ? `/v1/users/${whom}/follow` : `/v1/posts/${whom}/like`;
-  const said = await edges.ask(isOn ? "PUT" : "DELETE", path, { token: who.token });
+  const body = what === "love" && isOn ? { kind: "REACTION_KIND_LOVE" } : undefined;
+  const said = await edges.ask(isOn ? "PUT" : "DELETE", pathOf[what](whom), { token: who.token, body });
   const isAcknowledged = isFine(said.status);
   await journal.record({ what, who: who.id, whom, isOn, isAcknowledged });
   if (isAcknowledged) chosen.isOn = isOn;
   chosen.isBusy = !isAcknowledged || said.broke.length > 0;
   return { said };
 }
+
+const pathOf: Readonly<Record<SwitchKind, (whom: string) => string>> = {
+  follow: (user) => `/v1/users/${user}/follow`,
+  like: (post) => `/v1/posts/${post}/like`,
+  save: (post) => `/v1/posts/${post}/save`,
+  love: (comment) => `/v1/comments/${comment}/reaction`,
+};

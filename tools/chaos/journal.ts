@@ -1,6 +1,9 @@
 import { closeSync, fsync, openSync, readFileSync, write } from "node:fs";
 import { promisify } from "node:util";
 
+/** What somebody sets and takes back: a follow, a like or a save of a post, a love of a comment. */
+export type SwitchKind = "follow" | "like" | "save" | "love";
+
 /** What a client was told, or in the case of a failed switch what it does not know. */
 export type Entry = { readonly time: number } & (
   | { readonly what: "post"; readonly id: string; readonly author: string; readonly key: string }
@@ -11,9 +14,10 @@ export type Entry = { readonly time: number } & (
       readonly author: string;
       readonly key: string;
     }
+  | { readonly what: "edit"; readonly id: string; readonly version: number }
   | { readonly what: "delete"; readonly id: string; readonly isAcknowledged: boolean }
   | {
-      readonly what: "follow" | "like";
+      readonly what: SwitchKind;
       readonly who: string;
       readonly whom: string;
       readonly isOn: boolean;

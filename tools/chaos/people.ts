@@ -1,25 +1,29 @@
 import { type Person, register } from "../../tests/support/person.ts";
 import type { Random } from "../seed/random.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, SwitchKind } from "./journal.ts";
 
 /** A post whose create was acknowledged. */
 export type Post = { readonly id: string; readonly author: Person; isLeaving: boolean };
 
-/** A follow or a like that somebody sets and takes back. */
 type Switch = {
-  readonly what: "follow" | "like";
+  readonly what: SwitchKind;
   readonly who: Person;
-  /** An account or a post. */
+  /** An account, a post or a comment. */
   readonly whom: string;
   isOn: boolean;
   /** Under way, or left as it is: whoever does not know what became of a request sends no other after it. */
   isBusy: boolean;
 };
 
+type Anchor = { readonly post: string; readonly comment: string };
+
 /** Who writes and reads in a run, and what they made so far. */
 export type People = Awaited<ReturnType<typeof openPeople>>;
 
-/** Each follows the next for good, and the others now and then. A post of each stays, to be liked and commented on. */
+/**
+ * Each follows the next for good, and the others now and then. A post of each stays, to be liked, kept and commented on, and so does
+ * a comment under it, to be loved and replied to.
+ */
 export async function openPeople({
   edge,
   count,
@@ -35,21 +39,28 @@ export async function openPeople({
   for (let nth = 0; nth < count; nth++) all.push(await register(edge));
   const next = (person: Person) => all[(all.indexOf(person) + 1) % count] as Person;
   const told = { isOn: true, isAcknowledged: true };
-  const anchors: string[] = [];
+  const anchors: Anchor[] = [];
   for (const person of all) {
     await person.follow(next(person));
     await journal.record({ what: "follow", who: person.id, whom: next(person).id, ...told });
     const key = crypto.randomUUID();
     const { id } = await person.post(key, key);
     await journal.record({ what: "post", id, author: person.id, key });
-    anchors.push(id);
+    const said = crypto.randomUUID();
+    const comment = await person.comment(id, said, said);
+    await journal.record({ what: "comment", id: comment.id, post: id, author: person.id, key: said });
+    anchors.push({ post: id, comment: comment.id });
   }
   const off = { isOn: false, isBusy: false };
   const switches: Switch[] = all.flatMap((who) => [
     ...all
       .filter((whom) => whom !== who && whom !== next(who))
       .map(({ id }) => ({ what: "follow" as const, who, whom: id, ...off })),
-    ...anchors.map((id) => ({ what: "like" as const, who, whom: id, ...off })),
+    ...anchors.flatMap(({ post, comment }) => [
+      { what: "like" as const, who, whom: post, ...off },
+      { what: "save" as const, who, whom: post, ...off },
+      { what: "love" as const, who, whom: comment, ...off },
+    ]),
   ]);
   const posts: Post[] = [];
   const latest = new Map<Person, Post>();
@@ -60,8 +71,8 @@ export async function openPeople({
     all,
     anyone: () => anyOf(all) as Person,
     followedBy: next,
-    /** A post that nobody deletes. */
-    anchor: () => anyOf(anchors) as string,
+    /** A post that nobody deletes, and a comment under it. */
+    anchor: () => anyOf(anchors) as Anchor,
     freeSwitch: () => anyOf(switches.filter(({ isBusy }) => !isBusy)),
     latestOf: (author: Person) => latest.get(author),
     created(post: Post): void {

@@ -31,7 +31,7 @@ export async function untilServed(target: Target, people: People): Promise<void>
 /** Reads one after the other, so that asking is no load of its own; answers the first that fails. */
 async function failureOf(door: Edges, people: People): Promise<string | undefined> {
   const { id, token } = people.anyone();
-  const post = `/v1/posts/${people.anchor()}`;
+  const post = `/v1/posts/${people.anchor().post}`;
   const paths = ["/v1/feed", post, `${post}/comments`, `${post}/likes`, `/v1/users/${id}`];
   for (const path of Array.from({ length: timesEach }, () => paths).flat()) {
     const { status } = await door.ask("GET", path, { token });

@@ -1,5 +1,6 @@
+import { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import type { Row } from "#lib/storage/mysql.ts";
-import type { Entry } from "../journal.ts";
+import type { Entry, SwitchKind } from "../journal.ts";
 import type { Finding, Truth } from "./truth.ts";
 
 /** A statement asks for this many rows. */
@@ -18,16 +19,20 @@ const lost = (text: string): Finding => ({ kind: "lost", text });
 
 async function checkPosts(journal: readonly Entry[], { post }: Truth): Promise<Finding[]> {
   const created = journal.filter((entry) => entry.what === "post");
+  const edits = new Map(journal.filter((entry) => entry.what === "edit").map((entry) => [entry.id, entry.version]));
   const deletes = new Map(journal.filter((entry) => entry.what === "delete").map((entry) => [entry.id, entry]));
   const rows = await rowsOf(
     created,
     ({ author }) => author,
-    (authors) => post.query("SELECT id, text, deleted FROM post WHERE author_id IN (?)", [authors]),
+    (authors) => post.query("SELECT id, text, version, deleted FROM post WHERE author_id IN (?)", [authors]),
   );
   const byId = new Map(rows.map((row) => [String(row.id), row]));
   const found = created.flatMap(({ id }) => {
     const row = byId.get(id);
     if (row === undefined) return [lost(`post ${id} was acknowledged and is not there`)];
+    const edited = edits.get(id) ?? 1;
+    if (Number(row.version) < edited)
+      return [lost(`version ${edited} of post ${id} was acknowledged and is not there`)];
     const isDeleted = Number(row.deleted) === 1;
     const deleting = deletes.get(id);
     if (deleting?.isAcknowledged && !isDeleted) return [lost(`post ${id} was deleted and is there`)];
@@ -60,14 +65,12 @@ function twice(what: string, rows: readonly Row[]): Finding[] {
 }
 
 /** A switch is as the last acknowledged write says, unless a later one was not acknowledged: then nobody was told. */
-async function checkSwitches(journal: readonly Entry[], { graph, like }: Truth): Promise<Finding[]> {
-  const last = new Map<string, Entry & { what: "follow" | "like" }>();
-  for (const entry of journal) {
-    if (entry.what === "follow" || entry.what === "like") last.set(`${entry.who} ${entry.what} ${entry.whom}`, entry);
-  }
+async function checkSwitches(journal: readonly Entry[], { graph, like, post }: Truth): Promise<Finding[]> {
+  const last = new Map<string, Entry & { what: SwitchKind }>();
+  for (const entry of journal) if ("whom" in entry) last.set(`${entry.who} ${entry.what} ${entry.whom}`, entry);
   const of = [...last.values()];
   const whose = (entry: { who: string }) => entry.who;
-  const [follows, likes] = await Promise.all([
+  const [follows, reactions, saves] = await Promise.all([
     rowsOf(of, whose, (ids) =>
       graph.query(
         "SELECT follower_id AS who, followee_id AS whom FROM follow WHERE following = 1 AND follower_id IN (?)",
@@ -75,14 +78,21 @@ async function checkSwitches(journal: readonly Entry[], { graph, like }: Truth):
       ),
     ),
     rowsOf(of, whose, (ids) =>
-      like.query("SELECT user_id AS who, subject_id AS whom FROM reaction WHERE reaction = 1 AND user_id IN (?)", [
-        ids,
-      ]),
+      like.query(
+        "SELECT user_id AS who, subject_id AS whom, reaction FROM reaction WHERE reaction > 0 AND user_id IN (?)",
+        [ids],
+      ),
+    ),
+    rowsOf(of, whose, (ids) =>
+      post.query("SELECT user_id AS who, post_id AS whom FROM save WHERE saved = 1 AND user_id IN (?)", [ids]),
     ),
   ]);
   const on = new Set([
     ...follows.map(({ who, whom }) => `${who} follow ${whom}`),
-    ...likes.map(({ who, whom }) => `${who} like ${whom}`),
+    ...reactions.map(
+      ({ who, whom, reaction }) => `${who} ${Number(reaction) === Reaction.LIKE ? "like" : "love"} ${whom}`,
+    ),
+    ...saves.map(({ who, whom }) => `${who} save ${whom}`),
   ]);
   return [...last]
     .filter(([name, { isAcknowledged, isOn }]) => isAcknowledged && on.has(name) !== isOn)

@@ -11,7 +11,8 @@ type Facts = ReadonlyMap<string, readonly Fact[]>;
 
 /** Rows that change by themselves and say each change: the aggregate of a row, and the version it is at. */
 const told = {
-  post: "SELECT CONCAT('post:', id) AS aggregate, version FROM post",
+  post: `SELECT CONCAT('post:', id) AS aggregate, version FROM post
+    UNION ALL SELECT CONCAT('save:', user_id, ':', post_id), version FROM save`,
   comment: "SELECT CONCAT('comment:', id) AS aggregate, version FROM comment",
   like: "SELECT CONCAT('like:', subject_kind, ':', subject_id, ':', user_id) AS aggregate, version FROM reaction",
   graph: `SELECT CONCAT('follow:', follower_id, ':', followee_id) AS aggregate, version FROM follow
