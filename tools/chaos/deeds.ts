@@ -120,7 +120,7 @@ async function toggle(world: World): Promise<Outcome> {
   chosen.isBusy = true;
   const { what, who, whom } = chosen;
   const isOn = !chosen.isOn;
-  const body = what === "love" && isOn ? { kind: "REACTION_KIND_LOVE" } : undefined;
+  const body = isOn ? bodyOf[what] : undefined;
   const said = await edges.ask(isOn ? "PUT" : "DELETE", pathOf[what](whom), { token: who.token, body });
   const isAcknowledged = isFine(said.status);
   await journal.record({ what, who: who.id, whom, isOn, isAcknowledged });
@@ -135,3 +135,5 @@ const pathOf: Readonly<Record<SwitchKind, (whom: string) => string>> = {
   save: (post) => `/v1/posts/${post}/save`,
   love: (comment) => `/v1/comments/${comment}/reaction`,
 };
+
+const bodyOf: { readonly [kind in SwitchKind]?: object } = { save: {}, love: { kind: "REACTION_KIND_LOVE" } };
