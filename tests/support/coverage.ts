@@ -106,7 +106,7 @@ const postFacts = "services/feed/test/replay.test.ts";
 const replayed = "everything told and heard again from anywhere";
 const counted = (by: string): Cover => fact(by, postFacts, replayed);
 
-/** By the id that reference/seed-endpoints.json has, without its seed and protocol where several share it. */
+/** By the id that seed-endpoints.json has, without its seed and protocol where several share it. */
 export const covers: Readonly<Record<string, Cover>> = {
   ...beforeUs(),
   ...i9lyfe(),

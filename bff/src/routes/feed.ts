@@ -2,7 +2,7 @@ import { FeedReason, type FeedService } from "#gen/skein/api/v1/feed_pb.ts";
 import { Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
-import { mutedWords } from "../compose/muted-words.ts";
+import type { MutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillItems } from "../compose/posts.ts";
 import { withQuotes } from "../compose/quotes.ts";
@@ -12,9 +12,8 @@ import { readOf } from "../view/beside.ts";
 import { homePage } from "../view/post.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
-export function feedRoutes(clients: Clients, pieces: Pieces): Routes<typeof FeedService> {
+export function feedRoutes(clients: Clients, pieces: Pieces, muted: MutedWords): Routes<typeof FeedService> {
   const { feed } = clients;
-  const muted = mutedWords(clients);
   return {
     async listHomeFeed(request, ctx) {
       const page = await feed.listHomeFeed(pageOf(request), within(ctx));

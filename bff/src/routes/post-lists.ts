@@ -4,7 +4,7 @@ import type { ListTagFeedResponse } from "#gen/skein/feed/v1/feed_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { mutedWords } from "../compose/muted-words.ts";
+import type { MutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { fillAuthorItems, fillItems } from "../compose/posts.ts";
 import { withQuotes } from "../compose/quotes.ts";
@@ -17,8 +17,7 @@ import { isId, postIdOf, userNamed } from "./ids.ts";
 import { pageOf, tellDegraded } from "./page.ts";
 
 /** Pages of posts, and of what a post said before. */
-export function postLists(clients: Clients, pieces: Pieces) {
-  const muted = mutedWords(clients);
+export function postLists(clients: Clients, pieces: Pieces, muted: MutedWords) {
   return {
     async listPostVersions({ post, ...page }, ctx) {
       const asked = { postId: postIdOf(post), ...pageOf(page) };

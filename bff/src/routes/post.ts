@@ -3,6 +3,7 @@ import type { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import type { Audience, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
+import type { MutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
 import { noReactions, postNow, reactionsTo, withKnownAuthor } from "../compose/posts.ts";
 import { shownAlone } from "../compose/quotes.ts";
@@ -12,11 +13,11 @@ import type { ShownPost } from "../view/post.ts";
 import { postIdOf } from "./ids.ts";
 import { postLists } from "./post-lists.ts";
 
-export function postRoutes(clients: Clients, pieces: Pieces): Routes<typeof PostService> {
+export function postRoutes(clients: Clients, pieces: Pieces, muted: MutedWords): Routes<typeof PostService> {
   const needs = { clients, pieces };
   const shown = (post: ShownPost, ctx: HandlerContext) => shownAlone(post, callOf(ctx).viewerId, needs, ctx);
   return {
-    ...postLists(clients, pieces),
+    ...postLists(clients, pieces, muted),
 
     async createPost(request, ctx) {
       const { text, audience, mentionedUserIds, contentWarning = "", language = "", replySetting = 0 } = request;

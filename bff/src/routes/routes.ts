@@ -14,6 +14,7 @@ import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import type { Clients } from "../clients.ts";
+import { mutedWords } from "../compose/muted-words.ts";
 import { createPieces } from "../compose/pieces.ts";
 import { type Rpc, rpcsOf } from "../door/rpc.ts";
 import type { Limits } from "../limits.ts";
@@ -36,6 +37,7 @@ import { userRoutes } from "./user.ts";
 /** Every RPC of the public tree with what answers it, the same at every door. */
 export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: number): Rpc[] {
   const pieces = createPieces(clients, pieceBytesMax);
+  const muted = mutedWords(clients);
   return [
     ...rpcsOf(AuthService, authRoutes(clients, limits)),
     ...rpcsOf(AccountService, accountRoutes(clients)),
@@ -44,13 +46,13 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(MuteService, muteRoutes(clients)),
     ...rpcsOf(ListService, listRoutes(clients)),
     ...rpcsOf(MediaService, mediaRoutes(clients)),
-    ...rpcsOf(PostService, postRoutes(clients, pieces)),
+    ...rpcsOf(PostService, postRoutes(clients, pieces, muted)),
     ...rpcsOf(RepostService, repostRoutes(clients)),
     ...rpcsOf(DraftService, draftRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),
     ...rpcsOf(CommentService, commentRoutes(clients, pieces)),
     ...rpcsOf(SaveService, saveRoutes(clients, pieces)),
     ...rpcsOf(ActivityService, activityRoutes(clients, pieces)),
-    ...rpcsOf(FeedService, feedRoutes(clients, pieces)),
+    ...rpcsOf(FeedService, feedRoutes(clients, pieces, muted)),
   ];
 }

@@ -148,7 +148,8 @@ async function spooled(
       const next = await Promise.race([chunks.next().catch(() => ({ done: true, value: undefined }) as const), late]);
       if (next === "late" || next.done === true) return { sizeBytes, isLate: next === "late" };
       if (sizeBytes + next.value.length > room) throw tooLarge(sizeBytes + room);
-      await handle.write(next.value);
+      // All of it: a single write may stop short where the disk is nearly full.
+      await handle.appendFile(next.value);
       sizeBytes += next.value.length;
     }
   } finally {
