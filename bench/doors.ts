@@ -41,7 +41,14 @@ async function answerCalls(): Promise<void> {
       viewer: { own: false, liked: false },
     },
   }));
-  const rpcs = rpcsOf(FeedService, { listHomeFeed: () => ({ items, nextPageToken: "next" }) });
+  const unasked = () => ({});
+  const rpcs = rpcsOf(FeedService, {
+    listHomeFeed: () => ({ items, nextPageToken: "next" }),
+    listListFeed: unasked,
+    countNewItems: unasked,
+    setReadPosition: unasked,
+    getReadPosition: unasked,
+  });
   const log = createLog({ name: "bench", level: "error" });
   const readiness = { serving: true };
   const admission = createAdmission({ isLate: () => false });

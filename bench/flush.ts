@@ -57,7 +57,7 @@ async function main(): Promise<number> {
     const random = randomOf(seed, "load");
     const people = await openPeople({ edge: system.edge, count, journal, random });
     const edges = openEdges([system.edge], { answerMs, connectionsMax });
-    const load = drive({ people, edges, journal, random, rate });
+    const load = drive({ people, edges, journal, random, site: undefined, rate });
     const samples = sampleFeeds(system.oracle, people.all);
     progress.say(`warming up for ${warmUpMs / 1_000} s, then ${before} s before and ${after} s after`);
     await sleep(warmUpMs + before * 1_000);

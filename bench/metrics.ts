@@ -14,7 +14,14 @@ const reads = 500_000;
 const microsecondsMax = 10;
 
 const { values } = parseArgs({ options: { json: { type: "boolean" } } });
-const [rpc] = rpcsOf(PublicFeed, { listHomeFeed: () => ({}) });
+const empty = () => ({});
+const [rpc] = rpcsOf(PublicFeed, {
+  listHomeFeed: empty,
+  listListFeed: empty,
+  countNewItems: empty,
+  setReadPosition: empty,
+  getReadPosition: empty,
+});
 const called = calledRpc(FeedService.method.listHomeFeed);
 const served = servedRpc(FeedService.method.listHomeFeed);
 const pieces = ["post_piece", "author_piece"].map(cacheCounts);

@@ -39,7 +39,6 @@ const waiting: Readonly<Record<string, string>> = {
   "Z-09": "live connections",
   "W-03": "CORS: other origins are denied, so there is no preflight to answer",
   ...Object.fromEntries(ids("S", "01 02 05 06 09 10 11 12 13 15").map((id) => [id, "WebSocket"])),
-  "M-08": "link previews",
 };
 
 /** Row → the test that meets it where it can be brought about. */
@@ -50,6 +49,7 @@ const elsewhere: Readonly<Record<string, readonly [file: string, title: string]>
   "M-02": ["services/media/test/upload.test.ts", "M-02, M-05: what is no picture, or is larger than it looks"],
   "M-05": ["services/media/test/upload.test.ts", "M-02, M-05: what is no picture, or is larger than it looks"],
   "M-06": ["services/media/test/upload.test.ts", "M-06: nobody is asked for a name"],
+  "M-08": ["lib/preview/test/preview.test.ts", "M-08: what is not the public web is not asked, however it is written"],
   "M-09": ["services/media/test/life.test.ts", "M-09: who sends too slowly is told so in time"],
   "M-11": ["services/media/test/upload.test.ts", "M-11: while the store does not take bytes an upload is 503"],
   "H-09": ["bff/test/shed.test.ts", "over the limit a request is refused at once and says when to come back"],

@@ -9,13 +9,14 @@ import { assertFeeds, type System, startSystem } from "./support/system.ts";
 let system: System;
 let people: [Person, Person, Person];
 let post: string;
+let passedOn: string;
 before(
   async () => {
     system = await startSystem();
     people = (await Promise.all([1, 2, 3].map(() => register(system.edge)))) as typeof people;
     const [, author, other] = people;
     for (let nth = 0; nth < 12; nth++) await author.post(`before ${nth}`);
-    await other.post("of somebody else");
+    passedOn = (await other.post("of somebody else")).id;
     await begin();
     await assertFeeds(system.oracle, people, 5);
     await caughtUp(system.instance.servers);
@@ -31,6 +32,8 @@ async function begin(): Promise<void> {
   await reader.unfollow(other);
   post = (await author.post("liked")).id;
   await reader.like(post);
+  // Somebody whom the reader follows passes on what is of somebody else: a page that is decided in two steps.
+  await author.call("PUT", `/v1/posts/${passedOn}/repost`);
 }
 
 const read = (person: Person, path: string): Promise<Answer> => ask(system.edge, "GET", path, { token: person.token });

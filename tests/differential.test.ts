@@ -14,6 +14,7 @@ import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
+import { PollService } from "#gen/skein/api/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
@@ -30,6 +31,9 @@ import { type System, startSystem } from "./support/system.ts";
 /** Calls to each door. */
 const calls = Number(process.env.CALLS ?? 550);
 const seed = process.env.SEED ?? "1";
+
+const mediaFilter: Said = () => "POST_FILTER_MEDIA";
+const none: Said = () => 0;
 
 type Row = {
   readonly method: DescMethodUnary;
@@ -55,12 +59,19 @@ const table: readonly Row[] = [
   row(UserService.method.listFollowers, 6, ({ user, page }) => ({ user: user(), ...page() })),
   row(UserService.method.listFollowing, 6, ({ user, page }) => ({ user: user(), ...page() })),
   row(PostService.method.createPost, 26, ({ text }) => ({ text: text() })),
+  row(PostService.method.createPost, 5, ({ text, poll }) => ({ text: text(), poll: poll() })),
+  row(PostService.method.createPost, 4, ({ naming, post }) => ({ text: naming(), quotedPostId: post() })),
   row(PostService.method.editPost, 6, ({ post, text, version }) => ({ post: post(), text: text(), ...version() })),
   row(PostService.method.listPostVersions, 4, ({ post, page }) => ({ post: post(), ...page() })),
   row(PostService.method.getPost, 10, ({ post }) => ({ post: post() })),
   row(PostService.method.pinPost, 3, ({ post }) => ({ post: post() })),
   row(PostService.method.unpinPost, 2, ({ post }) => ({ post: post() })),
   row(PostService.method.listTagPosts, 3, ({ word, page }) => ({ tag: word(), ...page() })),
+  row(PostService.method.listUserPosts, 1, ({ user, post, page }) => ({ user: user(), after: post(), ...page() })),
+  row(PostService.method.listUserPosts, 2, ({ user, page }) => ({ user: user(), filter: mediaFilter, ...page() })),
+  // Doors see each other's posts there: how a refusal looks is all that can be alike.
+  row(PostService.method.listPublicPosts, 1, () => ({ pageSize: none })),
+  row(PollService.method.vote, 3, ({ post, places }) => ({ post: post(), options: places() })),
   row(RepostService.method.repostPost, 3, ({ post }) => ({ post: post() })),
   row(RepostService.method.undoRepost, 2, ({ post }) => ({ post: post() })),
   row(RepostService.method.listPostReposts, 2, ({ post, page }) => ({ post: post(), ...page() })),
@@ -88,7 +99,9 @@ const table: readonly Row[] = [
     text: text(),
     parent: comment(),
   })),
+  row(CommentService.method.createComment, 4, ({ post, naming }) => ({ post: post(), text: naming() })),
   row(CommentService.method.listReplies, 4, ({ comment, page }) => ({ comment: comment(), ...page() })),
+  row(CommentService.method.listUserReplies, 4, ({ user, page }) => ({ user: user(), ...page() })),
   row(CommentService.method.updateComment, 4, ({ comment, text }) => ({ comment: comment(), text: text() })),
   row(CommentService.method.hideComment, 3, ({ comment }) => ({ comment: comment() })),
   row(CommentService.method.showComment, 2, ({ comment }) => ({ comment: comment() })),
@@ -98,6 +111,10 @@ const table: readonly Row[] = [
   row(CommentService.method.getComment, 6, ({ comment }) => ({ comment: comment() })),
   row(CommentService.method.deleteComment, 4, ({ comment }) => ({ comment: comment() })),
   row(FeedService.method.listHomeFeed, 13, ({ page }) => page()),
+  row(FeedService.method.listHomeFeed, 3, ({ post, page }) => ({ after: post(), ...page() })),
+  row(FeedService.method.countNewItems, 2, ({ posts }) => ({ seen: posts() })),
+  row(FeedService.method.setReadPosition, 2, ({ post }) => ({ activityId: post() })),
+  row(FeedService.method.getReadPosition, 3, () => ({})),
   ...saves(),
   ...relations(),
   ...mutes(),
@@ -122,6 +139,8 @@ function saves(): Row[] {
     row(ActivityService.method.listReactedPosts, 2, ({ page }) => page()),
     row(ActivityService.method.listOwnComments, 3, ({ page }) => page()),
     row(ActivityService.method.listMentions, 2, ({ page }) => page()),
+    row(ActivityService.method.listCommentMentions, 3, ({ page }) => page()),
+    row(ActivityService.method.listRepostedPosts, 2, ({ page }) => page()),
   ];
 }
 
@@ -177,6 +196,7 @@ function lists(): Row[] {
     row(method.listLists, 2, () => ({})),
     row(method.addListMember, 5, ({ list, user }) => ({ list: list(), user: user() })),
     row(method.removeListMember, 2, ({ list, user }) => ({ list: list(), user: user() })),
+    row(FeedService.method.listListFeed, 2, ({ list, page }) => ({ list: list(), ...page() })),
     row(method.listListMembers, 3, ({ list, page }) => ({ list: list(), ...page() })),
   ];
 }
@@ -220,6 +240,7 @@ test("the table has every public RPC", () => {
     UserService,
     PostService,
     DraftService,
+    PollService,
     RepostService,
     LikeService,
     CommentService,

@@ -10,6 +10,7 @@ import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { openBufDoors, openDoors } from "./support/doors.ts";
 import type { Door, Head, Outcome } from "./support/outcome.ts";
+import { roundTrip } from "./support/round-trip.ts";
 import { type System, startSystem } from "./support/system.ts";
 
 const names = [...openDoors("http://127.0.0.1:9"), ...openBufDoors("http://127.0.0.1:9")].map(({ name }) => name);
@@ -138,3 +139,10 @@ for (const name of names) {
     await story(doors.get(name) as Door);
   });
 }
+
+test("every text comes back byte for byte, written at any door and read at any, wherever it is shown", {
+  timeout: 240_000,
+}, async () => {
+  const all = ["JSON", "connect-web, Connect", "connect-node, Connect", "connect-web, gRPC-web", "grpc-js, gRPC"];
+  await roundTrip(all.map((name) => doors.get(name) as Door) as [Door, ...Door[]]);
+});

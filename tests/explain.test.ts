@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import mysql from "mysql2/promise";
-import { ExplanationKind as Kind, TimelineState } from "#gen/skein/feed/v1/feed_pb.ts";
+import { ExplanationKind as Kind, TimelineState } from "#gen/skein/feed/v1/explain_pb.ts";
 import { until } from "#lib/harness/until.ts";
 import { newId } from "#lib/storage/id.ts";
 import { command } from "../tools/command.ts";

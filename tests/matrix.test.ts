@@ -9,6 +9,7 @@ import { createClient } from "@connectrpc/connect";
 import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
 import type { BatchedAnswer } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { Auth, callers, policy } from "#gen/skein/options/v1/options_pb.ts";
+import { until } from "#lib/harness/until.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
 import { explain } from "#lib/mesh/errors.ts";
 import { fromStatusMessage } from "#lib/mesh/status.ts";
@@ -78,7 +79,8 @@ test("every RPC has its row, and every row its RPC", () => {
   const all = services.filter(({ typeName }) => /^skein\./.test(typeName)).flatMap(({ methods }) => methods);
   const nameOf = ({ parent, name }: Row["method"]) => `${parent.typeName}.${name}`;
   const rows = [...publicRows, ...internalRows].map(({ method }) => nameOf(method));
-  assert.deepEqual(rows.sort(), all.map(nameOf).sort());
+  // Some are asked about more than one thing.
+  assert.deepEqual([...new Set(rows)].sort(), all.map(nameOf).sort());
 });
 
 test("public RPCs answer each viewer by their rule, at three doors", { timeout: 300_000 }, async (t) => {
@@ -157,25 +159,29 @@ test("a call in a batch sees what its own viewer sees alone, whoever sends the b
   const ids = [...world.people.values()];
   const tokens = ids.flatMap((viewerId) => [mint, forge].map((by) => by({ caller: "bff", viewerId })));
   const alone = await Promise.all(tokens.map((token) => door.call(listHomeFeed, {}, token)));
-  const together: { case: string | undefined; page: JsonObject | string }[] = [];
+  let together: { case: string | undefined; page: JsonObject | string }[] = [];
   const { processes } = await system.instance.status();
   const address = processes.find(({ name }) => name === "feed-1")?.address ?? "";
   const transport = grpcTransport({ address, caller: "bff", key: keys.internal });
-  for (let at = 0; at < tokens.length; at += 32) {
-    const calls = tokens.slice(at, at + 32).map((token) => ({ token, timeoutMs: 2_000 }));
-    const { answers } = await createClient(FeedService, transport).batchListHomeFeed(
-      { calls },
-      onBehalfOf(ids[0], "bff", 20_000),
-    );
-    for (const { result } of answers) together.push({ case: result.case, page: pageIn(result) });
-  }
+  // Refusals are ready at once, and a batch waits but a moment for pages once half of it is: they are asked for again.
+  await until("some come in time", async () => {
+    together = [];
+    for (let at = 0; at < tokens.length; at += 32) {
+      const calls = tokens.slice(at, at + 32).map((token) => ({ token, timeoutMs: 2_000 }));
+      const { answers } = await createClient(FeedService, transport).batchListHomeFeed(
+        { calls },
+        onBehalfOf(ids[0], "bff", 20_000),
+      );
+      for (const { result } of answers) together.push({ case: result.case, page: pageIn(result) });
+    }
+    return together.some(({ case: came }) => came === "response");
+  });
   transport.close();
   for (const [nth, outcome] of alone.entries()) {
     const is = together[nth];
     if (!outcome.ok) assert.deepEqual([is?.case, is?.page], ["error", outcome.reason]);
     else if (is?.case === "response") assert.deepEqual((is.page as JsonObject).items, outcome.message.items);
   }
-  assert.ok(together.filter(({ case: came }) => came === "response").length > 0, "none came in time");
   assert.equal(together.filter(({ case: came }) => came === "error").length, ids.length);
 });
 

@@ -9,6 +9,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import sharp from "sharp";
+import { PostFilter } from "#gen/skein/api/v1/post_pb.ts";
 import { until } from "#lib/harness/until.ts";
 import { bomb, phonePhoto, picture } from "#lib/media/test/files.ts";
 import { createSkein, MediaKind, type Options, type Skein, SkeinError } from "../sdk/index.ts";
@@ -78,7 +79,12 @@ test("a photo goes up through the edge, however often it is cut, and down with i
     const shown = await sharp(Buffer.from(await answer.arrayBuffer())).metadata();
     assert.deepEqual([shown.width, shown.height, shown.exif], [width, height, undefined]);
   }
+  await ada.posts.createPost({ text: "no picture" });
+  const withMedia = async () =>
+    (await ben.posts.listUserPosts({ user: ada.id, filter: PostFilter.MEDIA })).posts.map(({ id }) => id);
+  assert.deepEqual(await withMedia(), [post?.id]);
   await ada.posts.deletePost({ post: post?.id ?? "" });
+  assert.deepEqual(await withMedia(), []);
   const gone = photo.variants.map(({ url }) => `${system.edge}${url}`);
   await until("its bytes are gone", async () => (await fetch(gone[0] ?? "")).status === 404);
 });
@@ -152,6 +158,57 @@ test("a create whose answer was lost happens once, by the key of its first try; 
     [post?.id],
   );
   assert.ok(seen[0], "what it has seen goes along");
+});
+
+test("a feed is left and taken up again: where it was read to, what is new by arrival, and the gap between, filled upwards", async () => {
+  const [author, late, reader] = await Promise.all([person(), person(), person()]);
+  await reader.users.followUser({ user: author.id });
+  const written = async (by: Person, text: string) => (await by.posts.createPost({ text })).post?.id ?? "";
+  const news = async (...seen: string[]) => {
+    const { count, more } = await reader.feed.countNewItems({ seen });
+    return more ? `more than ${count}` : count;
+  };
+  const first = await written(author, "one");
+  const older = await written(late, "older than what is seen, and not here yet");
+  const second = await written(author, "two");
+  assert.equal(await news(second, first), 0);
+  await reader.users.followUser({ user: late.id });
+  assert.equal(await news(second, first), 1, "it came late, so it counts");
+  const [third, gone] = [await written(author, "three"), await written(author, "not for long")];
+  assert.equal(await news(second, first), 3);
+  await author.posts.deletePost({ post: gone });
+  assert.equal(await news(second, first), 2);
+  assert.equal(await news(third), 0, "nothing above what it shows");
+  await reader.mutes.muteWord({ word: "older" });
+  assert.equal(await news(second, first), 1, "what no page shows is not new");
+  await reader.mutes.unmuteWord({ word: "older" });
+  await reader.users.unfollowUser({ user: late.id });
+  assert.equal(await news(second, first), 1);
+  await reader.users.followUser({ user: late.id });
+  for (const seen of [[], ["x"], Array.from({ length: 101 }, () => first)])
+    await failsWith(news(...seen), "validation", "seen");
+
+  assert.equal((await reader.feed.getReadPosition({})).activityId, undefined);
+  const devices = [second, older, first, second].map((activityId) => reader.feed.setReadPosition({ activityId }));
+  for (const { activityId } of await Promise.all(devices)) assert.ok(BigInt(activityId) >= BigInt(first));
+  assert.equal((await reader.feed.setReadPosition({ activityId: first })).activityId, second, "never back");
+  const { activityId: place = "" } = await reader.feed.getReadPosition({});
+  assert.equal(place, second);
+  await failsWith(reader.feed.setReadPosition({ activityId: String(2n ** 63n - 1n) }), "validation", "activity_id");
+  await failsWith(reader.feed.setReadPosition({ activityId: "" }), "validation", "activity_id");
+
+  const fourth = await written(late, "four");
+  const page = await reader.feed.listHomeFeed({ after: place, pageSize: 1 });
+  const idsOf = ({ items }: typeof page) => items.map(({ activityId }) => activityId);
+  assert.deepEqual(idsOf(page), [third], "the nearest");
+  const above = await reader.feed.listHomeFeed({ after: page.newerPageToken ?? "" });
+  assert.deepEqual([idsOf(above), above.newerPageToken], [[fourth], undefined]);
+  assert.deepEqual(idsOf(await reader.feed.listHomeFeed({ pageToken: page.nextPageToken })), [second, older, first]);
+  const upwards = (await all(reader.homeFeedAbove(first, 1))).map(({ activityId }) => activityId);
+  assert.deepEqual(upwards, [older, second, third, fourth]);
+  const both = reader.feed.listHomeFeed({ after: place, pageToken: page.nextPageToken });
+  await failsWith(both, "validation", "after");
+  await failsWith(reader.feed.listHomeFeed({ after: "" }), "validation", "after");
 });
 
 test("lists are walked page by page, and no page is asked for that nobody looks at", async () => {

@@ -11,12 +11,13 @@ import { findStores } from "./stores.ts";
 const help = `npm run audit -- [options]     hold everything that people are shown to the truth
 
 Reads each account's whole feed and profile as its owner is answered, and compares them with what counting rows in MySQL
-says: posts missing, extra or out of order, likes, comments and own likes, followers and followings. The system may be in
-use: what differs is looked at four times over two seconds. Tells rate and time left.
+says: posts missing, extra or out of order, likes, comments, reposts, quotes and saves, own likes and reposts, own posts with media,
+followers and followings. The system may be in use: what differs is looked at four times over two seconds. Tells rate and time left.
 
   --users N     only so many accounts, chosen at random
   --at-once N   accounts at the same time (4)
-  --repair      drop the read models that showed something wrong; the next read makes them anew
+  --repair      drop the read models that showed something wrong; the next read makes them anew. The list of posts with media is
+                no read model: what is wrong in it stays
   --dir DIR     the instance (default .skein, or SKEIN_DIR)
   --json        the sums as one line of JSON on stdout
   --help        this page
@@ -33,7 +34,7 @@ const toldMax = 20;
 process.exitCode = await exitCodeOf("audit", main);
 
 type Sums = Record<
-  "users" | "right" | "missing" | "extra" | "disordered" | "reactions" | "profiles" | "repaired",
+  "users" | "right" | "missing" | "extra" | "disordered" | "reactions" | "media" | "profiles" | "repaired",
   number
 >;
 
@@ -56,6 +57,7 @@ async function main(): Promise<number> {
     extra: 0,
     disordered: 0,
     reactions: 0,
+    media: 0,
     profiles: 0,
     repaired: 0,
   };
@@ -119,16 +121,20 @@ function add(sums: Sums, wrong: Wrong | undefined): void {
   sums.extra += wrong.extra.length;
   sums.disordered += wrong.isDisordered ? 1 : 0;
   sums.reactions += wrong.reactions.length;
+  sums.media += wrong.media.length;
   sums.profiles += wrong.profile ? 1 : 0;
 }
 
-function wordsOf({ missing, extra, isDisordered, reactions, profile }: Wrong): string {
+function wordsOf({ missing, extra, isDisordered, reactions, media, profile }: Wrong): string {
   const some = (ids: readonly string[]) => `${ids.slice(0, 3).join(", ")}${ids.length > 3 ? ", …" : ""}`;
   return [
     ...(missing.length > 0 ? [`${missing.length} posts missing (${some(missing)})`] : []),
     ...(extra.length > 0 ? [`${extra.length} posts too many (${some(extra)})`] : []),
     ...(isDisordered ? ["out of order"] : []),
-    ...(reactions.length > 0 ? [`${reactions.length} posts with other counts or own likes (${some(reactions)})`] : []),
+    ...(reactions.length > 0
+      ? [`${reactions.length} posts with other counts, own likes or own reposts (${some(reactions)})`]
+      : []),
+    ...(media.length > 0 ? [`${media.length} posts wrongly with or without media (${some(media)})`] : []),
     ...(profile ? ["other follower or following counts"] : []),
   ].join("; ");
 }

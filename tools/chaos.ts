@@ -18,15 +18,16 @@ Each round has one fault of each kind, in an order of chance:
   freeze    SIGSTOP, and SIGCONT after --freeze
   network   the way to MySQL, Redis or NATS has latency, is cut, or swallows everything, for 6 s
   loss      Redis flushed, the NATS store deleted or rolled back
-Then: the journal is in MySQL; every row is told by facts, once, in order; every fact had its effect, once; feeds, counts
-and own states are the oracle's, and within what time.
+Then: the journal is in MySQL, each vote counted once, each schedule that was due public once; every row is told by facts,
+once, in order; every fact had its effect, once; feeds, counts and own states are the oracle's, photos and previews of links
+are shown, and within what time.
 
   --rounds N     rounds (5)
   --rate R       requests a second (48: 40 % of what two cores carry)
   --seed S       chooses faults and requests (by the clock)
   --freeze S     seconds of a freeze (10)
   --people N     who reads and writes (8)
-  --dir DIR      an instance that runs, whose data this adds to; without network faults
+  --dir DIR      an instance that runs, whose data this adds to; without network faults and links
   --keep         leave the directory of the system, with its logs
   --json         the figures as one line of JSON on stdout
   --help         this page

@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ExplainPostResponseSchema } from "#gen/skein/feed/v1/feed_pb.ts";
+import { ExplainPostResponseSchema } from "#gen/skein/feed/v1/explain_pb.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { parsed } from "./cli.ts";
 import { sentencesOf } from "./explain/sentences.ts";
@@ -39,10 +39,11 @@ async function main(): Promise<number> {
     const viewerId = await idOfUser(operator, user);
     const answer = await insist((options) => operator.feed.explainPost({ viewerId, postId: post }, options));
     if (json) console.log(JSON.stringify(toJson(ExplainPostResponseSchema, answer, { alwaysEmitImplicit: true })));
-    else
-      console.log(
-        sentencesOf(answer, { postId: post, ...(await namesOf(operator, viewerId, answer.facts?.authorId)) }),
-      );
+    else {
+      const reposterId = answer.reasons.find(({ repostedById }) => repostedById !== "")?.repostedById;
+      const names = await namesOf(operator, viewerId, answer.facts?.authorId, reposterId);
+      console.log(sentencesOf(answer, { postId: post, ...names }));
+    }
     return answer.shown ? codes.shown : codes.hidden;
   } catch (cause) {
     if (cause instanceof LaunchFailure) throw cause;
@@ -65,10 +66,11 @@ async function idOfUser(operator: Operator, user: string): Promise<string> {
 }
 
 /** Usernames for people; an id where there is none. */
-async function namesOf(operator: Operator, viewerId: string, authorId = "") {
-  const { users } = await insist((options) => operator.user.batchGetUsers({ userIds: [viewerId, authorId] }, options));
-  const [viewer = viewerId, author = authorId] = users.map(({ user }) => user?.username);
-  return { viewer, author };
+async function namesOf(operator: Operator, viewerId: string, authorId = "", reposterId = "") {
+  const userIds = [viewerId, authorId, reposterId];
+  const { users } = await insist((options) => operator.user.batchGetUsers({ userIds }, options));
+  const [viewer = viewerId, author = authorId, reposter = reposterId] = users.map(({ user }) => user?.username);
+  return { viewer, author, reposter };
 }
 
 function readOptions() {

@@ -1,4 +1,6 @@
-import { bigintOf, type Db, openMysql } from "#lib/storage/mysql.ts";
+import { fromBinary } from "@bufbuild/protobuf";
+import { PostContentSchema } from "#gen/skein/post/v1/content_pb.ts";
+import { bigintOf, type Db, openMysql, type Row } from "#lib/storage/mysql.ts";
 
 /**
  * What a viewer must see now, from MySQL alone, by brute force: the measure of every feed. It reads the services' own
@@ -13,23 +15,38 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
   const like = open("like");
   const comment = open("comment");
 
-  /** What some authors made public and did not delete, newest first, as far as a viewer may see it. */
+  /**
+   * What some authors made public and did not delete, newest first, as far as a viewer may see it. A post is there once, where it is
+   * newest: by itself, or by somebody who passed it on.
+   */
   async function seen(viewerId: bigint | undefined, authorIds: readonly bigint[], atHome: boolean): Promise<string[]> {
-    const people = await peopleFor(graph, viewerId, authorIds);
     const rows = await post.query(
-      "SELECT a.activity_id, a.author_id, p.id, p.audience FROM activity a JOIN post p ON p.id = a.post_id WHERE a.author_id IN (?) AND p.deleted = 0 ORDER BY a.activity_id DESC",
+      "SELECT a.activity_id, a.author_id, p.id, p.audience, r.post_id AS original_id, o.author_id AS original_author_id, o.audience AS original_audience, o.deleted AS original_deleted FROM activity a JOIN post p ON p.id = a.post_id LEFT JOIN repost r ON r.user_id = a.author_id AND r.repost_id = a.activity_id LEFT JOIN post o ON o.id = r.post_id WHERE a.author_id IN (?) AND p.deleted = 0 ORDER BY a.activity_id DESC",
       [[0n, ...authorIds]],
     );
+    const originalAuthorIds = rows.map((row) => bigintOf(row.original_author_id));
+    const people = await peopleFor(graph, viewerId, [...authorIds, ...originalAuthorIds]);
     const named = await namedIn(post, viewerId);
+    const maySee = (id: unknown, authorId: bigint, audience: unknown): boolean => {
+      const author = people.get(authorId);
+      if (author === undefined || authorId === viewerId) return author !== undefined;
+      return author.isOpen && !author.isBarred && isFor(Number(audience), author, named.has(String(id)));
+    };
+    const isHome = (authorId: bigint): boolean =>
+      authorId === viewerId || (people.get(authorId)?.isFollowed === true && !people.get(authorId)?.isMuted);
+    const met = new Set<string>();
     return rows.flatMap((row) => {
       const authorId = bigintOf(row.author_id);
-      const author = people.get(authorId);
-      if (author === undefined) return [];
-      if (authorId !== viewerId) {
-        if (!author.isOpen || author.isBarred) return [];
-        if (atHome && (!author.isFollowed || author.isMuted)) return [];
-        if (!isFor(Number(row.audience), author, named.has(String(row.id)))) return [];
+      if (!maySee(row.id, authorId, row.audience) || (atHome && !isHome(authorId))) return [];
+      if (row.original_id !== null) {
+        const original = bigintOf(row.original_author_id);
+        const isMuted = original !== viewerId && people.get(original)?.isMuted;
+        if (Number(row.original_deleted) === 1 || isMuted) return [];
+        if (!maySee(row.original_id, original, row.original_audience)) return [];
       }
+      const shown = String(row.original_id ?? row.id);
+      if (met.has(shown)) return [];
+      met.add(shown);
       return [String(row.activity_id)];
     });
   }
@@ -105,6 +122,36 @@ export function openOracle({ url, deployment }: { url: string; deployment: strin
         ),
       ]);
       return postIds.map(String).map((id) => [id, likes.get(id) ?? 0, comments.get(id) ?? 0]);
+    },
+
+    /** Posts with how many reposted, quote and keep them, by counting. */
+    async shares(postIds: readonly bigint[]): Promise<[id: string, reposts: number, quotes: number, saves: number][]> {
+      const counted = async (sql: string) =>
+        new Map((await post.query(sql, [[0n, ...postIds]])).map((row) => [String(row.id), Number(row.n)]));
+      const [reposts, quotes, saves] = await Promise.all([
+        counted("SELECT post_id AS id, COUNT(*) AS n FROM repost WHERE post_id IN (?) AND ended = 0 GROUP BY post_id"),
+        counted(
+          "SELECT quoted_id AS id, COUNT(*) AS n FROM quote WHERE quoted_id IN (?) AND detached = 0 GROUP BY quoted_id",
+        ),
+        counted("SELECT post_id AS id, COUNT(*) AS n FROM save WHERE post_id IN (?) AND saved = 1 GROUP BY post_id"), // of_post
+      ]);
+      return postIds.map(String).map((id) => [id, reposts.get(id) ?? 0, quotes.get(id) ?? 0, saves.get(id) ?? 0]);
+    },
+
+    /** An author's posts with media, newest first, by what the posts themselves hold. */
+    async withMedia(authorId: bigint): Promise<string[]> {
+      const rows = await post.query(
+        "SELECT p.id, p.content FROM activity a JOIN post p ON p.id = a.post_id WHERE a.author_id = ? AND p.deleted = 0 AND p.content IS NOT NULL ORDER BY p.id DESC", // PRIMARY of both
+        [authorId],
+      );
+      const media = (row: Row) => fromBinary(PostContentSchema, row.content as Buffer).media;
+      return rows.filter((row) => media(row).length > 0).map((row) => String(row.id));
+    },
+
+    /** The posts a viewer reposted. */
+    async reposted(viewerId: bigint): Promise<ReadonlySet<string>> {
+      const rows = await post.query("SELECT post_id FROM repost WHERE user_id = ? AND ended = 0", [viewerId]);
+      return new Set(rows.map((row) => String(row.post_id)));
     },
 
     close: async (): Promise<void> => {

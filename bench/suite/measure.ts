@@ -45,6 +45,15 @@ const bareShare = 0.4;
 
 /** One row: rounds of yardstick, closed loop and open loop, then the sample. */
 export async function measure(bench: Bench, name: string, profile: Profile, connectionsGiven?: number): Promise<Row> {
+  const after = await profile.around?.(bench.system, bench.town);
+  try {
+    return await measured(bench, name, profile, connectionsGiven);
+  } finally {
+    await after?.();
+  }
+}
+
+async function measured(bench: Bench, name: string, profile: Profile, connectionsGiven?: number): Promise<Row> {
   const { system, progress, rounds, seconds } = bench;
   const connections = connectionsGiven ?? profile.connections ?? connectionsUsual;
   const what = `${name} ${system.envoy ? "with" : "without"} Envoy`;

@@ -11,8 +11,8 @@ connection back to back) and the system at half of that (open loop: latency from
 At the end pages are held to the truth in MySQL. Everything runs on the same two cores.
 
   --profile LIST     which (default feed,hsa,read-heavy,dsb; or all):
-                     ${names.slice(0, 9).join(", ")},
-                     ${names.slice(9).join(", ")}
+                     ${names.slice(0, 10).join(", ")},
+                     ${names.slice(10).join(", ")}
   --envoy            only through both Envoys, as npm start has it
   --no-envoy         only without: clients ask the BFF, and processes each other, directly; default is both
   --rounds N         rounds, of which the median counts (default 5)

@@ -1,5 +1,7 @@
 import type { Mix } from "../load/deck.ts";
+import { dress } from "./rich.ts";
 import type { System } from "./system.ts";
+import type { Town } from "./town.ts";
 import { flush, kill, rename } from "./trouble.ts";
 
 /** A mix of requests, and what happens meanwhile. */
@@ -11,6 +13,8 @@ export type Profile = {
   readonly posts: readonly [from: number, count: number];
   /** Whether a page from memory is the like of it: then it has a share of the yardstick. */
   readonly isPage: boolean;
+  /** Done before everything, and what it answers after it. */
+  readonly around?: (system: System, town: Town) => Promise<() => Promise<void>>;
   /** Done before each measurement. */
   readonly before?: (system: System) => Promise<void>;
   /** Goes on while one is under way, of so many seconds; what it answers ends it. */
@@ -33,6 +37,7 @@ export const profiles: Readonly<Record<string, Profile>> = {
   "read-heavy": { ...home, mix: { feed: 500 / 501, create: 1 / 501 } },
   dsb: { ...home, mix: { feed: 0.6, person: 0.3, create: 0.1 }, pageSize: 10 },
   connect: { ...home, mix: { connect: 1 } },
+  rich: { ...home, around: dress },
   cold: { ...home, before: flush },
   restart: { ...home, during: kill, mayFail: true },
   viral: { ...home, mix: { post: 0.8, like: 0.2 }, posts: [0, 1], isPage: false },

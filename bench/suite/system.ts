@@ -28,7 +28,8 @@ export async function startSystem(o: {
   env: Readonly<Record<string, string>>;
   replicas?: Partial<Replicas>;
 }): Promise<System> {
-  const env = { PASSWORD_MEMORY_KIB: "1024", ...o.env };
+  // What a load says may have links, which lead nowhere.
+  const env = { PASSWORD_MEMORY_KIB: "1024", PREVIEWS: "off", ...o.env };
   const instance = await startInstance({ dir: o.dir, direct: !o.envoy, env, deployment, replicas: o.replicas ?? {} });
   const oracle = openOracle({ url: instance.servers.mysqlUrl, deployment });
   const processes = () => readState(o.dir)?.processes ?? [];

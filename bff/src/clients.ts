@@ -10,6 +10,7 @@ import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
+import { PollService } from "#gen/skein/post/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
@@ -35,7 +36,8 @@ export type Clients = {
     Client<typeof QuoteService> &
     Client<typeof RepostService> &
     Client<typeof SaveService> &
-    Client<typeof MentionService>;
+    Client<typeof MentionService> &
+    Client<typeof PollService>;
   readonly user: Client<typeof UserService>;
 };
 
@@ -57,6 +59,7 @@ const createPostClient = (transport: Transport): Clients["post"] => ({
   ...createClient(RepostService, transport),
   ...createClient(SaveService, transport),
   ...createClient(MentionService, transport),
+  ...createClient(PollService, transport),
 });
 
 const createGraphClient = (transport: Transport): Clients["graph"] => ({

@@ -123,7 +123,9 @@ test("a post is kept, in a collection or in none, and listed by one call a noun;
       headers: { ...(await bearer("2")), "content-type": "application/json" },
       body: JSON.stringify(body),
     });
+  assert.deepEqual((await as("2", `/v1/posts/${one}/save`, "PUT")).json(), { saved: true }, "without a body, too");
   assert.deepEqual((await put(`/v1/posts/${one}/save`, {})).json(), { saved: true });
+  assertProblem(await as("2", `/v1/posts/${one}/reaction`, "PUT"), 400, "malformed-json");
   await put(`/v1/posts/${two}/save`, { collection: "900" });
   assert.deepEqual((await as("2", `/v1/posts/${one}`)).json().viewer, { own: false, liked: false, saved: true });
   assert.deepEqual((await as("1", `/v1/posts/${one}`)).json().viewer, { own: true, liked: false });

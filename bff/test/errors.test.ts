@@ -61,15 +61,28 @@ test("a field at fault is named where the client wrote it", async (t) => {
   const violated = (field: string) => () => {
     throw problem(Code.InvalidArgument, "validation", "no", [{ field, rule: "must be nicer" }]);
   };
+  let create = violated("text");
   const { rpcs } = postApi({
-    createPost: violated("text"),
+    createPost: () => create(),
     getPost: violated("post_id"),
     listUserPosts: violated("page_size"),
     deletePost: violated("shard_hint"),
   });
   const { ask, post } = await serve(t, rpcs);
   const headers = { ...(await bearer("7")), "idempotency-key": "k" };
-  assertProblem(await post("/v1/posts", '{"text":"a"}', headers), 400, "validation", ["/text"]);
+  const wrong: [field: string, pointer: string][] = [
+    ["text", "/text"],
+    ["poll.options[1]", "/poll/options/1"],
+    ["poll.duration_seconds", "/poll/durationSeconds"],
+    ["media_ids[0]", "/mediaIds/0"],
+    ["poll.shard_hint", "/poll"],
+    ["media_ids[0].name", "/mediaIds/0"],
+    ["text.poll[0]", "/text"],
+  ];
+  for (const [field, pointer] of wrong) {
+    create = violated(field);
+    assertProblem(await post("/v1/posts", '{"text":"a"}', headers), 400, "validation", [pointer]);
+  }
   assertProblem(await ask("/v1/posts/1"), 400, "validation", ["{post}"]);
   assertProblem(await ask("/v1/users/a/posts"), 400, "validation", ["?pageSize"]);
   const hidden = await ask("/v1/posts/1", { method: "DELETE", headers });

@@ -18,6 +18,8 @@ type Row = {
   pointers?: string[];
 };
 
+const at = (pointer: string) => ({ name: "validation", pointers: [pointer] });
+
 const rows: Row[] = [
   { why: "truncated", body: '{"text":', name: "malformed-json" },
   { why: "empty", body: "", name: "malformed-json" },
@@ -47,6 +49,12 @@ const rows: Row[] = [
     name: "validation",
     pointers: ["/audience"],
   },
+  { why: "words for a number", body: '{"poll":{"durationSeconds":"x"}}', ...at("/poll/durationSeconds") },
+  { why: "a number in a list of texts", body: '{"poll":{"options":["a",5]}}', ...at("/poll/options/1") },
+  { why: "a text for a list", body: '{"poll":{"options":"a"}}', ...at("/poll/options") },
+  { why: "a lone surrogate in a list", body: '{"mediaIds":["1","\\ud800"]}', ...at("/mediaIds/1") },
+  { why: "a number for an object", body: '{"text":null,"poll":5}', ...at("/poll") },
+  { why: "an unknown field inside", body: '{"poll":{"a/b":5}}', ...at("/poll/a~1b") },
   { why: "a lone surrogate", body: '{"text":"\\ud800"}', name: "validation", pointers: ["/text"] },
   { why: "a list at the top", body: "[]", name: "validation", pointers: ["/"] },
   { why: "null at the top", body: "null", name: "validation", pointers: ["/"] },

@@ -31,23 +31,31 @@ test("a missing setting fails the start and is named", () => {
   assert.throws(() => readConfig({ ...env, ACCESS_PUBLIC_KEY: secret }), /ACCESS_PUBLIC_KEY holds a private key/);
 });
 
-test("the process serves, outlives an absent mesh, and leaves politely", { timeout: 30_000 }, async () => {
+test("the process serves, outlives an absent mesh, and leaves politely", { timeout: 30_000 }, async (t) => {
   const main = path.join(import.meta.dirname, "../src/main.ts");
   const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const line = async () => JSON.parse((await lines.next()).value ?? "{}") as Record<string, unknown>;
-  const ready = await line();
-  assert.equal(ready.msg, "ready");
+  /** The next line that says so; a slow start has others before it. */
+  const line = async (msg: string) => {
+    for (;;) {
+      const { value, done } = await lines.next();
+      assert.ok(!done, `it ended without "${msg}"`);
+      const said = JSON.parse(value) as Record<string, unknown>;
+      if (said.msg === msg) return said;
+    }
+  };
+  const ready = await line("ready");
   const base = `http://127.0.0.1:${ready.port}`;
   assert.equal((await fetch(`${base}/healthz`)).status, 200);
 
   const feed = await fetch(`${base}/v1/feed`, { headers: await bearer("7") });
   assert.ok(feed.status === 503 || feed.status === 504, String(feed.status));
-  assert.equal((await line()).msg, "request failed");
+  await line("request failed");
 
   const exited = once(child, "exit");
   child.kill("SIGTERM");
-  assert.equal((await line()).msg, "draining");
+  await line("draining");
   assert.match(await raw(Number(ready.port), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), /^HTTP\/1.1 503 /);
   assert.deepEqual(await exited, [0, null]);
 });

@@ -3,7 +3,8 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { CommentService, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
+import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
+import { Repliers } from "#gen/skein/comment/v1/thread_pb.ts";
 import { LikeService, Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
@@ -117,6 +118,7 @@ export function engagement({
       return { comment };
     },
     listOwnComments: (_request, ctx) => ({ comments: comments.filter(({ authorId }) => authorId === viewer(ctx)) }),
+    listUserComments: ({ userId }) => ({ comments: comments.filter(({ authorId }) => authorId === userId) }),
     updateComment: ({ commentId, text }, ctx) => {
       const comment = comments.find(({ id, authorId }) => id === commentId && authorId === viewer(ctx));
       if (comment === undefined) throw notFound("comment");

@@ -6,13 +6,15 @@ import type { DescService } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { ServerCredentials } from "@grpc/grpc-js";
-import { FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
+import { AuthorFilter, FeedService, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { AccountService } from "#gen/skein/graph/v1/account_pb.ts";
 import { AccountState, GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
+import type { PostPoll } from "#gen/skein/post/v1/content_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
+import { PollService } from "#gen/skein/post/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
@@ -29,7 +31,9 @@ type User = { id: string; version: bigint; username: string };
 type Post = { id: string; version: bigint; authorId: string; text: string; key: string } & {
   /** What it quotes. */
   quotes?: string;
-  content?: { quotedPostId: bigint };
+  /** What feed says is in its slot. */
+  quoted?: { postId?: string; postVersion?: bigint; authorId?: string };
+  content?: { quotedPostId?: bigint; poll?: PostPoll };
 };
 
 const viewer = (ctx: HandlerContext): string => callOf(ctx).viewerId ?? "";
@@ -53,6 +57,7 @@ export async function meshOf(t: TestContext, users: User[]) {
     authorId: post.authorId,
     authorVersion: users.find(({ id }) => id === post.authorId)?.version ?? 1n,
     reason,
+    ...(post.quoted && { quoted: post.quoted }),
   });
   const relation = (viewerId: string, userId: string) => ({
     following: follows.has(`${viewerId}>${userId}`),
@@ -218,6 +223,22 @@ export async function meshOf(t: TestContext, users: User[]) {
     repost: () => ({ activityId: "77" }),
     undoRepost: () => ({}),
     listReposters: () => ({ userIds: ["2"] }),
+    listRepostedPosts: () => ({ postIds: [] }),
+  });
+  const states = new Map<string, number[]>();
+  const stateOf = (id: string) => ({
+    voterCount: 1,
+    ownOptions: states.get(id) ?? [],
+    voteCounts: states.has(id) ? [1, 0] : [],
+  });
+  service(PollService, {
+    vote: ({ postId, options }) => {
+      const post = posts.find(({ id }) => id === postId);
+      if (post === undefined) throw notFound("post");
+      states.set(postId, options);
+      return { post, state: stateOf(postId) };
+    },
+    batchGetPolls: ({ postIds }) => ({ polls: postIds.map((id) => ({ state: stateOf(id) })) }),
   });
   service(QuoteService, {
     batchGetQuoted: ({ postIds }) => ({
@@ -231,7 +252,7 @@ export async function meshOf(t: TestContext, users: User[]) {
     detachQuote: () => ({}),
   });
   service(PostService, {
-    createPost: ({ text, idempotencyKey, quotedPostId }, ctx) => {
+    createPost: ({ text, idempotencyKey, quotedPostId, poll }, ctx) => {
       const before = posts.find(({ key }) => key === idempotencyKey);
       if (before && before.text !== text) {
         throw problem(Code.FailedPrecondition, "idempotency-key-reused", "the key was used for another text");
@@ -243,6 +264,7 @@ export async function meshOf(t: TestContext, users: User[]) {
         text,
         key: idempotencyKey,
         ...(quotedPostId !== 0n && { quotes: String(quotedPostId), content: { quotedPostId } }),
+        ...(poll && { content: { poll } }),
       };
       if (before === undefined) posts.push(post);
       return { post, replayed: before !== undefined };
@@ -275,19 +297,31 @@ export async function meshOf(t: TestContext, users: User[]) {
     },
   });
   const { hides } = engagement({ service, posts });
+  let position = "";
   service(FeedService, {
-    listHomeFeed: ({ pageSize }, ctx) => ({
+    listHomeFeed: ({ pageSize, after }, ctx) => ({
+      ...(after !== "" && { newerPageToken: "newer" }),
       items: posts
+        .filter(({ id }) => after === "" || BigInt(id) > BigInt(after))
         .slice(-pageSize)
         .map((post) => item(post, post.authorId === viewer(ctx) ? Reason.OWN : Reason.FOLLOWING)),
       nextPageToken: "next",
       ...(wordsKnown && { mutedWordsVersion: BigInt(words.length) }),
     }),
-    listAuthorFeed: ({ authorId }) => {
+    setReadPosition: ({ activityId }) => {
+      position = BigInt(activityId) > BigInt(position || "0") ? activityId : position;
+      return { activityId: position };
+    },
+    getReadPosition: () => ({ activityId: position }),
+    listAuthorFeed: ({ authorId, filter, after }) => {
+      if (filter === AuthorFilter.MEDIA) return { items: [] };
+      if (after !== "") return { items: [], nextPageToken: "next", newerPageToken: "newer" };
       const items = posts.filter((post) => post.authorId === authorId).map((post) => item(post, Reason.AUTHOR));
       const top = items.find(({ postId }) => postId === pinned);
       return { items, ...(top && { pinned: top }) };
     },
+    listListFeed: () => ({ items: posts.map((post) => item(post, Reason.LIST)), mutedWordsVersion: 0n }),
+    listLocalFeed: () => ({ items: posts.map((post) => item(post, Reason.LOCAL)), mutedWordsVersion: 0n }),
     listTagFeed: ({ tag }) => ({
       items: posts.filter(({ text }) => text.includes(`#${tag}`)).map((post) => item(post, Reason.TAG)),
       mutedWordsVersion: BigInt(words.length),

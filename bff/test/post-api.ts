@@ -41,6 +41,7 @@ export function postApi(given: Part = {}) {
     pinPost: () => ({}),
     unpinPost: () => ({}),
     listTagPosts: () => ({}),
+    listPublicPosts: () => ({}),
     listPostQuotes: () => ({}),
     detachQuote: () => ({}),
     ...given,

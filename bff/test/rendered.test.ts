@@ -9,7 +9,7 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { type FeedReason, ListHomeFeedResponseSchema } from "#gen/skein/api/v1/feed_pb.ts";
 import { GetPostResponseSchema, ListUserPostsResponseSchema } from "#gen/skein/api/v1/post_pb.ts";
@@ -17,12 +17,15 @@ import {
   type Audience,
   type MediaKind,
   ReactionKind,
+  type ReplyRefusal,
   type ReplySetting,
   PostSchema as ShownPostSchema,
 } from "#gen/skein/api/v1/resources_pb.ts";
+import type { ReplyRefusal as SentReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
-import type { Kind, Media } from "#gen/skein/media/v1/media_pb.ts";
-import type { PostContentSchema } from "#gen/skein/post/v1/content_pb.ts";
+import type { Kind, LinkPreview, Media } from "#gen/skein/media/v1/media_pb.ts";
+import type { PostContentSchema, PostPoll } from "#gen/skein/post/v1/content_pb.ts";
+import { PollStateSchema } from "#gen/skein/post/v1/poll_pb.ts";
 import {
   PostSchema,
   type Audience as SentAudience,
@@ -31,7 +34,9 @@ import {
 import type { TextRange } from "#gen/skein/text/v1/text_pb.ts";
 import { UserSchema } from "#gen/skein/user/v1/user_pb.ts";
 import { messageOf, type Rendered } from "../src/door/rendered.ts";
+import { withNewer } from "../src/view/newer.ts";
 import { authorPiece, postPiece } from "../src/view/piece.ts";
+import { shownPoll } from "../src/view/poll.ts";
 import { homePage, onePost, postsPage, type ShownItem } from "../src/view/post.ts";
 
 const viewerId = "7";
@@ -45,23 +50,39 @@ const ids = fc.bigInt({ min: 1n, max: 2n ** 63n - 1n }).map(String);
 const versions = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
 const counts = fc.oneof(fc.constant(0n), fc.constantFrom(1n, 127n, 128n, 16_384n), versions);
 
-const media = fc.array(
-  fc.record({
-    id: ids,
-    kind: fc.integer({ min: 0, max: 6 }) as fc.Arbitrary<Kind>,
-    alt: texts,
-    width: fc.nat(12_000),
-    height: fc.nat(12_000),
-    durationMs: fc.nat(600_000),
-    blurhash: fc.string({ maxLength: 28 }),
-    handle: fc.constant("x7Gp_kQ2Zb5nV0aLr3-Twy"),
-    variants: fc.array(
-      fc.record({ name: fc.constantFrom("320.jpg", "full.webp"), width: fc.nat(4_096), height: fc.nat(4_096) }),
-      { maxLength: 3 },
-    ),
-  }),
-  { maxLength: 10 },
-);
+const oneMedia = fc.record({
+  id: ids,
+  kind: fc.integer({ min: 0, max: 6 }) as fc.Arbitrary<Kind>,
+  alt: texts,
+  width: fc.nat(12_000),
+  height: fc.nat(12_000),
+  durationMs: fc.nat(600_000),
+  blurhash: fc.string({ maxLength: 28 }),
+  handle: fc.constant("x7Gp_kQ2Zb5nV0aLr3-Twy"),
+  variants: fc.array(
+    fc.record({ name: fc.constantFrom("320.jpg", "full.webp"), width: fc.nat(4_096), height: fc.nat(4_096) }),
+    { maxLength: 3 },
+  ),
+});
+const media = fc.array(oneMedia, { maxLength: 10 });
+const poll = fc.record({
+  options: fc.array(texts, { minLength: 2, maxLength: 10 }),
+  durationSeconds: fc.nat(2_592_000),
+  multiple: fc.boolean(),
+});
+const pollState = fc.record({
+  ended: fc.boolean(),
+  voterCount: fc.nat(2 ** 31),
+  voteCounts: fc.array(fc.nat(2 ** 31), { maxLength: 10 }),
+  ownOptions: fc.array(fc.nat(9), { maxLength: 10 }),
+});
+const linkPreview = fc.record({
+  url: fc.webUrl(),
+  title: texts,
+  description: texts,
+  siteName: texts,
+  image: fc.option(oneMedia, { nil: undefined }),
+});
 const places = fc.nat({ max: 20_000 });
 const ranges = fc.record({ byteStart: places, byteEnd: places, start: places, end: places });
 /** What a post may hold beside its text; mostly nothing. */
@@ -80,11 +101,17 @@ const contents = fc.option(
     contentWarning: texts,
     language: fc.constantFrom("", "de-AT"),
     media,
+    linkPreview: fc.option(linkPreview, { nil: undefined }),
+    poll: fc.option(poll, { nil: undefined }),
   }),
   { nil: undefined, freq: 2 },
 );
 
-const items: fc.Arbitrary<ShownItem> = fc
+type State = { ended: boolean; voterCount: number; voteCounts: number[]; ownOptions: number[] } | undefined;
+/** What is known of a poll stands beside its bytes. */
+type Item = ShownItem & { readonly pollState?: State };
+
+const items: fc.Arbitrary<Item> = fc
   .record({
     post: fc.record({
       id: ids,
@@ -108,9 +135,15 @@ const items: fc.Arbitrary<ShownItem> = fc
       ),
       viewerReaction: fc.integer({ min: 0, max: 12 }) as fc.Arbitrary<Reaction>,
       saved: fc.boolean(),
+      reposted: fc.boolean(),
+      replyRefusal: fc.integer({ min: 0, max: 5 }) as fc.Arbitrary<SentReplyRefusal>,
+      repostCount: counts,
+      quoteCount: counts,
+      saveCount: counts,
     }),
     quote: fc.option(fc.boolean(), { nil: undefined, freq: 2 }),
     byAuthor: fc.boolean(),
+    state: fc.option(pollState, { nil: undefined }),
     activityId: ids,
     reason: fc.integer({ min: 0, max: 3 }) as fc.Arbitrary<FeedReason>,
   })
@@ -133,15 +166,19 @@ const items: fc.Arbitrary<ShownItem> = fc
     author: authorPiece(create(UserSchema, author)),
   }))
   // What is quoted is as good as any other post; an empty slot is a form of its own.
-  .map(({ quote, byAuthor, ...item }) => ({
+  .map(({ quote, byAuthor, state, ...item }) => ({
     ...item,
+    ...(item.post.content.content?.poll && {
+      poll: shownPoll(item.post, state && create(PollStateSchema, state)),
+      pollState: state,
+    }),
     ...(byAuthor && { repostedBy: item.author }),
     ...(quote !== undefined && { quote: { of: quote ? { post: item.post, author: item.author } : undefined } }),
   }));
 const viewers = fc.constantFrom(undefined, viewerId);
 
 /** A post as the contract has it, field by field. */
-function viewOf({ post, author, reactions, quote }: ShownItem, viewer: string | undefined) {
+function viewOf({ post, author, reactions, quote, pollState }: Item, viewer: string | undefined) {
   const { id, version, text, audience, authorId, createTime, editTime, content, replySetting } = post.content;
   const { facets, contentWarning = "", language = "" } = content ?? {};
   const beside = {
@@ -157,6 +194,7 @@ function viewOf({ post, author, reactions, quote }: ShownItem, viewer: string | 
     ...(language !== "" && { language }),
     ...(content !== undefined && content.media.length > 0 && { media: { items: content.media.map(shownMedia) } }),
     ...(editTime && { editTime }),
+    ...(content?.linkPreview && { linkPreview: shownPreview(content.linkPreview) }),
   };
   const said = {
     id,
@@ -168,6 +206,7 @@ function viewOf({ post, author, reactions, quote }: ShownItem, viewer: string | 
   };
   return {
     ...said,
+    ...(content?.poll && { poll: pollOf(content.poll, createTime, pollState) }),
     ...(quote && { quote: quote.of ? { post: said } : {} }),
     likeCount: Number(reactions.likeCount),
     commentCount: Number(reactions.commentCount),
@@ -178,11 +217,36 @@ function viewOf({ post, author, reactions, quote }: ShownItem, viewer: string | 
         liked: reactions.liked,
         ...(reactions.viewerReaction !== 0 && { reaction: reactions.viewerReaction as number as ReactionKind }),
         ...(reactions.saved && { saved: true }),
+        ...(reactions.reposted && { reposted: true }),
+        ...(reactions.replyRefusal !== 0 && { replyRefusal: reactions.replyRefusal as number as ReplyRefusal }),
       },
     }),
     ...(reactions.otherReactions.length > 0 && { reactions: countsOf(reactions) }),
+    ...(reactions.repostCount > 0n && { repostCount: Number(reactions.repostCount) }),
+    ...(reactions.quoteCount > 0n && { quoteCount: Number(reactions.quoteCount) }),
+    ...(reactions.saveCount > 0n && { saveCount: Number(reactions.saveCount) }),
   };
 }
+
+const pollOf = ({ options, durationSeconds, multiple }: PostPoll, createTime: Timestamp | undefined, state: State) => ({
+  options: options.map((text, nth) => ({
+    text,
+    ...(nth < (state?.voteCounts.length ?? 0) && { voteCount: state?.voteCounts[nth] ?? 0 }),
+  })),
+  multiple,
+  ...(createTime && { endTime: timestampFromMs(timestampMs(createTime) + durationSeconds * 1_000) }),
+  ended: state?.ended ?? false,
+  ...(state && { voterCount: state.voterCount }),
+  chosen: state?.ownOptions ?? [],
+});
+
+const shownPreview = ({ url, title, description, siteName, image }: LinkPreview) => ({
+  url,
+  title,
+  description,
+  siteName,
+  ...(image && { image: shownMedia(image) }),
+});
 
 const shownMedia = ({ kind, handle, variants, ...same }: Media) => ({
   id: same.id,
@@ -234,8 +298,15 @@ test("a page put together from bytes says what the message says, byte for byte a
       }));
       // Twice: the first time makes the pieces' bytes, the second takes them.
       for (let again = 0; again < 2; again++) {
-        same(ListHomeFeedResponseSchema, homePage(shown, nextPageToken, viewer), { items: list, nextPageToken });
-        const posts = list.map(({ post }) => post);
+        const page = homePage(shown, nextPageToken, viewer);
+        same(ListHomeFeedResponseSchema, withNewer(page, ""), { items: list, nextPageToken });
+        // A page above a place goes on below, always.
+        const both = { nextPageToken: "below", newerPageToken: "above" };
+        same(ListHomeFeedResponseSchema, withNewer(homePage(shown, both.nextPageToken, viewer), both.newerPageToken), {
+          items: list,
+          ...both,
+        });
+        const posts = list.map(({ post, repostedBy }) => ({ ...post, ...(repostedBy && { repostedBy }) }));
         same(ListUserPostsResponseSchema, postsPage(shown, nextPageToken, viewer), { posts, nextPageToken });
       }
     }),

@@ -246,7 +246,7 @@ test("a draft is kept, changed, listed and published", async (t) => {
 
 test("what a post quotes is in its slot, for one call a page", async (t) => {
   const { as, ask, mesh, write } = await bff(t);
-  const { id } = (await write("quoted", "k1")).json();
+  const { id } = (await write("quoted", "k1")).json() as { id: string };
   const headers = { ...(await bearer("2")), "content-type": "application/json", "idempotency-key": "q" };
   const body = JSON.stringify({ text: "look", quotedPostId: id });
   const made = (await ask("/v1/posts", { method: "POST", headers, body })).json() as { id: string; quote: unknown };
@@ -262,4 +262,54 @@ test("what a post quotes is in its slot, for one call a page", async (t) => {
     ],
   );
   assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetQuoted"], "its content is in memory");
+  const slots = async () => {
+    const page = (await as("1", "/v1/feed")).json() as { items: { post: { quote?: unknown } }[] };
+    return page.items.map(({ post }) => post.quote);
+  };
+  const [, post] = mesh.posts;
+  assert.ok(post);
+  for (const [quoted, due] of [
+    [{ postId: id, postVersion: 1n, authorId: "1" }, quote],
+    [{}, {}],
+  ] as const) {
+    post.quoted = quoted;
+    mesh.calls.length = 0;
+    assert.deepEqual(await slots(), [undefined, due]);
+    assert.deepEqual(mesh.calls, ["ListHomeFeed"], "what feed decided is not asked again");
+  }
+});
+
+test("how a poll stands is in its slot, for one call a page, and a vote answers it", async (t) => {
+  const { as, ask, mesh } = await bff(t);
+  const headers = { ...(await bearer("2")), "content-type": "application/json" };
+  const poll = { options: ["tea", "coffee"], durationSeconds: 300 };
+  const body = JSON.stringify({ text: "which?", poll });
+  const made = (
+    await ask("/v1/posts", { method: "POST", headers: { ...headers, "idempotency-key": "p" }, body })
+  ).json();
+  const asks = {
+    options: [{ text: "tea" }, { text: "coffee" }],
+    multiple: false,
+    ended: false,
+    voterCount: 1,
+    chosen: [],
+  };
+  assert.deepEqual(made.poll, asks);
+  await as("1", "/v1/feed");
+  const { items } = (await as("1", "/v1/feed")).json() as { items: { post: { poll?: unknown } }[] };
+  assert.deepEqual(
+    items.map(({ post }) => post.poll),
+    [asks],
+  );
+  assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetPolls"]);
+  const choose = { method: "PUT", headers, body: JSON.stringify({ options: [0] }) };
+  assert.deepEqual((await ask(`/v1/posts/${made.id}/vote`, choose)).json(), {
+    ...asks,
+    options: [
+      { text: "tea", voteCount: 1 },
+      { text: "coffee", voteCount: 0 },
+    ],
+    chosen: [0],
+  });
+  assertProblem(await ask("/v1/posts/abc/vote", choose), 404, "not-found");
 });

@@ -3,7 +3,12 @@ import http2 from "node:http2";
 import { type TestContext, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
 import { register } from "prom-client";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
@@ -18,15 +23,17 @@ type Ports = { port: number; grpcPort: number };
 const at = (port: number) => `http://127.0.0.1:${port}`;
 
 /** Each protocol as its own client speaks it, at each port that understands it. */
-const transports: Record<string, (ports: Ports) => Transport> = {
+const transports: Record<string, (ports: Ports, sessionManager: Http2SessionManager) => Transport> = {
   "Connect, JSON": ({ port }) =>
     createConnectTransport({ baseUrl: at(port), httpVersion: "1.1", useBinaryFormat: false }),
   "Connect, protobuf": ({ port }) =>
     createConnectTransport({ baseUrl: at(port), httpVersion: "1.1", useBinaryFormat: true }),
-  "Connect over HTTP/2": ({ grpcPort }) => createConnectTransport({ baseUrl: at(grpcPort), httpVersion: "2" }),
+  "Connect over HTTP/2": ({ grpcPort }, sessionManager) =>
+    createConnectTransport({ baseUrl: at(grpcPort), httpVersion: "2", sessionManager }),
   "gRPC-web": ({ port }) => createGrpcWebTransport({ baseUrl: at(port), httpVersion: "1.1" }),
-  "gRPC-web over HTTP/2": ({ grpcPort }) => createGrpcWebTransport({ baseUrl: at(grpcPort), httpVersion: "2" }),
-  gRPC: ({ grpcPort }) => createGrpcTransport({ baseUrl: at(grpcPort) }),
+  "gRPC-web over HTTP/2": ({ grpcPort }, sessionManager) =>
+    createGrpcWebTransport({ baseUrl: at(grpcPort), httpVersion: "2", sessionManager }),
+  gRPC: ({ grpcPort }, sessionManager) => createGrpcTransport({ baseUrl: at(grpcPort), sessionManager }),
 };
 
 type Door = Awaited<ReturnType<typeof serve>> & { posts: Client<typeof PostService> };
@@ -35,8 +42,12 @@ type Door = Awaited<ReturnType<typeof serve>> & { posts: Client<typeof PostServi
 function atEach(what: string, given: Partial<ServiceImpl<typeof PostService>>, run: (door: Door) => Promise<void>) {
   for (const [name, transport] of Object.entries(transports)) {
     test(`${name}: ${what}`, async (t) => {
+      let sessions: Http2SessionManager | undefined;
+      // Before the door closes: it would wait 5 s for a connection on which more was sent than it reads.
+      t.after(() => sessions?.abort());
       const door = await serve(t, postApi(given).rpcs);
-      await run({ ...door, posts: createClient(PostService, transport(door)) });
+      sessions = new Http2SessionManager(at(door.grpcPort));
+      await run({ ...door, posts: createClient(PostService, transport(door, sessions)) });
     });
   }
 }
@@ -130,6 +141,15 @@ atEach(
   },
 );
 
+atEach("a value inside a field is named by its place", { createPost: throws }, async ({ posts }) => {
+  const places = ["text", "poll.options[1]", "poll.duration_seconds", "media_ids[0]"];
+  for (const place of places) {
+    throwing = invalid(place, "must be nicer");
+    const told = await refusal(posts.createPost({ text: "a" }, await signedIn({ "idempotency-key": "k" })));
+    assert.deepEqual(told.fields, [place]);
+  }
+});
+
 const unwritable = () => ({ post: create(PostSchema, { version: "secret" as never }) });
 
 atEach("an answer that cannot be written is ours too", { getPost: unwritable }, async ({ posts, log }) => {
@@ -169,8 +189,9 @@ test("a place is taken by each request and given back", async (t) => {
     return {};
   };
   const door = await serve(t, postApi({ getPost: slow }).rpcs, { isLate: () => true });
+  const sessions = new Http2SessionManager(at(door.grpcPort));
   const [web, grpc] = ["gRPC-web", "gRPC"].map((name) =>
-    createClient(PostService, transports[name]?.(door) as Transport),
+    createClient(PostService, transports[name]?.(door, sessions) as Transport),
   );
   let refused = 0;
   const held = Array.from({ length: inFlightLateMax + 8 }, (_, n) =>
@@ -199,10 +220,13 @@ async function connectPost(t: TestContext, body: string | Buffer, headers: Recor
   return await ask("/skein.api.v1.PostService/CreatePost", { method: "POST", headers: sent, body });
 }
 
-const badBodies: [why: string, body: string | Buffer, reason: string, headers?: Record<string, string>][] = [
+type BadBody = [why: string, body: string | Buffer, reason: string, headers?: Record<string, string>, field?: string];
+const badBodies: BadBody[] = [
   ["truncated", '{"text":', "malformed-json"],
   ["a duplicate key", '{"text":"a","text":"b"}', "duplicate-key"],
   ["an unknown field", '{"text":"a","isAdmin":true}', "validation"],
+  ["words for a number", '{"poll":{"durationSeconds":"x"}}', "validation", {}, "poll.duration_seconds"],
+  ["a number in a list of texts", '{"poll":{"options":["a",5]}}', "validation", {}, "poll.options[1]"],
   ["100,000 levels", "[".repeat(1e5) + "]".repeat(1e5), "too-deep"],
   ["not UTF-8", Buffer.from([...Buffer.from('{"text":"'), 0xff, ...Buffer.from('"}')]), "invalid-utf8"],
   ["a truncated field", Buffer.from("0a0561", "hex"), "malformed-message", { "content-type": "application/proto" }],
@@ -216,16 +240,17 @@ const badBodies: [why: string, body: string | Buffer, reason: string, headers?: 
 ];
 
 test("a bad message is INVALID_ARGUMENT with the reason that the JSON door gives", async (t) => {
-  for (const [why, body, reason, headers] of badBodies) {
+  for (const [why, body, reason, headers, field] of badBodies) {
     await t.test(why, async (t) => {
       const answer = await connectPost(t, body, headers);
       assert.equal(answer.status, 400, answer.text);
       const { code, details } = answer.json() as {
         code: string;
-        details: { type: string; debug: { reason: string } }[];
+        details: { type: string; debug: { reason: string; fieldViolations?: { field: string }[] } }[];
       };
       assert.deepEqual([code, details[0]?.type], ["invalid_argument", "google.rpc.ErrorInfo"]);
       assert.equal(details[0]?.debug.reason, reason);
+      if (field !== undefined) assert.equal(details[1]?.debug.fieldViolations?.[0]?.field, field);
     });
   }
 });

@@ -8,7 +8,7 @@ const countMax = 10_000;
 
 export const events = counter({
   name: "skein_events_total",
-  help: "Facts by what became of them: published by their relay; applied, retried, parked or replayed by a consumer.",
+  help: "Facts by what became of them: published by their relay; applied, passed over, retried, parked or replayed by a consumer.",
   labels: ["stream", "result"],
 });
 

@@ -4,7 +4,6 @@ import {
   DeliverPolicy,
   DiscardPolicy,
   Events,
-  headers,
   type JetStreamClient,
   type JetStreamManager,
   type JsMsg,
@@ -21,6 +20,7 @@ import { shards } from "#lib/storage/id.ts";
 import { pause } from "./lease.ts";
 import type { Event } from "./outbox.ts";
 import { pollOn } from "./poll.ts";
+import { type Ack, publisher } from "./publish.ts";
 import { handOver } from "./spans.ts";
 
 /** An event as it came out of a stream. */
@@ -35,7 +35,7 @@ const keptDays = 3;
 const streamBytesMax = 4 * 1024 ** 3;
 /** Events under way to one consumer; the server holds the rest. */
 const underWayMax = 512;
-const publishMs = 5_000;
+const askMs = 5_000;
 /** What is still to be said gets this long at the end; without a server there is nobody to say it to. */
 const closeMs = 1_000;
 /** Commits of so long a time are told of together. */
@@ -45,7 +45,12 @@ const oldestServer = [2, 12];
 export type Bus = ReturnType<typeof openBus>;
 
 /** What there is to speak with, once there is a server. */
-type Link = { readonly connection: NatsConnection; readonly js: JetStreamClient; readonly jsm: JetStreamManager };
+type Link = {
+  readonly connection: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  readonly publish: ReturnType<typeof publisher>;
+};
 /** UNAVAILABLE before the first connect. */
 type Linked = () => Link;
 
@@ -151,31 +156,18 @@ async function linkTo(url: string, deployment: string): Promise<Link> {
     maxPingOut: 2,
   });
   assertVersion(connection);
-  const js = connection.jetstream({ timeout: publishMs });
-  const jsm = await connection.jetstreamManager({ checkAPI: false, timeout: publishMs });
-  return { connection, js, jsm };
+  const js = connection.jetstream({ timeout: askMs });
+  const jsm = await connection.jetstreamManager({ checkAPI: false, timeout: askMs });
+  return { connection, js, jsm, publish: publisher(connection) };
 }
 
 function publishing(linked: Linked, base: (noun: string) => string) {
   return {
-    /** Publishes one fact and waits until the stream has it. The id makes a repeat within two minutes harmless. */
-    publish: (noun: string, told: Event, incarnation: number) =>
-      handOver(told, async (event) => {
-        const about = headers();
-        about.set("Skein-Aggregate", event.aggregate);
-        about.set("Skein-Version", String(event.version));
-        about.set("Skein-Actor", String(event.actor));
-        about.set("Skein-Position", String(event.position));
-        about.set("Skein-Incarnation", String(incarnation));
-        about.set("traceparent", event.traceparent);
-        const subject = `${base(noun)}.${event.type}.${event.shard}`;
-        const ack = await linked()
-          .js.publish(subject, event.payload, { msgID: `${event.id}.${incarnation}`, headers: about })
-          .catch((reason) => {
-            throw unavailable("nats", reason);
-          });
-        return { sequence: BigInt(ack.seq), duplicate: ack.duplicate };
-      }),
+    /** Publishes one fact and waits until the stream has it. */
+    publish: (noun: string, told: Event, incarnation: number): Promise<Ack> =>
+      handOver(told, async (event) =>
+        linked().publish(`${base(noun)}.${event.type}.${event.shard}`, event, incarnation),
+      ),
   };
 }
 

@@ -18,6 +18,11 @@ type Options = {
   readonly leases: Leases;
   readonly log: Log;
   /**
+   * Whether a fact changes anything here; all do where nothing is said. What changes nothing costs no transaction: its place is
+   * kept with the next that does, or a moment later. One that it cannot decode is left to `apply`, and parked.
+   */
+  readonly concerns?: (event: Delivered) => boolean;
+  /**
    * Applies facts in order, within the transaction that keeps the new place. Called again with the same facts after a
    * crash, a retry or a new incarnation, so every effect is idempotent by itself.
    */
@@ -80,9 +85,12 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
   }
 
   async function hear(fresh: readonly Delivered[], signal: AbortSignal): Promise<void> {
-    const heard = await settle(options, fresh, signal);
-    for (const { shard, ...at } of fresh) places.set(shard, at);
-    options.applied(heard);
+    const mine = fresh.filter((event) => concerns(options, event));
+    const heard = mine.length === 0 ? [] : await settle(options, mine, signal);
+    count(noun, "passed", fresh.length - mine.length);
+    for (const { shard, incarnation, sequence, position } of fresh)
+      places.set(shard, { incarnation, sequence, position });
+    if (heard.length > 0) options.applied(heard);
   }
 
   /** The stream lacks facts before this one, so it is left for later: its relay tells them again, in order. */
@@ -94,13 +102,16 @@ export function createConsumer(options: Options): { readonly loop: Loop } {
   /** Shards in which nothing happened move on too, so that a restart does not read the whole stream for them. */
   async function keepUp(): Promise<void> {
     const positions = new Map([...places].map(([shard, { position }]) => [shard, position]));
-    const at = seen;
+    const [at, of] = [seen, reading];
     seen = undefined;
-    const still = [...reading].filter((shard) => leases.held().has(shard));
+    const still = [...of].filter((shard) => leases.held().has(shard));
     if (at !== undefined && still.length > 0) {
       const { incarnation, sequence } = at;
       const rows = still.map((shard) => ({ shard, incarnation, sequence, position: positions.get(shard) ?? 0n }));
-      await save(db, noun, rows);
+      await save(db, noun, rows).catch((reason) => {
+        if (of === reading) seen ??= at; // Nobody is told of a place that is not kept.
+        throw reason;
+      });
     }
     await tell(noun, positions);
   }
@@ -195,6 +206,15 @@ async function settle(
   throw new Error("stopped before the batch was applied");
 }
 
+function concerns({ concerns: decide }: Options, event: Delivered): boolean {
+  try {
+    return decide === undefined || decide(event);
+  } catch (reason) {
+    if (reason instanceof UndecodableError) return true;
+    throw reason;
+  }
+}
+
 type Heard = { readonly events: readonly Delivered[]; readonly laterCount: number };
 
 /**
@@ -213,7 +233,7 @@ function applyAll({ noun, db, apply }: Options, batch: readonly Delivered[]): Pr
   });
 }
 
-const count = (stream: string, result: "applied" | "retried" | "parked", facts: number): void =>
+const count = (stream: string, result: "applied" | "passed" | "retried" | "parked", facts: number): void =>
   eventsTotal.inc({ stream, result }, facts);
 
 async function load(db: Statements, noun: string, held: ReadonlySet<number>): Promise<Map<number, Place>> {

@@ -131,8 +131,8 @@ async function leave(db: Statements, team: string, names: readonly string[], hol
 
 const shardOf = (name: string): number => Number(name.slice(name.lastIndexOf("/") + 1));
 
-/** Waits, but not past the end of the process. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits, but not past the end of the process; `wakeable` gets what ends the wait early. */
+export function pause(ms: number, signal: AbortSignal, wakeable = (_wake: () => void): void => {}): Promise<void> {
   return new Promise((done) => {
     const end = () => {
       clearTimeout(timer);
@@ -140,6 +140,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       done();
     };
     const timer = setTimeout(end, ms);
+    wakeable(end);
     if (signal.aborted) end();
     else signal.addEventListener("abort", end, { once: true });
   });

@@ -1,47 +1,56 @@
 import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import type { Leases } from "./lease.ts";
-import { type Event, eventColumns, eventOf } from "./outbox.ts";
+import { type Event, eventColumns, eventFor, eventOf, type Fact, insert } from "./outbox.ts";
 
 /** Facts of one pass. A pass is one transaction, one burst of publishes and one mark. */
 export const batchMax = 500;
 
 /**
+ * Adds up what a batch changes, within the transaction that numbers it, and answers what there is to tell of that. Each such fact
+ * adds up facts of its own shard alone; what adds up those of several is appended by the fold itself, and numbered by a later pass.
+ */
+export type Fold = (tx: Sql, events: readonly Event[]) => Promise<readonly Fact[]>;
+
+/**
  * Gives the next positions of their shards to committed facts that have none, and folds them, in one transaction under
  * the lease's fence. Within an aggregate positions follow versions: a version is written under its row's lock, so
- * whoever sees the later one committed sees the earlier one too, if it looks for it.
+ * whoever sees the later one committed sees the earlier one too, if it looks for it. What the fold tells is numbered behind them: only
+ * who holds its shard tells it, so nothing earlier of it can be without a number, unless the batch was cut.
  */
-export function numberNew(
-  db: Statements,
-  leases: Leases,
-  fold?: (tx: Sql, events: readonly Event[]) => Promise<void>,
-): Promise<Event[]> {
+export function numberNew(db: Statements, leases: Leases, fold?: Fold): Promise<Event[]> {
   if (leases.held().size === 0) return Promise.resolve([]);
   return db.tx(async (tx) => {
     const granted = await leases.fenced(tx);
     if (granted.length === 0) return [];
-    const batch = inVersionOrder(await unnumbered(tx, granted));
+    const { found, isCut } = await unnumbered(tx, granted);
+    const batch = inVersionOrder(found);
     if (batch.length === 0) return []; // They are in shards that went to another process meanwhile.
     const last = await lastPositions(tx, [...new Set(batch.map(({ shard }) => shard))]);
-    const events = batch.map((event) => {
+    const numbered = (event: Event): Event => {
       const position = (last.get(event.shard) ?? 0n) + 1n;
       last.set(event.shard, position);
       return { ...event, position };
-    });
+    };
+    const events = batch.map(numbered);
+    const inBatch = new Set(batch.map(({ shard }) => shard));
+    const sums = ((await fold?.(tx, events)) ?? [])
+      .map(eventFor)
+      .map((sum) => (isCut || !inBatch.has(sum.shard) ? sum : numbered(sum)));
     await keepPositions(tx, events, last);
-    if (fold !== undefined) await fold(tx, events);
-    return events;
+    await insert(tx, sums);
+    return [...events, ...sums.filter(({ position }) => position > 0n)];
   });
 }
 
-async function unnumbered(tx: Sql, granted: readonly number[]): Promise<Event[]> {
+async function unnumbered(tx: Sql, granted: readonly number[]): Promise<{ found: Event[]; isCut: boolean }> {
   const some = await tx.query(
     `SELECT ${eventColumns} FROM outbox FORCE INDEX (by_position) WHERE shard IN (?) AND position IS NULL LIMIT ${batchMax + 1}`,
     [granted],
   );
-  if (some.length <= batchMax) return some.map(eventOf);
+  if (some.length <= batchMax) return { found: some.map(eventOf), isCut: false };
   const rows = await tx.query(`SELECT ${eventColumns} FROM outbox WHERE id IN (?)`, [await oldestIds(tx, granted)]); // PRIMARY
   const events = rows.map(eventOf);
-  return [...events, ...(await leftOut(tx, events))];
+  return { found: [...events, ...(await leftOut(tx, events))], isCut: true };
 }
 
 /** Those of a backlog are taken from one range of the index a shard: a long one, or a long table, costs no more. */

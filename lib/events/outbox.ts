@@ -51,17 +51,26 @@ export type Event = {
 export const fact = <D extends DescMessage>(of: Fact<D>): Fact => of as unknown as Fact;
 
 /** Writes facts into the transaction that makes them true. They exist if, and only if, it commits. */
-export async function append(tx: Sql, facts: readonly Fact[]): Promise<void> {
-  if (facts.length === 0) return;
-  const rows: Param[][] = facts.map(({ desc, value, aggregate, version, partition, actor, traceparent, told }) => {
-    const payload = Buffer.from(toBinary(desc, create(desc, value)));
-    const [id, shard] = [newId(), shareOf(partition, shards)];
-    told?.facts.set(`${aggregate} ${version}`, { noun: told.noun, shard, id });
-    return [id, shard, aggregate, version, desc.name, payload, actor, traceparent];
-  });
-  await tx.exec("INSERT INTO outbox (id, shard, aggregate, version, type, payload, actor, traceparent) VALUES ?", [
-    rows,
-  ]);
+export const append = (tx: Sql, facts: readonly Fact[]): Promise<void> => insert(tx, facts.map(eventFor));
+
+/** A fact as it will travel, without a number. */
+export function eventFor({ desc, value, aggregate, version, partition, actor, traceparent, told }: Fact): Event {
+  const payload = Buffer.from(toBinary(desc, create(desc, value)));
+  const [id, shard] = [newId(), shareOf(partition, shards)];
+  told?.facts.set(`${aggregate} ${version}`, { noun: told.noun, shard, id });
+  return { id, shard, aggregate, version, type: desc.name, payload, actor, traceparent, position: 0n };
+}
+
+/** The same for facts made before: those that the relay tells itself have a number already. */
+export async function insert(tx: Sql, events: readonly Event[]): Promise<void> {
+  if (events.length === 0) return;
+  const rows: Param[][] = events.map(
+    ({ id, shard, aggregate, version, type, payload, actor, traceparent, position }) => [
+      ...[id, shard, aggregate, version, type, payload as Buffer, actor, traceparent],
+      position === 0n ? null : position,
+    ],
+  );
+  await tx.exec(`INSERT INTO outbox (${eventColumns}) VALUES ?`, [rows]);
 }
 
 /** The columns of an event, in the order `eventOf` reads them. */

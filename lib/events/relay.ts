@@ -5,8 +5,8 @@ import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { events as eventsTotal, watchOutbox, watchParked } from "./backlog.ts";
 import type { Bus } from "./bus.ts";
 import { type Leases, pause } from "./lease.ts";
-import { batchMax, numberNew } from "./number.ts";
-import { type Event, eventColumns, eventOf } from "./outbox.ts";
+import { batchMax, type Fold, numberNew } from "./number.ts";
+import { append, type Event, eventColumns, eventOf } from "./outbox.ts";
 import { replayParked } from "./parked.ts";
 import { together } from "./spans.ts";
 import { type Life, type Places, streamLife } from "./stream-life.ts";
@@ -24,7 +24,7 @@ type Options = {
    * Adds up what a batch changes, in the transaction that numbers it: exact counts without hot rows. It decodes all facts
    * before it writes; one that it cannot decode is parked, here as in `project`, and added up when it is replayed.
    */
-  readonly fold?: (tx: Sql, events: readonly Event[]) => Promise<void>;
+  readonly fold?: Fold;
   /**
    * The service's own read models. A writer applied the same before its answer; here it happens again, before anyone
    * hears of the fact, for the writer that died in between.
@@ -38,8 +38,12 @@ type Options = {
 const pollMs = 250;
 const idlePollMs = 1_000;
 const idleAfterMs = 10_000;
-/** Facts that come while a pass is under way gather for so long before the next: a pass costs the same for one and for many. */
+/**
+ * Facts that come while a pass is under way gather for so long before the next, or as long as that pass took: a pass costs nearly the
+ * same for one and for many, so who is busy spends half of the time on it.
+ */
 const gatherMs = 10;
+const gatherMsMax = 50;
 /** After a failure (a store is away): the next try. */
 const againMs = 300;
 
@@ -56,9 +60,9 @@ export function createRelay(options: Options) {
   /** How far this process projected each shard. A gap is never passed over, so everything below is projected too. */
   const projected = new Map<number, bigint>();
   const isProjected = ({ shard, position }: Event) => project === undefined || position <= (projected.get(shard) ?? 0n);
-  const folding =
+  const folding: Fold | undefined =
     fold &&
-    ((tx: Sql, all: readonly Event[]) => parkingUndecodable({ noun, sql: tx }, all, (events) => fold(tx, events)));
+    (async (tx, all) => (await parkingUndecodable({ noun, sql: tx }, all, (events) => fold(tx, events))).flat());
   const rest = resting(() => leases.held().size < shards && bus.nudge(noun));
 
   async function pass(): Promise<boolean> {
@@ -141,7 +145,8 @@ export function createRelay(options: Options) {
  */
 function resting(tellOthers: () => void) {
   let nudged = false;
-  let foundMs = performance.now();
+  let beganMs = performance.now();
+  let foundMs = beganMs;
   let wake = () => {};
   const wakeUp = () => {
     nudged = true;
@@ -150,13 +155,15 @@ function resting(tellOthers: () => void) {
   return {
     begin: () => {
       nudged = false;
+      beganMs = performance.now();
     },
     async end(signal: AbortSignal): Promise<void> {
-      if (nudged) return await pause(gatherMs, signal);
-      const woken = new AbortController();
-      wake = () => woken.abort();
+      const tookMs = performance.now() - beganMs;
+      if (nudged) return await pause(Math.min(gatherMsMax, Math.max(gatherMs, tookMs)), signal);
       const isIdle = performance.now() - foundMs > idleAfterMs;
-      await pause(isIdle ? idlePollMs : pollMs, AbortSignal.any([woken.signal, signal]));
+      await pause(isIdle ? idlePollMs : pollMs, signal, (end) => {
+        wake = end;
+      });
     },
     /** There was something to do: more may come. */
     found: () => {
@@ -174,7 +181,9 @@ function resting(tellOthers: () => void) {
 function replayOwn({ noun, db, leases, log, fold, project }: Options): Loop {
   watchParked(noun, db);
   const apply = async (tx: Sql, events: readonly Event[]) => {
-    await fold?.(tx, events);
+    // No pass is between its look for facts and its fold meanwhile: it would number its sum before this earlier one.
+    await leases.fenced(tx);
+    await append(tx, (await fold?.(tx, events)) ?? []);
     await project?.(events);
   };
   return replayParked({ noun, db, leases, log, apply, applied: () => {} });

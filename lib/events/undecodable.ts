@@ -8,20 +8,23 @@ type Needs = { readonly noun: string; readonly sql: Sql };
 /**
  * Does something with a service's own facts, and parks those that it cannot decode, so that the others go on: only a release
  * that knows them reads them. `work` decodes all it is given before it changes anything. It is halved until the culprit is
- * alone, so of 500 facts with one such in them it runs some twenty times.
+ * alone, so of 500 facts with one such in them it runs some twenty times. Answers what came of each part, in order.
  */
-export async function parkingUndecodable(
+export async function parkingUndecodable<T>(
   { noun, sql }: Needs,
   events: readonly Event[],
-  work: (events: readonly Event[]) => Promise<void>,
-): Promise<void> {
+  work: (events: readonly Event[]) => Promise<T>,
+): Promise<T[]> {
   try {
-    await work(events);
+    return [await work(events)];
   } catch (reason) {
     if (!(reason instanceof UndecodableError)) throw reason;
-    if (events.length === 1) return park(sql, noun, events, reason.message);
+    if (events.length === 1) {
+      await park(sql, noun, events, reason.message);
+      return [];
+    }
     const half = Math.ceil(events.length / 2);
-    await parkingUndecodable({ noun, sql }, events.slice(0, half), work);
-    await parkingUndecodable({ noun, sql }, events.slice(half), work);
+    const before = await parkingUndecodable({ noun, sql }, events.slice(0, half), work);
+    return [...before, ...(await parkingUndecodable({ noun, sql }, events.slice(half), work))];
   }
 }

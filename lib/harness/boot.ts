@@ -16,6 +16,7 @@ import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
+import { PollService } from "#gen/skein/post/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
@@ -45,7 +46,7 @@ const services = {
 /** Some have several contracts; a test calls them as one. */
 const more: { readonly [N in Noun]?: readonly DescService[] } = {
   graph: [RelationService, MuteService, ListService, AccountService],
-  post: [DraftService, QuoteService, RepostService, SaveService, MentionService],
+  post: [DraftService, QuoteService, RepostService, SaveService, MentionService, PollService],
 };
 
 export type Noun = keyof typeof services;
@@ -55,7 +56,8 @@ type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof
     Client<typeof QuoteService> &
     Client<typeof RepostService> &
     Client<typeof SaveService> &
-    Client<typeof MentionService>;
+    Client<typeof MentionService> &
+    Client<typeof PollService>;
   readonly graph: Client<typeof GraphService> &
     Client<typeof RelationService> &
     Client<typeof MuteService> &
@@ -214,6 +216,8 @@ const envOf = (place: Scratch, mesh: Address, { internal, cursor, access }: Keys
   ACCESS_KEY: JSON.stringify(access.private),
   PASSWORD_MEMORY_KIB: "1024",
   MEDIA_DIR: path.join(tmpdir(), `skein-${place.deployment}`),
+  // Only the tests of previews ask the web, and theirs is here.
+  PREVIEWS: "off",
   DRAIN_MS: "0",
 });
 

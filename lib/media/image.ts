@@ -7,17 +7,26 @@ import { Refusal } from "./refusal.ts";
 
 /** One side of a picture. */
 const sideMax = 12_000;
-/** All pixels of a picture, of all its frames together: 200 MB where each takes four bytes. */
-const pixelsMax = 50_000_000;
+/**
+ * All pixels of a picture, of all its frames together: 200 MB where each takes four bytes. That of a preview waits among uploads, and is
+ * to hold them up no longer than a photo of a phone.
+ */
+const pixelsMax = { photo: 50_000_000, preview: 20_000_000 } as const;
 /** Frames of an animation. */
 const framesMax = 500;
 
-/** The longest side of each form, smallest first. One that would be no smaller than the next is left out. */
-const forms = [
-  { name: "320", side: 320 },
-  { name: "1080", side: 1080 },
-  { name: "full", side: 4096 },
-] as const;
+/**
+ * The longest side of each form, smallest first. One that would be no smaller than the next is left out. The picture of a preview
+ * is shown on a card, and stands still.
+ */
+const forms = {
+  photo: [
+    { name: "320", side: 320 },
+    { name: "1080", side: 1080 },
+    { name: "full", side: 4096 },
+  ],
+  preview: [{ name: "full", side: 800 }],
+} as const;
 
 /** Of a placeholder: what is lost at 32 pixels is not in it. */
 const hashSide = 32;
@@ -44,13 +53,14 @@ const known = new Set(["jpeg", "png", "webp", "gif", "heif"]);
  * that was in the file. Opaque ones are JPEG, transparent and animated ones WebP. A Refusal where it does not decode without a
  * warning, or is larger than 12,000 a side, 50 megapixels or 500 frames.
  */
-export async function prepareImage(file: string, dir: string): Promise<Prepared> {
-  const { isAnimated, hasAlpha, longest } = await examined(file);
-  const open = () => sharp(file, { failOn: "warning", limitInputPixels: pixelsMax, pages: isAnimated ? -1 : 1 });
+export async function prepareImage(file: string, dir: string, kind: keyof typeof forms): Promise<Prepared> {
+  const { pages, hasAlpha, longest } = await examined(file, kind);
+  const isAnimated = pages > 1;
+  const open = () => sharp(file, { failOn: "warning", limitInputPixels: pixelsMax[kind], pages: isAnimated ? -1 : 1 });
   const isOpaque = !hasAlpha && !isAnimated;
   const variants: Prepared["variants"][number][] = [];
-  for (const [nth, { name, side }] of forms.entries()) {
-    const isLast = nth === forms.length - 1 || longest <= side;
+  for (const [nth, { name, side }] of forms[kind].entries()) {
+    const isLast = nth === forms[kind].length - 1 || longest <= side;
     const sized = open().autoOrient().resize({ width: side, height: side, fit: "inside", withoutEnlargement: true });
     const form = isOpaque ? sized.jpeg({ quality: 82 }) : sized.webp({ quality: 80, effort: 2 });
     const { data, info } = await decoding(form.toColourspace("srgb").toBuffer({ resolveWithObject: true }));
@@ -66,19 +76,21 @@ export async function prepareImage(file: string, dir: string): Promise<Prepared>
 }
 
 /** What its header says, held to the limits before a pixel is decoded. */
-async function examined(file: string) {
+async function examined(file: string, kind: keyof typeof forms) {
   const head = await decoding(sharp(file, { failOn: "warning", limitInputPixels: false, pages: -1 }).metadata());
   const { format, compression, width = 0, hasAlpha = false } = head;
-  // Of a sequence of AVIF the first picture is shown.
-  const pages = format === "heif" ? 1 : (head.pages ?? 1);
+  // Of a sequence of AVIF the first picture is shown, and on a card of any.
+  const pages = format === "heif" || kind === "preview" ? 1 : (head.pages ?? 1);
   const height = head.pageHeight ?? head.height ?? 0;
   if (!known.has(format ?? "") || (format === "heif" && compression !== "av1")) {
     throw new Refusal("not-an-image", "of a format that is not taken");
   }
   if (width > sideMax || height > sideMax) throw new Refusal("image-too-large", `a side of more than ${sideMax}`);
-  if (width * height * pages > pixelsMax) throw new Refusal("image-too-large", `more than ${pixelsMax} pixels`);
+  if (width * height * pages > pixelsMax[kind]) {
+    throw new Refusal("image-too-large", `more than ${pixelsMax[kind]} pixels`);
+  }
   if (pages > framesMax) throw new Refusal("image-too-large", `more than ${framesMax} frames`);
-  return { isAnimated: pages > 1, hasAlpha, longest: Math.max(width, height) };
+  return { pages, hasAlpha, longest: Math.max(width, height) };
 }
 
 /** Whatever the decoder says is the bytes' fault: what is ours (a full disk, no memory) does not come from it. */

@@ -1,5 +1,5 @@
-/** What media is to be; the words of the contract, in lower case. */
-export type MediaKind = "photo" | "video" | "reel" | "voice" | "audio" | "file";
+/** What media is to be: the words of the contract, in lower case, and the picture of a link's preview. */
+export type MediaKind = "photo" | "video" | "reel" | "voice" | "audio" | "file" | "preview";
 
 /** Media as it is kept: each variant is a file of its name in a directory. */
 export type Prepared = {

@@ -23,7 +23,7 @@ export async function posterOf(file: string, dir: string): Promise<Prepared | un
       killSignal: "SIGKILL",
     });
     await mkdir(forms);
-    const prepared = await prepareImage(still, forms);
+    const prepared = await prepareImage(still, forms, "photo");
     const full = prepared.variants.at(-1);
     if (full === undefined) return undefined;
     const name = `poster${path.extname(full.name)}`;

@@ -32,7 +32,7 @@ export async function prepare(file: string, dir: string, kind: MediaKind): Promi
   const handle = await open(file, "r+");
   try {
     const format = sniff(await bytesAt(handle, 0, headBytes));
-    if (kind === "photo") return await photo(format, file, dir);
+    if (kind === "photo" || kind === "preview") return await photo(format, file, dir, kind);
     if (kind === "file") return await asIs(file, dir, "file.bin");
     const track = await trackOf(format, handle);
     if (kind === "video" || kind === "reel") return await video({ format, track, handle, file, dir, kind });
@@ -49,10 +49,10 @@ export async function prepare(file: string, dir: string, kind: MediaKind): Promi
   }
 }
 
-async function photo(format: Format, file: string, dir: string): Promise<Prepared> {
+async function photo(format: Format, file: string, dir: string, kind: "photo" | "preview"): Promise<Prepared> {
   const isImage = format !== undefined && !(format in extensions);
   if (!isImage) throw new Refusal("not-an-image", "not JPEG, PNG, WebP, AVIF or GIF");
-  return await prepareImage(file, dir);
+  return await prepareImage(file, dir, kind);
 }
 
 type Video = {

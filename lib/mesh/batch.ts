@@ -3,7 +3,6 @@ import {
   type DescMessage,
   type DescMethod,
   type DescMethodUnary,
-  fromBinary,
   getOption,
   type Message,
   type MessageInitShape,
@@ -13,19 +12,15 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { BatchedAnswer, BatchedCall } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { batches, Idempotency, policy } from "#gen/skein/options/v1/options_pb.ts";
 import type { Answered, Arrived } from "./answer.ts";
+import { decode } from "./decode.ts";
 import { invalid } from "./errors.ts";
 import { encodeFacts } from "./facts.ts";
 import { inTime } from "./metrics.ts";
+import { mostOf } from "./most.ts";
 import { toStatusMessage } from "./status.ts";
 
 /** Calls in one batch; a caller begins another one beyond that, and a callee refuses more. */
 export const callsMax = 32;
-/**
- * A batch is answered after so long with what is ready: a page that has to be made first must not hold back the others. It goes
- * on being made meanwhile, so whoever asks again alone finds it sooner.
- */
-const soonMs = 50;
-
 /**
  * Writes that travel together are committed together, so they wait longer for each other; who is late then is told that nobody
  * waits for it any more, since its caller sends it again.
@@ -71,7 +66,7 @@ export function answeringTogether(
     const deadline = Date.now() + timeoutMs;
     const state = tracestate === "" ? undefined : tracestate;
     const arrived = { token, requestId, traceparent, tracestate: state, after: undefined, deadline, path, signal };
-    const { work, told, ...outcome } = await answered(arrived, fromBinary(method.input, call.request));
+    const { work, told, ...outcome } = await answered(arrived, decode(method.input, call.request));
     if (outcome.err !== undefined) return { ...refused(outcome.err), kept: work.isKept };
     return {
       result: { case: "response", value: bytesOf(method.output, outcome.reply as Message) },
@@ -85,13 +80,14 @@ export function answeringTogether(
     if (calls.length > callsMax) throw invalid("calls", `must be at most ${callsMax}`);
     const answers = calls.map(() => late);
     const leaving = new AbortController();
-    if (isWrite) ctx.signal.addEventListener("abort", () => leaving.abort(), { once: true });
+    if (isWrite) ctx.signal.addEventListener("abort", () => leaving.abort(ctx.signal.reason), { once: true });
     const signal = () => (isWrite ? leaving.signal : ctx.signal);
     const each = calls.map(async (call, nth) => {
       answers[nth] = await one(call, signal).catch(refused);
     });
     // What is not there by then stays late.
-    await inTime(isWrite ? writtenMs : soonMs, () => Promise.all(each)).catch(() => leaving.abort());
+    if (isWrite) await inTime(writtenMs, () => Promise.all(each)).catch(() => leaving.abort());
+    else await mostOf(each);
     return { answers: [...answers] };
   };
 }

@@ -1,5 +1,6 @@
-import { create, type DescMethod, fromBinary, type Message, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMethod, type Message, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { MethodDefinition } from "@grpc/grpc-js";
+import { decode } from "./decode.ts";
 
 /** One RPC as grpc-js wants it described: path and codecs come from the descriptor. Bodies are at most 4 MiB. */
 export function methodDefinition(method: DescMethod): MethodDefinition<Message, Message> {
@@ -8,10 +9,10 @@ export function methodDefinition(method: DescMethod): MethodDefinition<Message, 
     requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
     responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
     requestSerialize: (value) => bufferOf(toBinary(method.input, value)),
-    requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+    requestDeserialize: (bytes) => decode(method.input, bytes),
     responseSerialize: (value) =>
       bufferOf(toBinary(method.output, create(method.output, value as MessageInitShape<typeof method.output>))),
-    responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+    responseDeserialize: (bytes) => decode(method.output, bytes),
   };
 }
 

@@ -1,14 +1,9 @@
-import {
-  type DescMessage,
-  type DescMethodUnary,
-  fromBinary,
-  type Message,
-  type MessageInitShape,
-} from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { BatchedAnswer } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { type BatchResponse, bytesOf, callsMax } from "./batch.ts";
 import { type Call, callOf, onBehalfOfNobody, timeLeftMs } from "./call.ts";
+import { decode } from "./decode.ts";
 import { explain } from "./errors.ts";
 import { hear } from "./facts.ts";
 import { calledRpc } from "./rpc-metrics.ts";
@@ -141,7 +136,7 @@ function sending({ method, together, unary, mint, envelope }: Parts) {
     if (answer?.told && one.call.told !== undefined) hear(one.call.told, answer.told);
     if (answer?.result.case === "response") {
       called(undefined);
-      one.resolve(envelope(fromBinary(method.output, answer.result.value)));
+      one.resolve(envelope(decode(method.output, answer.result.value)));
     } else if (answer?.result.case === "error") {
       const err = fromStatusMessage(answer.result.value);
       // The proxy sees a batch that was answered: alone, the call is tried at another replica, and counts against this one.

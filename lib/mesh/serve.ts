@@ -14,6 +14,7 @@ import {
 } from "./answer.ts";
 import { answeringTogether, batchedBy } from "./batch.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
+import { problem } from "./errors.ts";
 import { afterKey, encodeFacts, type Told, toldKey } from "./facts.ts";
 import type { Log } from "./log.ts";
 import { servedRpc } from "./rpc-metrics.ts";
@@ -151,10 +152,13 @@ const arrived = (call: ServerCall): Arrived => ({
   signal: () => abortedWith(call),
 });
 
+/** Made once: each call ends so, also where it was answered, and an error made for each is 2 % of a busy process. */
+const gone = problem(Code.Canceled, "canceled", "nobody waits for this any more");
+
 function abortedWith(call: ServerCall): AbortSignal {
   const controller = new AbortController();
-  if (call.cancelled) controller.abort();
-  call.once("cancelled", () => controller.abort());
+  if (call.cancelled) controller.abort(gone);
+  call.once("cancelled", () => controller.abort(gone));
   return controller.signal;
 }
 

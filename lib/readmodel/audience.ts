@@ -1,8 +1,10 @@
 import { Code } from "@connectrpc/connect";
+import { ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { Audience, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import type { Card } from "./card.ts";
+import { type ThreadRule, threadRefusal } from "./thread.ts";
 
 /** How an account stands to one viewer: graph's Standing, from the read models or from truth. */
 export type Standing = {
@@ -75,19 +77,34 @@ export function maySeePost(viewerId: ViewerId, card: Card | undefined, standing:
   }
 }
 
-/** Whether somebody who may see a post may reply to it: its author always may. */
-export function mayReply(viewerId: bigint, card: Card, standing: Standing | undefined): boolean {
-  if (viewerId === card.authorId) return true;
+/** Whether somebody who may see a post may reply to it by what it said from the start: its author always may. */
+export const mayReply = (viewerId: bigint, card: Card, standing: Standing | undefined): boolean =>
+  settingRefusal(viewerId, card, standing) === ReplyRefusal.UNSPECIFIED;
+
+/** Why somebody who may see a post may not reply to it; UNSPECIFIED where they may. Who is not signed in is told nothing. */
+export function replyRefusal(
+  viewerId: ViewerId,
+  card: Card | undefined,
+  standing: Standing | undefined,
+  thread: ThreadRule,
+): ReplyRefusal {
+  if (viewerId === undefined || card === undefined) return ReplyRefusal.UNSPECIFIED;
+  const replier = { isOwner: viewerId === card.authorId, isFollower: standing?.following === true };
+  return settingRefusal(viewerId, card, standing) || threadRefusal(thread, replier);
+}
+
+function settingRefusal(viewerId: bigint, card: Card, standing: Standing | undefined): ReplyRefusal {
+  if (viewerId === card.authorId) return ReplyRefusal.UNSPECIFIED;
   switch (card.replySetting) {
     case ReplySetting.UNSPECIFIED:
     case ReplySetting.EVERYONE:
-      return true;
+      return ReplyRefusal.UNSPECIFIED;
     case ReplySetting.FOLLOWERS:
-      return standing?.following === true;
+      return standing?.following === true ? ReplyRefusal.UNSPECIFIED : ReplyRefusal.FOLLOWERS;
     case ReplySetting.MENTIONED:
-      return card.mentionedIds.includes(viewerId);
+      return card.mentionedIds.includes(viewerId) ? ReplyRefusal.UNSPECIFIED : ReplyRefusal.MENTIONED;
     default:
-      return false;
+      return ReplyRefusal.NOBODY;
   }
 }
 

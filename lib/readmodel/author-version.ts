@@ -20,8 +20,16 @@ export function encodeAuthorVersion(version: number): Buffer {
 export const decodeAuthorVersion = (bytes: Buffer): number => bytes.readUInt32BE(0);
 
 /** The version of one profile as far as Redis knows it soon: 0 where it does not. */
-export async function keptAuthorVersion(redis: Redis, userId: bigint): Promise<number> {
-  const read = () => redis.run(redis.pipeline().getBuffer(authorVersions.keyOf(redis, userId)));
-  const [bytes] = (await keptSoon("author_version", async () => await read())) ?? [];
-  return bytes instanceof Buffer ? decodeAuthorVersion(bytes) : 0;
+export const keptAuthorVersion = async (redis: Redis, userId: bigint): Promise<number> =>
+  (await keptAuthorVersions(redis, [userId]))[0] ?? 0;
+
+/** The same of several profiles, in their order. */
+export async function keptAuthorVersions(redis: Redis, userIds: readonly bigint[]): Promise<number[]> {
+  if (userIds.length === 0) return [];
+  const read = async () => {
+    const keys = userIds.map((id) => authorVersions.keyOf(redis, id));
+    return (await redis.run(redis.values(redis.pipeline(), keys)))[0] as (Buffer | null)[];
+  };
+  const found = (await keptSoon("author_version", read)) ?? [];
+  return userIds.map((_, nth) => (found[nth] ? decodeAuthorVersion(found[nth]) : 0));
 }

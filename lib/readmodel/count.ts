@@ -50,7 +50,11 @@ const kindBytes = 5;
  */
 export const likeCounts = countFamily("cnt.like");
 
-/** `cnt.comment:<post>`: the same for comments. Owner: comment. Missing: comment.BatchGetCommentCounts fills it. */
+/**
+ * `cnt.comment:<post>`: the same for comments; in the place of other kinds what its author limits replies to (`besideCount`). Owner:
+ * comment, whose relay writes it with each fold, and which writes it before it answers a change of the thread. Missing:
+ * comment.BatchGetCommentCounts fills it.
+ */
 export const commentCounts = countFamily("cnt.comment");
 
 /** Reads counts from truth; what was never counted is not in the map. */

@@ -35,12 +35,15 @@ export const tieSets = memberSetFamily("ties", tiesMax);
  */
 export const reactedSets = markedSetFamily("reacted", 4_000);
 
+/** What a mark of `own:<viewer>` says; both are 3. */
+export const ownMark = { saved: 1, reposted: 2 } as const;
+
 /**
- * `saved:<viewer>`: the newest posts a viewer keeps, by post id, down to the set's low watermark. Owner: post, which applies each
- * change after its commit and before its answer. Bound: 4,000; a build takes the newest 2,000. Missing: post.GetSavedSet
- * builds it; below the watermark post.BatchGetSaves answers.
+ * `own:<viewer>`: the newest posts a viewer keeps or reposted, by post id, each marked with which of the two (`ownMark`), down to the
+ * set's low watermark. Owner: post, which applies each change after its commit and before its answer. Bound: 4,000; a build takes the
+ * newest 2,000. Missing: post.GetSavedSet builds it; below the watermark post.BatchGetSaves answers.
  */
-export const savedSets = memberSetFamily("saved", 4_000);
+export const ownSets = markedSetFamily("own", 4_000);
 
 /** Every script of the read models; each process loads them all. */
 export const readModelScripts = [

@@ -16,9 +16,15 @@ const ageMaxMs = 600_000;
  * so a slow fan-out is a longer read and never a missing post. Lost with Redis: timelines are rebuilt from truth then.
  */
 export const lag = {
-  add(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, entry: TimelineEntry, nowMs = Date.now()): void {
-    if (timeOf(entry.activityId) < nowMs - ageMaxMs) return;
-    pipeline.zadd(redis.soleKey("lag"), "NX", nowMs, encodeEntry(entry));
+  add(
+    redis: Redis,
+    pipeline: ReturnType<Redis["pipeline"]>,
+    entries: readonly TimelineEntry[],
+    nowMs = Date.now(),
+  ): void {
+    const fresh = entries.filter(({ activityId }) => timeOf(activityId) >= nowMs - ageMaxMs);
+    if (fresh.length === 0) return;
+    pipeline.zadd(redis.soleKey("lag"), "NX", ...fresh.flatMap((entry) => [nowMs, encodeEntry(entry)]));
   },
 
   remove(redis: Redis, pipeline: ReturnType<Redis["pipeline"]>, entries: readonly TimelineEntry[]): void {

@@ -113,21 +113,28 @@ redis.call('DEL', KEYS[1], KEYS[2])
 return 1`,
 };
 
-/** The state, and a 1 or 0 for each of the members asked for, of one moment: a set built anew in between may reach less far down. */
+/**
+ * The state, and a 1 or 0 for each of the members asked for, of one moment: a set built anew in between may reach less far down.
+ * The state alone where the set holds nothing but its mark.
+ */
 export const membersLua = `
 local function members(set, stateKey, ids)
   local state = redis.call('GET', stateKey)
-  if not state or redis.call('EXISTS', set) == 0 then return {} end
+  local size = redis.call('SCARD', set)
+  if not state or size == 0 then return {} end
+  if size == 1 then return { state } end
   return { state, table.concat(redis.call('SMISMEMBER', set, unpack(ids))) }
 end`;
 
 const look: Script = { lua: `${membersLua} return members(KEYS[1], KEYS[2], ARGV)` };
 
-/** The state, and a digit for each of the members asked for: its mark, or 0. */
+/** The state, and a digit for each of the members asked for, which may be none: its mark, or 0; as above. */
 export const marksLua = `
 local function marks(set, stateKey, ids)
   local state = redis.call('GET', stateKey)
-  if not state or redis.call('EXISTS', set) == 0 then return {} end
+  local size = redis.call('HLEN', set)
+  if not state or size == 0 then return {} end
+  if size == 1 or #ids == 0 then return { state } end
   local found = redis.call('HMGET', set, unpack(ids))
   for nth = 1, #ids do found[nth] = found[nth] or '0' end
   return { state, table.concat(found) }

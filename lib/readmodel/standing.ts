@@ -29,7 +29,8 @@ const standingCounts = cacheCounts("standing");
  * looks, that viewer's follows and ties among them. The same number of commands whatever the viewer follows or blocks.
  */
 export function askStandings(redis: Redis, pipeline: Pipeline, viewerId: ViewerId, userIds: readonly bigint[]): void {
-  pipeline.mgetBuffer(...userIds.map((id) => accountMarks.keyOf(redis, id)));
+  const keys = userIds.map((id) => accountMarks.keyOf(redis, id));
+  redis.values(pipeline, keys);
   if (viewerId === undefined) return;
   followSets.ask(redis, pipeline, viewerId, userIds);
   askTies(redis, pipeline, tieSets.readKeys(redis, viewerId), userIds);

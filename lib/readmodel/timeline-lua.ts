@@ -124,6 +124,27 @@ end
 return { last, table.concat(out) }`;
 
 /**
+ * KEYS: timeline. ARGV: activity, count, and seconds where this look lets it live on. The seal, then the entries just newer than
+ * the activity, newest first, in one string.
+ */
+export const aboveLua = `${older}
+local last = redis.call('LINDEX', KEYS[1], -1)
+if not last then return {} end
+if ARGV[3] then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
+local newer, after, count, from, ended = {}, ARGV[1], tonumber(ARGV[2]), 0, false
+while not ended do
+  local part = redis.call('LRANGE', KEYS[1], from, from + 127)
+  for _, element in ipairs(part) do
+    ended = #element ~= 16 or not older(after, element)
+    if ended then break end
+    newer[#newer + 1] = element
+  end
+  ended = ended or #part < 128
+  from = from + 128
+end
+return { last, table.concat(newer, '', math.max(1, #newer - count + 1)) }`;
+
+/**
  * KEYS: timeline. ARGV: count, and seconds where this look lets it live on. The seal, then the newest entries in one string: both of
  * one moment, or a flush between them would look like an end.
  */

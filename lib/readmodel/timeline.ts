@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Redis, Script } from "#lib/storage/redis.ts";
-import { beginLua, headLua, pushLua, sealLua, sliceLua } from "./timeline-lua.ts";
+import { aboveLua, beginLua, headLua, pushLua, sealLua, sliceLua } from "./timeline-lua.ts";
 
 /** What stands in a timeline: an activity (the sort key) and who made it public. 16 bytes. */
 export type TimelineEntry = { readonly activityId: bigint; readonly authorId: bigint };
@@ -29,8 +29,9 @@ const push: Script = { lua: pushLua };
 const begin: Script = { lua: beginLua };
 const seal: Script = { lua: sealLua };
 const slice: Script = { lua: sliceLua };
+const above: Script = { lua: aboveLua };
 const head: Script = { lua: headLua };
-export const timelineScripts = [push, begin, seal, slice, head];
+export const timelineScripts = [push, begin, seal, slice, above, head];
 
 /**
  * A key family of timelines: a list, newest first, whose last element is its seal. A push lands only where the key
@@ -71,6 +72,28 @@ export function timelineFamily(family: string) {
       redis.callBuffer(pipeline, slice, [keyOf(redis, ownerId)], [encodeId(before), count]);
     },
 
+    /** The entries just newer than an activity, newest first. One command: `sliceOf` reads its answer. */
+    readAbove(
+      redis: Redis,
+      pipeline: ReturnType<Redis["pipeline"]>,
+      ownerId: bigint,
+      after: bigint,
+      count: number,
+    ): void {
+      redis.callBuffer(pipeline, above, [keyOf(redis, ownerId)], [encodeId(after), count]);
+    },
+
+    /** The same by its owner: the timeline stays for another fortnight. */
+    visitAbove(
+      redis: Redis,
+      pipeline: ReturnType<Redis["pipeline"]>,
+      ownerId: bigint,
+      after: bigint,
+      count: number,
+    ): void {
+      redis.callBuffer(pipeline, above, [keyOf(redis, ownerId)], [encodeId(after), count, lifeSeconds]);
+    },
+
     /**
      * Begins to build timelines; call it before reading truth. The answer seals one with what was read, under the time
      * of the beginning: what became public later was pushed.
@@ -108,7 +131,7 @@ export function timelineFamily(family: string) {
   };
 }
 
-/** The answer of `readHead` or `readBelow`: the seal, then entries. A seal of an older form counts as missing. */
+/** The answer of `readHead`, `readBelow` or `readAbove`: the seal, then entries. A seal of an older form counts as missing. */
 export function sliceOf(answer: unknown): Slice {
   const [last, bytes] = answer as (Buffer | null | undefined)[];
   const entries: TimelineEntry[] = [];

@@ -9,17 +9,17 @@ local users, posts, count = {}, {}, tonumber(ARGV[1])
 for nth = 2, #ARGV do
   if nth <= count + 1 then users[nth - 1] = ARGV[nth] else posts[nth - count - 1] = ARGV[nth] end
 end
-return { members(KEYS[1], KEYS[2], users), ties(KEYS[3], KEYS[4], users), marks(KEYS[5], KEYS[6], posts), members(KEYS[7], KEYS[8], posts) }`,
+return { members(KEYS[1], KEYS[2], users), ties(KEYS[3], KEYS[4], users), marks(KEYS[5], KEYS[6], posts), marks(KEYS[7], KEYS[8], posts) }`,
 };
 
 export const viewerLookScripts = [look];
 
-/** How some people, one or more, stand to a viewer by follows and ties, how the viewer reacts to some posts, and which of them they keep. */
-export type ViewerLook = readonly [follows: unknown, ties: unknown, reacted: unknown, saved: unknown];
+/** How some people, one or more, stand to a viewer by follows and ties, how the viewer reacts to some posts, and which of them they keep or reposted. */
+export type ViewerLook = readonly [follows: unknown, ties: unknown, reacted: unknown, own: unknown];
 
 /**
  * Asks for a `ViewerLook`, whose parts `membersIn`, `tiesIn` and `marksIn` read: one command, for the sets of a viewer share a bucket. `keys`
- * are the sets of follows, ties, reactions and saves, each with its state.
+ * are the sets of follows, ties, reactions and what is their own, each with its state.
  */
 export function askViewer(
   redis: Redis,

@@ -1,11 +1,11 @@
 import { type CallOptions, type Client, Code, type HandlerContext } from "@connectrpc/connect";
 import type { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
-import { type PostService, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
+import type { PostService, Card as SentCard } from "#gen/skein/post/v1/post_pb.ts";
 import { anyViewerIdOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { mayReply, maySeePost, mayWrite, type Standing, type ViewerId } from "./audience.ts";
-import { type Card, cards, decodeCard } from "./card.ts";
+import { type Card, cards, decodeCard, isRepost } from "./card.ts";
 import { keptSoon } from "./passing.ts";
 import { askedAbout, mustBeOpen, type Standings, standingReader } from "./standing.ts";
 import { trusting } from "./trust.ts";
@@ -16,6 +16,8 @@ type Needs = {
   readonly graph: Client<typeof GraphService>;
 };
 type Context = Pick<HandlerContext, "values">;
+/** A post's card, and how its author stands to a viewer. */
+type Placed = { readonly card: Card; readonly standing: Standing | undefined };
 
 /**
  * Whether a post is there for the viewer of a call, for services that hang something on posts: its card and how its author
@@ -28,13 +30,10 @@ export function visiblePosts({ redis, post, graph }: Needs) {
 
   async function keptCards(postIds: readonly bigint[]): Promise<Map<bigint, Card>> {
     await trusted();
-    const [values] = await redis.run(redis.pipeline().mgetBuffer(...postIds.map((id) => cards.keyOf(redis, id))));
-    return new Map(
-      postIds.flatMap((id, nth) => {
-        const bytes = (values as (Buffer | null)[])[nth];
-        return bytes ? [[id, decodeCard(bytes)] as const] : [];
-      }),
-    );
+    const keys = postIds.map((id) => cards.keyOf(redis, id));
+    const [values] = await redis.run(redis.values(redis.pipeline(), keys));
+    const bytes = values as (Buffer | null)[];
+    return new Map(postIds.flatMap((id, nth) => (bytes[nth] ? [[id, decodeCard(bytes[nth])] as const] : [])));
   }
 
   async function find(postId: bigint, ctx: Context): Promise<Card | undefined> {
@@ -79,23 +78,32 @@ export function visiblePosts({ redis, post, graph }: Needs) {
     throw notFound("post");
   }
 
+  /** Those of some posts which are there for the viewer of a call, by id, each with how its author stands to them. */
+  async function standingAmong(postIds: readonly bigint[], ctx: Context): Promise<ReadonlyMap<bigint, Placed>> {
+    if (postIds.length === 0) return new Map();
+    const viewerId = anyViewerIdOf(ctx);
+    const { cards: known, kept } = await cardsOf(postIds, within(ctx));
+    const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
+    const seen = new Map<bigint, Placed>();
+    for (const [id, card] of known) {
+      const standing = stands.get(card.authorId);
+      if (isThere(viewerId, card, standing)) seen.set(id, { card, standing });
+    }
+    await lookAgain(
+      kept.filter((id) => !seen.has(id)),
+      ctx,
+    );
+    return seen;
+  }
+
   return {
     find,
 
+    standingAmong,
+
     /** Those of some posts which are there for the viewer of a call, by id. */
-    async among(postIds: readonly bigint[], ctx: Context): Promise<ReadonlyMap<bigint, Card>> {
-      if (postIds.length === 0) return new Map();
-      const viewerId = anyViewerIdOf(ctx);
-      const { cards: known, kept } = await cardsOf(postIds, within(ctx));
-      const stands = await standings(viewerId, askedAbout(viewerId, known.values()), within(ctx));
-      const maySee = (card: Card) => isThere(viewerId, card, stands.get(card.authorId));
-      const seen = new Map([...known].filter(([, card]) => maySee(card)));
-      await lookAgain(
-        kept.filter((id) => !seen.has(id)),
-        ctx,
-      );
-      return seen;
-    },
+    among: async (postIds: readonly bigint[], ctx: Context): Promise<ReadonlyMap<bigint, Card>> =>
+      new Map([...(await standingAmong(postIds, ctx))].map(([id, { card }]) => [id, card])),
 
     /** How people stand to the viewer of a call: whose comments and likes they meet. */
     standings: (userIds: readonly bigint[], ctx: Context): Promise<Standings> =>
@@ -131,7 +139,7 @@ export type VisiblePosts = ReturnType<typeof visiblePosts>;
 
 /** A repost is no post that something hangs on. */
 const isThere = (viewerId: ViewerId, card: Card, standing: Standing | undefined): boolean =>
-  card.replySetting !== ReplySetting.REPOST && maySeePost(viewerId, card, standing);
+  !isRepost(card) && maySeePost(viewerId, card, standing);
 
 /** Ids in one call of post. */
 const batchMax = 100;
@@ -149,9 +157,27 @@ export async function cardsByTruth(
     for (const [nth, id] of ids.entries()) {
       const card = slots[nth]?.card;
       if (card === undefined) continue;
-      const { version, authorId, deleted, audience, mentionedUserIds: mentionedIds, replySetting } = card;
-      found.set(id, { version: Number(version), authorId, deleted, audience, mentionedIds, replySetting });
+      found.set(id, cardOf(card));
     }
   }
   return found;
+}
+
+function cardOf({ version, authorId, deleted, audience, replySetting, ...sent }: SentCard): Card {
+  const { mentionedUserIds: mentionedIds, repostedPostId, repostedAuthorId, countVersion } = sent;
+  const { repostCount, quoteCount, saveCount, quotedPostId, quotedAuthorId } = sent;
+  const counts = { reposts: Number(repostCount), quotes: Number(quoteCount), saves: Number(saveCount) };
+  return {
+    version: Number(version),
+    authorId,
+    deleted,
+    audience,
+    mentionedIds,
+    replySetting,
+    ...(repostedPostId !== 0n && { reposted: { postId: repostedPostId, authorId: repostedAuthorId } }),
+    ...(quotedPostId !== undefined && { quoted: { postId: quotedPostId, authorId: quotedAuthorId } }),
+    ...((countVersion > 0n || counts.reposts + counts.quotes + counts.saves > 0) && {
+      shares: { ...counts, version: Number(countVersion) },
+    }),
+  };
 }

@@ -23,7 +23,7 @@ import { openRedis } from "#lib/storage/redis.ts";
 
 type Config = ReturnType<typeof serviceConfig>;
 type RelayParts = Pick<Parameters<typeof createRelay>[0], "fold" | "project">;
-type ConsumerParts = Pick<Parameters<typeof createConsumer>[0], "noun" | "leases" | "apply" | "applied">;
+type ConsumerParts = Pick<Parameters<typeof createConsumer>[0], "noun" | "leases" | "concerns" | "apply" | "applied">;
 
 /**
  * What every service stands on, opened from its settings: stores, bus, the way into the mesh, telemetry. What `relay`,

@@ -29,12 +29,23 @@ export const keyRow = ({ authorId, key, text }: Keyed, madeId: bigint): Param[] 
  * What was made under a key that is in table `idempotency` already, from its column `made`. FAILED_PRECONDITION where
  * the key was used for another request; ABORTED where the create that took the key did not commit after all.
  */
-export async function madeUnder(db: Statements, { authorId, key, text }: Keyed, made: string): Promise<bigint> {
+export async function madeUnder(db: Statements, keyed: Keyed, made: string): Promise<bigint> {
+  const id = await keptUnder(db, keyed, made);
+  if (id === undefined) throw problem(Code.Aborted, "conflict", "two creates met; send it again");
+  return id;
+}
+
+/** The same; undefined where the key was not used. A create whose parts may be gone asks it before it checks them. */
+export async function keptUnder(
+  db: Statements,
+  { authorId, key, text }: Keyed,
+  made: string,
+): Promise<bigint | undefined> {
   const [row] = await db.query(
-    `SELECT request_hash, ${made} AS made FROM idempotency WHERE user_id = ? AND key_hash = ?`,
+    `SELECT request_hash, ${made} AS made FROM idempotency WHERE user_id = ? AND key_hash = ?`, // PRIMARY
     [authorId, hashOf(key)],
   );
-  if (row === undefined) throw problem(Code.Aborted, "conflict", "two creates met; send it again");
+  if (row === undefined) return undefined;
   if (!(row.request_hash as Buffer).equals(hashOf(text))) {
     throw problem(Code.FailedPrecondition, "idempotency-key-reused", "this key was used for another request");
   }

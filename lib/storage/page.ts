@@ -26,7 +26,17 @@ const placeBytes = 8;
 export function pageTokens(key: string) {
   const keys = keyring(key, "CURSOR_KEY");
 
+  /** The place in a token; undefined where it is not one of this list. */
+  function open(token: string, scope: string, viewerId = ""): bigint | undefined {
+    const bytes = Buffer.from(token, "base64url");
+    if (bytes.length !== 1 + placeBytes + sealMacBytes || bytes.toString("base64url") !== token) return undefined;
+    if (bytes[0] !== formatVersion) return undefined;
+    return keys.open(bytes.subarray(1), `${scope}\n${viewerId}`)?.readBigUInt64BE();
+  }
+
   return {
+    open,
+
     encode(before: bigint, scope: string, viewerId = ""): string {
       const place = Buffer.alloc(placeBytes);
       place.writeBigUInt64BE(before);
@@ -37,13 +47,9 @@ export function pageTokens(key: string) {
     /** The id to go on below; undefined for the first page; INVALID_ARGUMENT `invalid-cursor` for anything not ours. */
     decode(token: string, scope: string, viewerId = ""): bigint | undefined {
       if (token === "") return undefined;
-      const bytes = Buffer.from(token, "base64url");
-      if (bytes.length !== 1 + placeBytes + sealMacBytes || bytes.toString("base64url") !== token)
-        throw invalidCursor();
-      if (bytes[0] !== formatVersion) throw invalidCursor();
-      const place = keys.open(bytes.subarray(1), `${scope}\n${viewerId}`);
+      const place = open(token, scope, viewerId);
       if (place === undefined) throw invalidCursor();
-      return place.readBigUInt64BE();
+      return place;
     },
   };
 }

@@ -89,8 +89,9 @@ export function rateLimits<K extends string>(
     async take(kind: K, subject: string): Promise<number | undefined> {
       const short = hash("sha256", subject, "hex").slice(0, 16);
       const name = `${kind} ${short}`;
-      const lease = leases.get(name) ?? { left: 0, untilMs: 0, waitUntilMs: 0, asking: undefined };
-      leases.set(name, lease);
+      const known = leases.get(name);
+      const lease: Lease = known ?? { left: 0, untilMs: 0, waitUntilMs: 0, asking: undefined };
+      if (known === undefined) leases.set(name, lease);
       for (;;) {
         if (lease.left > 0 && lease.untilMs > now()) {
           lease.left--;

@@ -4,6 +4,7 @@ import { type ChainableCommander, Redis as Client } from "ioredis";
 import { unavailable } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { isTraced, step } from "#lib/mesh/trace.ts";
+import { add } from "./command.ts";
 import { shareOf } from "./id.ts";
 import { createPulse } from "./pulse.ts";
 
@@ -46,6 +47,8 @@ export type Redis = {
     keys: readonly string[],
     args: readonly (string | number | Buffer)[],
   ): void;
+  /** Reads the values of many keys, as bytes, by one command that it adds to a pipeline. */
+  values(pipeline: ChainableCommander, keys: readonly string[]): ChainableCommander;
   ping(): Promise<void>;
   close(): void;
 };
@@ -115,19 +118,14 @@ export function openRedis({
   });
 
   const pulse = createPulse({
-    store: "redis",
-    ask: async () => {
-      trusted();
-      await client.ping();
-    },
+    ...{ store: "redis", lapseMs, log },
+    ask: () => ping(),
     // What was sent to a server that hangs is given up with its connection: it would not end an orderly goodbye either. One
     // that is being made is left to be.
     away() {
       if (prefix !== undefined) client.stream.destroy();
       prefix = undefined;
     },
-    lapseMs,
-    log,
   });
 
   async function trust(): Promise<void> {
@@ -137,12 +135,18 @@ export function openRedis({
     prefix = `${deployment}:${run}`;
   }
 
+  const [together, failure] = [leavingTogether(client), failing(log)];
   const trusted = (): string => {
     if (prefix === undefined) throw redisAway();
     return prefix;
   };
+  const ping = async () => {
+    trusted();
+    await client.ping();
+  };
   const traced = (pipeline: ChainableCommander, send: () => Promise<unknown[]>): Promise<unknown[]> => {
-    const sent = () => pulse.within(send).catch((reason) => Promise.reject(redisAway(reason)));
+    together();
+    const sent = () => pulse.within(send).catch((reason) => Promise.reject(failure(reason)));
     if (!isTraced()) return sent();
     const commands = { "db.system.name": "redis", "db.operation.batch.size": pipeline.length };
     return step(`redis ×${pipeline.length}`, SpanKind.CLIENT, commands, sent);
@@ -165,25 +169,45 @@ export function openRedis({
     },
     pipeline: () => client.pipeline(),
     run: (pipeline) => traced(pipeline, () => exec(pipeline)),
-    runEach: (pipeline) => traced(pipeline, () => execEach(pipeline)),
+    runEach: (pipeline) => traced(pipeline, () => execEach(pipeline, failure)),
     call(pipeline, script, keys, args) {
       if (script.sha === undefined) throw redisAway();
-      pipeline.call("EVALSHA", script.sha, keys.length, ...keys, ...args);
+      add(pipeline, "evalsha", [script.sha, keys.length, ...keys, ...args], "text");
     },
     callBuffer(pipeline, script, keys, args) {
       if (script.sha === undefined) throw redisAway();
-      pipeline.callBuffer("EVALSHA", script.sha, keys.length, ...keys, ...args);
+      add(pipeline, "evalsha", [script.sha, keys.length, ...keys, ...args], "bytes");
     },
-    ping: async () => {
-      trusted();
-      await client.ping();
-    },
+    values: (pipeline, keys) => add(pipeline, "mget", keys, "bytes"),
+    ping,
     close() {
       pulse.close();
       client.disconnect();
     },
   };
 }
+
+/**
+ * Has whatever is sent until the work at hand is done leave by one write: calls that came in one batch ask by as many pipelines, and
+ * a system call each, here and at the server, costs more than their commands.
+ */
+function leavingTogether(client: Client): () => void {
+  let corked: Client["stream"] | undefined;
+  const leave = () => {
+    corked?.uncork();
+    corked = undefined;
+  };
+  return () => {
+    if (corked !== undefined || client.status !== "ready") return;
+    corked = client.stream;
+    corked.cork();
+    // After all that is resolved now has asked, and before anything else is read.
+    queueMicrotask(() => process.nextTick(leave));
+  };
+}
+
+/** How often it is told that Redis refuses what it is asked. */
+const refusalMs = 1_000;
 
 /** Brings the scripts, and asks for the run id and the server's clock. */
 async function greet(client: Client, scripts: readonly Script[]): Promise<{ run: string; timeMs: number }> {
@@ -196,6 +220,18 @@ async function greet(client: Client, scripts: readonly Script[]): Promise<{ run:
   return { run, timeMs: Number(seconds) * 1000 + Number(micros) / 1000 };
 }
 
+/** Whatever fails is as if Redis were away. What it answers with an error is told in the log besides, a line a second. */
+function failing(log: Log): (reason: unknown) => Error {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return (reason) => {
+    if (reason instanceof Error && reason.name === "ReplyError" && performance.now() - toldMs > refusalMs) {
+      toldMs = performance.now();
+      log.error("redis refuses a command", { error: reason });
+    }
+    return redisAway(reason);
+  };
+}
+
 async function exec(pipeline: ChainableCommander): Promise<unknown[]> {
   const results = await pipeline.exec();
   return (results ?? []).map(([err, result]) => {
@@ -205,9 +241,9 @@ async function exec(pipeline: ChainableCommander): Promise<unknown[]> {
 }
 
 /** Where nothing came back at all, every command failed of it; then the whole fails. */
-async function execEach(pipeline: ChainableCommander): Promise<unknown[]> {
+async function execEach(pipeline: ChainableCommander, failure: (reason: unknown) => Error): Promise<unknown[]> {
   const results = (await pipeline.exec()) ?? [];
-  const answers = results.map(([err, result]) => (err === null ? result : redisAway(err)));
+  const answers = results.map(([err, result]) => (err === null ? result : failure(err)));
   const [first] = answers;
   if (first instanceof Error && answers.every((one) => one instanceof Error)) throw first;
   return answers;

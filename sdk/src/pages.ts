@@ -20,3 +20,17 @@ export async function* each<R extends { readonly nextPageToken: string }, T>(
     if (pageToken === "") return;
   }
 }
+
+/** Every item of a list above a place, from the nearest upwards, in the same way. */
+export async function* eachAbove<R extends { readonly newerPageToken?: string | undefined }, T>(
+  place: string,
+  list: (page: { readonly pageSize: number; readonly after: string }) => Promise<R>,
+  itemsOf: (answer: R) => readonly T[],
+  pageSize = pageSizeMax,
+): AsyncGenerator<T, void, undefined> {
+  for (let after: string | undefined = place; after !== undefined; ) {
+    const answer: R = await list({ pageSize, after });
+    yield* itemsOf(answer).toReversed();
+    after = answer.newerPageToken;
+  }
+}

@@ -11,14 +11,15 @@ import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
+import { PollService } from "#gen/skein/api/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
-import type { Comment, Media, Post } from "#gen/skein/api/v1/resources_pb.ts";
+import type { Media } from "#gen/skein/api/v1/resources_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import { carrying, type Token } from "./call.ts";
-import { each } from "./pages.ts";
+import { listsOf } from "./lists.ts";
 import { type Upload, upload } from "./upload.ts";
 
 export type Options = {
@@ -70,6 +71,7 @@ export function createSkein({ baseUrl, token, cookies = false, fetch: given }: O
     mutes: client(MuteService),
     posts,
     relations: client(RelationService),
+    polls: client(PollService),
     reposts: client(RepostService),
     saves: client(SaveService),
     users: client(UserService),
@@ -82,29 +84,7 @@ export function createSkein({ baseUrl, token, cookies = false, fetch: given }: O
     /** Uploads media, in parts that are sent again where they were cut, and answers it when it is ready. */
     upload: (what: Upload): Promise<Media> => upload({ media, baseUrl, fetch, wait }, what),
 
-    /** The viewer's home feed, newest first. */
-    homeFeed: (pageSize?: number) =>
-      each(
-        (page) => feed.listHomeFeed(page),
-        ({ items }) => items,
-        pageSize,
-      ),
-
-    /** Somebody's posts, newest first: by an id or a username. */
-    postsOf: (user: string, pageSize?: number): AsyncGenerator<Post, void, undefined> =>
-      each(
-        (page) => posts.listUserPosts({ user, ...page }),
-        ({ posts: found }) => found,
-        pageSize,
-      ),
-
-    /** What was said under a post, latest first. */
-    commentsUnder: (post: string, pageSize?: number): AsyncGenerator<Comment, void, undefined> =>
-      each(
-        (page) => comments.listComments({ post, ...page }),
-        ({ comments: found }) => found,
-        pageSize,
-      ),
+    ...listsOf({ feed, posts, comments }),
   };
 }
 

@@ -71,10 +71,21 @@ export const jsonRows: Rows = {
       const answer = await send(world, `/v1/feed?pageSize=${query}`, { headers: as(world.ada) });
       problem(answer, 400, "validation", "?pageSize");
     }
+    const get = (path: string) => send(world, path, { headers: as(world.ada) });
+    for (const place of ["", "0", "-1", "x", "9223372036854775808", "%00", "a".repeat(1_000)]) {
+      problem(await get(`/v1/feed?after=${place}`), 400, "validation", "?after");
+      problem(await get(`/v1/users/${world.ada.id}/posts?after=${place}`), 400, "validation", "?after");
+      problem(await get(`/v1/feed/new?seen=${place}`), 400, "validation", "?seen");
+      const headers = as(world.ada, { "content-type": "application/json" });
+      const sent = { method: "PUT", headers, body: JSON.stringify({ activityId: decodeURIComponent(place) }) };
+      problem(await send(world, "/v1/feed/position", sent), 400, "validation", "/activityId");
+    }
+    problem(await get("/v1/feed/new"), 400, "validation", "?seen");
+    problem(await get(`/v1/users/${world.ada.id}/posts?filter=POST_FILTER_NONE`), 400, "validation", "?filter");
   },
   "J-27": async (world) => {
-    // Slashes are merged before routes and rules see the path, so the second is /v1/posts for all of us: 405, as it is.
-    for (const path of ["/v1/posts/..%2f..%2fadmin", "/v1//posts", "/v1/posts/1;x=1", "/v1/posts/1%00"]) {
+    // Slashes are merged before routes and rules see the path, so the second is /v1/auth/login for all of us: 405, as it is.
+    for (const path of ["/v1/posts/..%2f..%2fadmin", "/v1//auth/login", "/v1/posts/1;x=1", "/v1/posts/1%00"]) {
       problem(await send(world, path), [400, 404, 405]);
     }
   },
@@ -92,7 +103,7 @@ export const jsonRows: Rows = {
   "J-30": async (world) => {
     const put = await send(world, "/v1/posts", { method: "PUT" });
     problem(put, 405, "method-not-allowed");
-    assert.equal(put.headers.allow, "POST");
+    assert.equal(put.headers.allow, "POST, GET, HEAD");
     problem(await send(world, "/v1/posts", { method: "TRACE" }), 405, "method-not-allowed");
     const head = await send(world, `/v1/users/${world.ada.id}`, { method: "HEAD" });
     assert.deepEqual([head.status, head.text], [200, ""]);

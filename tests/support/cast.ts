@@ -84,7 +84,7 @@ export function remember(
 const folded = new Set(["followerCount", "followingCount", "likeCount", "commentCount", "replyCount"]);
 
 /** The same of what is not there before. */
-const late = new Set(["reactions"]);
+const late = new Set(["reactions", "repostCount", "quoteCount", "saveCount"]);
 
 /** An outcome without what is each door's own: ids and names become roles, times and tokens words. */
 export function comparable(cast: Cast, outcome: Outcome): unknown {
@@ -102,7 +102,7 @@ export function comparable(cast: Cast, outcome: Outcome): unknown {
     if (Array.isArray(value)) return value.map((item) => plain(item, name));
     if (value !== null && typeof value === "object") return plainObject(value);
     if (typeof value !== "string" || value === "") return value;
-    if (name === "nextPageToken" || name === "accessToken") return "a token";
+    if (name === "nextPageToken" || name === "newerPageToken" || name === "accessToken") return "a token";
     if (name === "url") return "an address";
     if (name.endsWith("Time")) return "a time";
     if (name === "id" || name === "activityId" || name === "parentId") return roles.get(value) ?? "an id";

@@ -1,3 +1,4 @@
+import type { JsonValue } from "@bufbuild/protobuf";
 import type { Random } from "../../tools/seed/random.ts";
 import { type Cast, password } from "./cast.ts";
 import {
@@ -6,6 +7,7 @@ import {
   mediaKinds,
   names,
   pages,
+  polls,
   reactionKinds,
   secrets,
   sizes,
@@ -20,7 +22,7 @@ import type { Head } from "./outcome.ts";
 export const people = 4;
 
 /** A value that each door says in its own words. */
-export type Said = (cast: Cast) => string | number | boolean | string[];
+export type Said = (cast: Cast) => JsonValue;
 export type Arguments = Readonly<Record<string, Said | undefined>>;
 
 export type Chance = ReturnType<typeof chanceOf>;
@@ -30,7 +32,7 @@ export function chanceOf(random: Random) {
   const { next, below, pick } = random;
   let fresh = 0;
   const literal =
-    <T extends string | number | boolean>(value: T): Said =>
+    <T extends JsonValue>(value: T): Said =>
     () =>
       value;
   const user = (): Said => {
@@ -45,6 +47,10 @@ export function chanceOf(random: Random) {
     const nth = below(1_000);
     if (next() < 0.25) return literal(pick(strangers));
     return ({ posts }) => posts[nth % Math.max(1, posts.length)] ?? "1";
+  };
+  const posts = (): Said => {
+    const some = Array.from({ length: 1 + below(2) }, post);
+    return (cast) => some.map((said) => String(said(cast)));
   };
   const comment = (): Said => {
     const nth = below(1_000);
@@ -77,6 +83,11 @@ export function chanceOf(random: Random) {
   const kind = (): Said => literal(pick(reactionKinds));
   const flag = (): Said => literal(next() < 0.5);
   const text = (): Said => literal(next() < 0.6 ? `text ${below(1e9)}` : pick(texts));
+  /** A text that names somebody. */
+  const naming = (): Said => {
+    const [n, nth] = [below(people), below(1e9)];
+    return ({ people }) => `text ${nth} @${people[n]?.username}`;
+  };
   const name = (): Said => {
     const how = next();
     const n = below(people);
@@ -101,8 +112,13 @@ export function chanceOf(random: Random) {
     const key = next() < 0.8 ? `key ${below(40)}`.replace(" ", "-") : next() < 0.5 ? pick(badKeys) : undefined;
     return { as, of: (cast) => ({ token: as === undefined ? bad : cast.people[as]?.token, key }) };
   };
+  /** Of options of a poll. */
+  const places = (): Said => literal(pick([[], [0], [1], [0, 1], [0, 0], [9], [10]]));
+  const poll = (): Said => literal(pick(polls));
   const version = (): Arguments => (next() < 0.7 ? {} : { ifVersion: literal(1 + below(3)) });
   return {
+    places,
+    poll,
     version,
     user,
     users,
@@ -115,8 +131,10 @@ export function chanceOf(random: Random) {
     kind,
     flag,
     post,
+    posts,
     comment,
     text,
+    naming,
     name,
     secret,
     page,

@@ -36,6 +36,8 @@ export function openEdges(edges: readonly string[], options: Options = {}) {
   const limitMs = options.answerMs ?? answerMs;
   let first = 0;
   return {
+    /** Where they are, for what is not JSON. */
+    doors: edges,
     async ask(method: string, path: string, init: { token: string; key?: string; body?: unknown }): Promise<Said> {
       const broke: string[] = [];
       // With one door, the second try is at the same one.

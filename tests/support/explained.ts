@@ -5,7 +5,7 @@ import {
   type Explanation,
   ExplanationKind as Kind,
   TimelineState,
-} from "#gen/skein/feed/v1/feed_pb.ts";
+} from "#gen/skein/feed/v1/explain_pb.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import type { Recorded, RecordedPost, Span } from "./recorded.ts";
 

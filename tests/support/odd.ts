@@ -1,5 +1,7 @@
 //! What is sent where doors are compared: mostly what nobody should send.
 
+import type { JsonObject } from "@bufbuild/protobuf";
+
 export const texts: readonly [string, ...string[]] = [
   "",
   " ",
@@ -90,3 +92,14 @@ export const pages: readonly [string, ...string[]] = [
 ];
 export const badTokens: readonly [string, ...string[]] = ["a.b.c", "x", "x".repeat(5_000)];
 export const badKeys: readonly [string, ...string[]] = ["a b", "x".repeat(256)];
+
+/** Polls of posts: two that are, and some that are none. */
+export const polls: readonly [JsonObject, ...JsonObject[]] = [
+  { options: ["a", "b"], durationSeconds: 300 },
+  { options: ["a", "b", "c"], durationSeconds: 2_592_000, multiple: true },
+  { options: ["a"], durationSeconds: 300 },
+  { options: ["a", "a"], durationSeconds: 300 },
+  { options: ["a", ""], durationSeconds: 300 },
+  { options: Array.from({ length: 11 }, String), durationSeconds: 300 },
+  { options: ["a", "b"], durationSeconds: 299 },
+];

@@ -53,7 +53,13 @@ export const answered = (method: DescMethod, message: Message | undefined, repla
 
 export function refused(err: ConnectError): Outcome {
   const { reason, violations } = explain(err);
-  const fields = violations.map(({ field }) => camelCase(field)).sort();
+  const fields = violations
+    .map(({ field }) =>
+      camelCase(field)
+        .replace(/\[(\d+)\]/g, "/$1")
+        .replaceAll(".", "/"),
+    )
+    .sort();
   return { ok: false, code: Code[err.code], status: statusOf(err.code, reason), reason, fields };
 }
 

@@ -8,7 +8,10 @@ export type ShownPost = {
   author: { id: string; username: string };
   likeCount: number;
   commentCount: number;
-  viewer?: { own: boolean; liked: boolean };
+  repostCount?: number;
+  quoteCount?: number;
+  saveCount?: number;
+  viewer?: { own: boolean; liked: boolean; reposted?: boolean };
 };
 /** A comment as clients see it; the fields the stories look at. */
 export type ShownComment = { id: string; text: string; postId: string; author: { username: string } };
@@ -90,14 +93,15 @@ export async function register(edge: string, username = `u${randomUUID().replace
     feedPage: (pageSize: number, pageToken = "") =>
       fine<FeedPage>("GET", `/v1/feed?pageSize=${pageSize}${pageToken === "" ? "" : `&pageToken=${pageToken}`}`),
 
-    /** The whole feed, page by page, newest first. */
+    /** The whole feed, page by page, newest first. What reposts bring to several pages is taken once, where it is newest. */
     async feedItems(pageSize = 100): Promise<FeedPage["items"]> {
-      const items: FeedPage["items"] = [];
+      const items = new Map<string, FeedPage["items"][number]>();
       for (let token = ""; ; ) {
         const page = await this.feedPage(pageSize, token);
-        items.push(...page.items);
+        assert.equal(new Set(page.items.map(({ post }) => post.id)).size, page.items.length, "a post once a page");
+        for (const item of page.items) if (!items.has(item.post.id)) items.set(item.post.id, item);
         token = page.nextPageToken;
-        if (token === "") return items;
+        if (token === "") return [...items.values()];
       }
     },
 

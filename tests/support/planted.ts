@@ -85,6 +85,81 @@ export async function loseRow(target: Target, { journal }: Run): Promise<Finding
   return { kind: "lost", text: `post ${id} was acknowledged and is not there` };
 }
 
+/** A read position goes back. */
+export async function turnBack(target: Target, { journal }: Run): Promise<Finding> {
+  const said = journal.filter((entry) => entry.what === "position");
+  const who = said[0]?.who ?? "";
+  const newest = said
+    .flatMap((entry) => (entry.who === who ? [BigInt(entry.at)] : []))
+    .reduce((a, b) => (a > b ? a : b));
+  const truth = truthOf(target);
+  await truth.feed.exec("UPDATE read_position SET activity_id = 1 WHERE viewer_id = ?", [who]);
+  await truth.close();
+  return { kind: "lost", text: `the read position of ${who} was acknowledged at ${newest} and is at 1` };
+}
+
+type Of<What> = Extract<Run["journal"][number], { what: What }>;
+
+const votesIn = ({ journal }: Run) => journal.filter((entry): entry is Of<"vote"> => entry.what === "vote");
+
+/** A vote is taken away. */
+export async function loseVote(target: Target, run: Run): Promise<Finding> {
+  const { post, who } = votesIn(run)[0] as Of<"vote">;
+  const truth = truthOf(target);
+  await truth.post.exec("DELETE FROM poll_vote WHERE post_id = ? AND user_id = ?", [post, who]);
+  await truth.close();
+  return { kind: "lost", text: `the vote of ${who} in the poll of ${post} was acknowledged and is not there` };
+}
+
+/** A vote is counted again. */
+export async function countTwice(target: Target, run: Run): Promise<Finding> {
+  const { post, option } = votesIn(run).at(-1) as Of<"vote">;
+  const truth = truthOf(target);
+  const all = await truth.post.query("SELECT options FROM poll_vote WHERE post_id = ?", [post]);
+  const right = all.filter((row) => Number(row.options) === 1 << option).length;
+  await truth.post.exec(`UPDATE poll_count SET votes${option} = votes${option} + 1 WHERE post_id = ? LIMIT 1`, [post]);
+  const sum = `SELECT SUM(votes${option}) AS kept FROM poll_count WHERE post_id = ?`;
+  const [{ kept } = { kept: 0 }] = await truth.post.query(sum, [post]);
+  await truth.close();
+  return { kind: "doubled", text: `the poll of ${post} counts ${kept} votes for option ${option} for ${right}` };
+}
+
+const scheduledIn = ({ journal }: Run) =>
+  journal.filter((entry): entry is Of<"draft"> => entry.what === "draft" && entry.dueTime !== undefined);
+
+/** What was scheduled is there under two ids. */
+export async function fireTwice(target: Target, run: Run): Promise<Finding> {
+  const { key, author } = scheduledIn(run)[0] as Of<"draft">;
+  const truth = truthOf(target);
+  await truth.post.exec(
+    "INSERT INTO post (id, author_id, version, audience, text) SELECT id + 1, author_id, version, audience, text FROM post WHERE author_id = ? AND text = ?",
+    [author, key],
+  );
+  await truth.close();
+  return { kind: "doubled", text: `2 rows of the post of key ${key}` };
+}
+
+/** What became public is still a draft. */
+export async function keepDraft(target: Target, run: Run): Promise<Finding> {
+  const { id, key, author } = scheduledIn(run)[0] as Of<"draft">;
+  const truth = truthOf(target);
+  await truth.post.exec(
+    "INSERT INTO draft (author_id, draft_id, text, audience, reply_setting, named_ids) VALUES (?, ?, ?, 1, 0, '')",
+    [author, id, key],
+  );
+  await truth.close();
+  return { kind: "doubled", text: `draft ${id} is public, and kept` };
+}
+
+/** A scheduled post vanished without becoming public. */
+export async function loseDraft(target: Target, run: Run): Promise<Finding> {
+  const { id, key, author } = scheduledIn(run).at(-1) as Of<"draft">;
+  const truth = truthOf(target);
+  await truth.post.exec("DELETE FROM post WHERE author_id = ? AND text = ?", [author, key]);
+  await truth.close();
+  return { kind: "lost", text: `draft ${id} was acknowledged, and is neither kept nor public` };
+}
+
 /** Somebody likes a post, and that has a number. */
 async function freshLike(target: Target, run: Run): Promise<{ aggregate: string; truth: Truth }> {
   const truth = truthOf(target);

@@ -10,8 +10,8 @@ import type { InstanceStatus } from "../../tools/launcher/status.ts";
 import { type Oracle, openOracle } from "../../tools/oracle.ts";
 import type { Person } from "./person.ts";
 
-/** Cheap passwords: these tests are not about hashing. */
-const env = { PASSWORD_MEMORY_KIB: "1024" };
+/** Cheap passwords: these tests are not about hashing. Nor does what they write reach the web. */
+const env = { PASSWORD_MEMORY_KIB: "1024", PREVIEWS: "off" };
 
 /** A whole system of a test file's own, on free ports, gone after it. */
 export type System = {
@@ -35,9 +35,10 @@ export async function startSystem(
     edge: instance.edge,
     oracle,
     dir,
+    // Ends nothing in order: that takes 5 s, and is what the launcher's own tests are about.
     async stop() {
       await oracle.close();
-      await instance.stop();
+      await instance.discard();
       rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -55,19 +56,23 @@ export async function allHealthy(instance: Pick<Instance, "status">): Promise<In
 
 /**
  * Everyone's feed, read through the front door page by page, is what the oracle says, in its order, each post with the
- * viewer's own like.
+ * viewer's own like and repost.
  */
 export async function assertFeeds(oracle: Oracle, people: readonly Person[], pageSize: number): Promise<void> {
   for (const person of people) {
     const viewerId = BigInt(person.id);
     const items = await person.feedItems(pageSize);
-    const shown = items.map(({ activityId, post }) => [activityId, post.viewer?.liked]);
-    const [ids, liked] = [await oracle.home(viewerId), await oracle.liked(viewerId)];
+    const ids = await oracle.home(viewerId);
+    const [liked, reposted] = [await oracle.liked(viewerId), await oracle.reposted(viewerId)];
     assert.deepEqual(
-      shown,
-      ids.map((id) => [id, liked.has(id)]),
+      items.map(({ activityId }) => activityId),
+      ids,
       `feed of ${person.username}`,
     );
+    for (const { post } of items) {
+      const own = [post.viewer?.liked, post.viewer?.reposted === true];
+      assert.deepEqual(own, [liked.has(post.id), reposted.has(post.id)], `${person.username}: ${post.id}`);
+    }
   }
 }
 
@@ -80,8 +85,15 @@ export async function assertCounts(oracle: Oracle, people: readonly Person[]): P
   for (const person of people) {
     for (;;) {
       const items = await person.feedItems();
-      const shown = items.map(({ activityId, post }) => [activityId, post.likeCount, post.commentCount]);
-      const counts = await oracle.counts(items.map(({ activityId }) => BigInt(activityId)));
+      const ids = items.map(({ post }) => BigInt(post.id));
+      const shown = items.map(
+        ({ post: { id, likeCount, commentCount, repostCount = 0, quoteCount = 0, saveCount = 0 } }) => [
+          ...[id, likeCount, commentCount],
+          ...[id, repostCount, quoteCount, saveCount],
+        ],
+      );
+      const [reactions, shares] = [await oracle.counts(ids), await oracle.shares(ids)];
+      const counts = reactions.map((of, nth) => [...of, ...(shares[nth] ?? [])]);
       if (isDeepStrictEqual(shown, counts)) break;
       if (Date.now() > end) assert.deepEqual(shown, counts, `counts in the feed of ${person.username}`);
     }

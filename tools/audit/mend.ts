@@ -1,7 +1,7 @@
 import { createLog } from "#lib/mesh/log.ts";
 import { cards } from "#lib/readmodel/card.ts";
 import { commentCounts, likeCounts } from "#lib/readmodel/count.ts";
-import { followSets, homeTimelines, reactedSets, savedSets, tieSets } from "#lib/readmodel/families.ts";
+import { followSets, homeTimelines, ownSets, reactedSets, tieSets } from "#lib/readmodel/families.ts";
 import { openRedis } from "#lib/storage/redis.ts";
 import type { Stores } from "../stores.ts";
 import type { Wrong } from "./look.ts";
@@ -29,7 +29,7 @@ export async function openMender({ redisUrl: url, deployment }: Stores) {
       await followSets.drop(redis, [viewerId]);
       await tieSets.drop(redis, [viewerId]);
       await reactedSets.drop(redis, [viewerId]);
-      await savedSets.drop(redis, [viewerId]);
+      await ownSets.drop(redis, [viewerId]);
       const pipeline = redis.pipeline().del(homeTimelines.keyOf(redis, viewerId));
       for (const id of [...missing, ...extra, ...reactions].map(BigInt)) {
         pipeline.del(cards.keyOf(redis, id), likeCounts.keyOf(redis, id), commentCounts.keyOf(redis, id));

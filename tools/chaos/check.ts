@@ -3,9 +3,12 @@ import type { Person } from "../../tests/support/person.ts";
 import { openOracle } from "../oracle.ts";
 import { checkAcknowledged } from "./check/acknowledged.ts";
 import { behindOf } from "./check/behind.ts";
+import { checkDrafts } from "./check/drafts.ts";
 import { checkEffects } from "./check/effects.ts";
 import { checkFacts } from "./check/facts.ts";
+import { checkPolls } from "./check/polls.ts";
 import { checkReadModels, openReadModels } from "./check/read-models.ts";
+import { shownChecker } from "./check/shown.ts";
 import { type Finding, openTruth } from "./check/truth.ts";
 import { readJournal } from "./journal.ts";
 import type { Target } from "./target.ts";
@@ -42,9 +45,10 @@ export async function untilConverged(target: Target, journalFile: string, people
 }
 
 /** Holds a journal, MySQL, the facts, their effects and the read models to each other; right only while nobody writes. */
-export async function openChecker({ urls, deployment }: Target, journalFile: string, people: readonly Person[]) {
+export async function openChecker({ urls, deployment, edges }: Target, journalFile: string, people: readonly Person[]) {
   const truth = openTruth({ url: urls.mysqlUrl, deployment });
   const oracle = openOracle({ url: urls.mysqlUrl, deployment });
+  const checkShown = shownChecker({ door: edges[0] ?? "", people, truth });
   const close = async () => void (await Promise.all([truth.close(), oracle.close()]));
   return {
     /** Everything that is wrong now; what is still on its way hides the rest. */
@@ -54,8 +58,12 @@ export async function openChecker({ urls, deployment }: Target, journalFile: str
       // Opened each time: a server that was restarted meanwhile has other keys.
       const redis = await openReadModels({ url: urls.redisUrl, deployment });
       try {
+        const journal = readJournal(journalFile);
         return [
-          ...(await checkAcknowledged(readJournal(journalFile), truth)),
+          ...(await checkAcknowledged(journal, truth)),
+          ...(await checkDrafts(journal, truth)),
+          ...(await checkPolls(journal, truth)),
+          ...(await checkShown(journal)),
           ...(await checkFacts(truth)),
           ...(await checkEffects(truth)),
           ...(await checkReadModels({ truth, oracle, redis, people })),

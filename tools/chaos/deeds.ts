@@ -1,14 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { Edges, Said } from "../../tests/support/edges.ts";
-import type { FeedPage } from "../../tests/support/person.ts";
-import type { Random } from "../seed/random.ts";
-import type { Journal, SwitchKind } from "./journal.ts";
-import type { People } from "./people.ts";
-
-type World = { readonly people: People; readonly edges: Edges; readonly journal: Journal; readonly random: Random };
-
-/** What became of one request; `wrong` says what an answer lacked that was acknowledged before. */
-type Outcome = { readonly said: Said; readonly wrong?: string };
+import { isFine, type Outcome, type World } from "./deeds/deed.ts";
+import { publishDraft, schedulePost } from "./deeds/draft.ts";
+import { askInPoll, createPost, deletePost, editPost, postLink, postPhoto, vote } from "./deeds/post.ts";
+import { movePosition, readFeed, readPost, readProfile, readUnder } from "./deeds/read.ts";
+import type { SwitchKind } from "./journal.ts";
 
 export type Deed = {
   readonly name: string;
@@ -21,83 +16,22 @@ export type Deed = {
 /** What people do. Half are reads. */
 export const deeds: readonly Deed[] = [
   { name: "read feed", isWrite: false, share: 20, run: readFeed },
-  { name: "read post", isWrite: false, share: 15, run: readPost },
+  { name: "read post", isWrite: false, share: 12, run: readPost },
   { name: "read profile", isWrite: false, share: 5, run: readProfile },
   { name: "read comments or likers", isWrite: false, share: 10, run: readUnder },
-  { name: "create post", isWrite: true, share: 14, run: createPost },
-  { name: "edit post", isWrite: true, share: 5, run: editPost },
-  { name: "delete post", isWrite: true, share: 8, run: deletePost },
-  { name: "comment or reply", isWrite: true, share: 9, run: createComment },
-  { name: "follow, like, react, keep or undo it", isWrite: true, share: 14, run: toggle },
+  { name: "move a read position", isWrite: true, share: 3, run: movePosition },
+  { name: "create post", isWrite: true, share: 6, run: createPost },
+  { name: "post a photo", isWrite: true, share: 2, run: postPhoto },
+  { name: "post a link", isWrite: true, share: 2, run: postLink },
+  { name: "ask in a poll", isWrite: true, share: 2, run: askInPoll },
+  { name: "vote", isWrite: true, share: 4, run: vote },
+  { name: "draft and publish", isWrite: true, share: 2, run: publishDraft },
+  { name: "schedule post", isWrite: true, share: 2, run: schedulePost },
+  { name: "edit post", isWrite: true, share: 4, run: editPost },
+  { name: "delete post", isWrite: true, share: 6, run: deletePost },
+  { name: "comment or reply", isWrite: true, share: 8, run: createComment },
+  { name: "follow, like, react, keep, repost or undo it", isWrite: true, share: 12, run: toggle },
 ];
-
-export const isFine = (status: number): boolean => status >= 200 && status < 300;
-
-/** The newest page holds the latest acknowledged post of somebody the reader follows for good. */
-async function readFeed({ people, edges }: World): Promise<Outcome> {
-  const reader = people.anyone();
-  const latest = people.latestOf(people.followedBy(reader));
-  const said = await edges.ask("GET", "/v1/feed?pageSize=20", { token: reader.token });
-  if (said.status !== 200 || latest === undefined) return { said };
-  const shown = (said.body as unknown as FeedPage).items.map(({ post }) => post.id);
-  const isBelow = shown.length === 20 && BigInt(shown.at(-1) as string) > BigInt(latest.id);
-  const isRight = shown.includes(latest.id) || isBelow || latest.isLeaving;
-  return isRight ? { said } : { said, wrong: `post ${latest.id} is not in the feed` };
-}
-
-async function readPost(world: World): Promise<Outcome> {
-  const { people, edges } = world;
-  const reader = people.anyone();
-  const post = people.latestOf(people.anyone());
-  if (post === undefined) return readProfile(world);
-  const said = await edges.ask("GET", `/v1/posts/${post.id}`, { token: reader.token });
-  return { said: said.status === 404 && post.isLeaving ? { ...said, status: 200 } : said };
-}
-
-async function readProfile({ people, edges }: World): Promise<Outcome> {
-  return { said: await edges.ask("GET", `/v1/users/${people.anyone().id}`, { token: people.anyone().token }) };
-}
-
-async function readUnder({ people, edges, random }: World): Promise<Outcome> {
-  const what = random.pick(["comments", "likes"]);
-  return {
-    said: await edges.ask("GET", `/v1/posts/${people.anchor().post}/${what}`, { token: people.anyone().token }),
-  };
-}
-
-async function createPost({ people, edges, journal }: World): Promise<Outcome> {
-  const author = people.anyone();
-  const key = randomUUID();
-  const said = await edges.ask("POST", "/v1/posts", { token: author.token, key, body: { text: key } });
-  if (said.status === 201) {
-    const id = String(said.body.id);
-    await journal.record({ what: "post", id, author: author.id, key });
-    people.created({ id, author, isLeaving: false });
-  }
-  return { said };
-}
-
-async function editPost(world: World): Promise<Outcome> {
-  const { people, edges, journal } = world;
-  const post = people.latestOf(people.anyone());
-  if (post === undefined) return createPost(world);
-  const said = await edges.ask("PATCH", `/v1/posts/${post.id}`, {
-    token: post.author.token,
-    body: { text: randomUUID() },
-  });
-  if (said.status === 200) await journal.record({ what: "edit", id: post.id, version: Number(said.body.version) });
-  return { said: said.status === 404 && post.isLeaving ? { ...said, status: 200 } : said };
-}
-
-async function deletePost(world: World): Promise<Outcome> {
-  const { people, edges, journal } = world;
-  const post = people.oldestStanding();
-  if (post === undefined) return createPost(world);
-  post.isLeaving = true;
-  const said = await edges.ask("DELETE", `/v1/posts/${post.id}`, { token: post.author.token });
-  await journal.record({ what: "delete", id: post.id, isAcknowledged: isFine(said.status) });
-  return { said };
-}
 
 async function createComment({ people, edges, journal, random }: World): Promise<Outcome> {
   const [author, { post, comment }, key] = [people.anyone(), people.anchor(), randomUUID()];
@@ -133,6 +67,7 @@ const pathOf: Readonly<Record<SwitchKind, (whom: string) => string>> = {
   follow: (user) => `/v1/users/${user}/follow`,
   like: (post) => `/v1/posts/${post}/like`,
   save: (post) => `/v1/posts/${post}/save`,
+  repost: (post) => `/v1/posts/${post}/repost`,
   love: (comment) => `/v1/comments/${comment}/reaction`,
 };
 

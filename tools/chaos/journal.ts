@@ -1,12 +1,29 @@
 import { closeSync, fsync, openSync, readFileSync, write } from "node:fs";
 import { promisify } from "node:util";
 
-/** What somebody sets and takes back: a follow, a like or a save of a post, a love of a comment. */
-export type SwitchKind = "follow" | "like" | "save" | "love";
+/** What somebody sets and takes back: a follow, a like, a save or a repost of a post, a love of a comment. */
+export type SwitchKind = "follow" | "like" | "save" | "repost" | "love";
 
 /** What a client was told, or in the case of a failed switch what it does not know. */
 export type Entry = { readonly time: number } & (
-  | { readonly what: "post"; readonly id: string; readonly author: string; readonly key: string }
+  | {
+      readonly what: "post";
+      readonly id: string;
+      readonly author: string;
+      readonly key: string;
+      /** Where its photo is, below a door. */
+      readonly photo?: string;
+      /** What it links to, in its text. */
+      readonly link?: string;
+    }
+  | {
+      readonly what: "draft";
+      readonly id: string;
+      readonly author: string;
+      readonly key: string;
+      /** When it becomes public by itself. */
+      readonly dueTime?: number;
+    }
   | {
       readonly what: "comment";
       readonly id: string;
@@ -14,8 +31,10 @@ export type Entry = { readonly time: number } & (
       readonly author: string;
       readonly key: string;
     }
+  | { readonly what: "vote"; readonly post: string; readonly who: string; readonly option: number }
   | { readonly what: "edit"; readonly id: string; readonly version: number }
   | { readonly what: "delete"; readonly id: string; readonly isAcknowledged: boolean }
+  | { readonly what: "position"; readonly who: string; readonly at: string }
   | {
       readonly what: SwitchKind;
       readonly who: string;

@@ -1,9 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Edges } from "../../tests/support/edges.ts";
-import type { Random } from "../seed/random.ts";
-import { deeds, isFine } from "./deeds.ts";
-import type { Journal } from "./journal.ts";
-import type { People } from "./people.ts";
+import { isFine, type World } from "./deeds/deed.ts";
+import { type Deed, deeds } from "./deeds.ts";
 
 /** A request, from when it was due to when it was answered for good. */
 export type Request = {
@@ -24,33 +21,23 @@ const underWayMax = 4_000;
 export type Load = ReturnType<typeof drive>;
 
 /** Requests at a steady rate, whatever becomes of them: an open loop, in which a stall is many late answers. */
-export function drive({
-  people,
-  edges,
-  journal,
-  random,
-  rate,
-}: {
-  people: People;
-  edges: Edges;
-  journal: Journal;
-  random: Random;
-  rate: number;
-}) {
+export function drive({ rate, ...world }: World & { readonly rate: number }) {
+  const { random } = world;
   const requests: Request[] = [];
   const underWay = new Set<Promise<void>>();
   const ofHundred = deeds.flatMap((deed) => Array.from({ length: deed.share }, () => deed));
   let isStopped = false;
   let failure: { reason: unknown } | undefined;
 
-  const one = async (dueTime: number): Promise<void> => {
-    const { name, isWrite, run } = ofHundred[random.below(ofHundred.length)] ?? (deeds[0] as (typeof deeds)[0]);
+  const one = async (nth: number, dueTime: number): Promise<void> => {
+    // Each once, so that the shortest run has them all; then by chance.
+    const { name, isWrite, run } = deeds[nth] ?? random.pick(ofHundred as [Deed, ...Deed[]]);
     const about = { name, isWrite, dueTime };
     if (underWay.size >= underWayMax) {
       requests.push({ ...about, endTime: dueTime, isFailed: true, sent: 0, why: `${underWayMax} under way` });
       return;
     }
-    const { said, wrong } = await run({ people, edges, journal, random });
+    const { said, wrong } = await run(world);
     const { type = "", detail = "" } = said.body;
     const why = wrong ?? (said.status === 0 ? said.broke.join(", then ") : `${said.status} ${type} ${detail}`.trim());
     const isFailed = !isFine(said.status) || wrong !== undefined;
@@ -63,7 +50,7 @@ export function drive({
     for (let nth = 0; !isStopped; nth++) {
       const dueTime = startTime + (nth * 1_000) / rate;
       if (dueTime > Date.now()) await sleep(dueTime - Date.now());
-      const request = one(dueTime)
+      const request = one(nth, dueTime)
         .catch((reason) => {
           failure ??= { reason };
         })

@@ -15,13 +15,19 @@ type Switch = {
   isBusy: boolean;
 };
 
+/** What somebody chooses in a poll, by its place. */
+export type Ballot = { readonly post: Post; readonly who: Person; readonly option: number };
+
+/** The newest polls that people vote in: so that all come to each, and some twice. */
+const pollsMax = 12;
+
 type Anchor = { readonly post: string; readonly comment: string };
 
 /** Who writes and reads in a run, and what they made so far. */
 export type People = Awaited<ReturnType<typeof openPeople>>;
 
 /**
- * Each follows the next for good, and the others now and then. A post of each stays, to be liked, kept and commented on, and so does
+ * Each follows the next for good, and the others now and then. A post of each stays, to be liked, kept, passed on and commented on, and so does
  * a comment under it, to be loved and replied to.
  */
 export async function openPeople({
@@ -59,11 +65,14 @@ export async function openPeople({
     ...anchors.flatMap(({ post, comment }) => [
       { what: "like" as const, who, whom: post, ...off },
       { what: "save" as const, who, whom: post, ...off },
+      { what: "repost" as const, who, whom: post, ...off },
       { what: "love" as const, who, whom: comment, ...off },
     ]),
   ]);
   const posts: Post[] = [];
   const latest = new Map<Person, Post>();
+  const polls: Post[] = [];
+  const chosen = new Map<string, number>();
   let standing = 0;
   const anyOf = <T>(some: readonly T[]): T | undefined => some[random.below(some.length)];
 
@@ -79,6 +88,18 @@ export async function openPeople({
       posts.push(post);
       const known = latest.get(post.author);
       if (known === undefined || BigInt(post.id) > BigInt(known.id)) latest.set(post.author, post);
+    },
+    asked(post: Post): void {
+      polls.push(post);
+    },
+    /** Somebody at a poll of somebody else's: who was there before chooses what they chose then. Undefined where there is none. */
+    ballot(option: number): Ballot | undefined {
+      const post = anyOf(polls.slice(-pollsMax));
+      if (post === undefined) return undefined;
+      const who = anyOf(all.filter((one) => one !== post.author)) as Person;
+      const name = `${who.id} ${post.id}`;
+      if (!chosen.has(name)) chosen.set(name, option);
+      return { post, who, option: chosen.get(name) ?? option };
     },
     /** The oldest that nobody deleted yet; the newest stay, since they are what readers look for. */
     oldestStanding: () => (standing < posts.length - 2 * count ? posts[standing++] : undefined),

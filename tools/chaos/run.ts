@@ -56,7 +56,7 @@ export async function runChaos(options: Options): Promise<Run> {
   const random = randomOf(seed, "load");
   const people = await openPeople({ edge: target.edges[0] ?? "", count: options.people, journal, random });
   const edges = openEdges(target.edges, { answerMs, connectionsMax, stays: true });
-  const load = drive({ people, edges, journal, random, rate });
+  const load = drive({ people, edges, journal, random, site: target.site, rate });
   const seconds = faults.length * (faultSeconds + settleMs / 1_000) + warmUpMs / 1_000;
   const telling = setInterval(() => tell(load, rate * seconds, progress), tickMs);
   let windows: Window[];

@@ -6,6 +6,7 @@ import { readReplicas } from "../launcher/kinds.ts";
 import type { ServerUrls } from "../launcher/start-servers.ts";
 import { type ProcessRecord, readState } from "../launcher/state.ts";
 import { exitCodes, LaunchFailure } from "../servers/failure.ts";
+import { openSite, type Site } from "./site.ts";
 import { openWay, type Way } from "./way.ts";
 
 export const stores = ["mysql", "redis", "nats"] as const;
@@ -21,14 +22,16 @@ export type Target = {
   readonly natsStore: string;
   /** The ways from the system to its stores; a system that was found running has none. */
   readonly ways: Readonly<Record<Store, Way>> | undefined;
+  /** Where links of posts lead; a system that was found running may not ask this machine. */
+  readonly site: Site | undefined;
   /** Every process as it is now. */
   processes(): readonly ProcessRecord[];
   /** Ends what was started for the run; the directory stays where `keep` says so. */
   stop(keep: boolean): Promise<void>;
 };
 
-/** Cheap passwords: a fault run is not about hashing. */
-const env = { PASSWORD_MEMORY_KIB: "1024" };
+/** Cheap passwords: a fault run is not about hashing. Links of its posts lead to a site on this machine. */
+const env = { PASSWORD_MEMORY_KIB: "1024", PREVIEWS: "on", PREVIEW_ALLOW_NETWORKS: "127.0.0.1/32" };
 
 /** The system that runs in a directory. */
 export function findTarget(dir: string): Target {
@@ -43,6 +46,7 @@ export function findTarget(dir: string): Target {
     deployment: state.deployment,
     natsStore: join(place, "nats", "data"),
     ways: undefined,
+    site: undefined,
     processes: () => readState(place)?.processes ?? [],
     stop: async () => undefined,
   };
@@ -57,7 +61,7 @@ export async function startTarget({
   say: (line: string) => void;
 }): Promise<Target> {
   const dir = mkdtempSync(join(tmpdir(), "skein-chaos-"));
-  const started: (Instance | Way)[] = [];
+  const started: (Instance | Way | Site)[] = [];
   const stop = async (keep: boolean) => {
     for (const one of started.toReversed()) await ("stop" in one ? one.stop() : one.close());
     if (keep) say(`the logs are in ${dir}`);
@@ -74,6 +78,8 @@ export async function startTarget({
     const through = { MYSQL_URL: mysql.url, REDIS_URL: redis.url, NATS_URL: nats.url };
     const system = await startInstance({ dir: join(dir, "system"), replicas: many, env: { ...env, ...through }, say });
     started.push(system);
+    const site = await openSite();
+    started.push(site);
     const processesIn = (of: Instance) => readState(of.dir)?.processes ?? [];
     return {
       edges: system.edges,
@@ -81,6 +87,7 @@ export async function startTarget({
       deployment: "skein",
       natsStore: join(servers.dir, "nats", "data"),
       ways: { mysql: mysql.way, redis: redis.way, nats: nats.way },
+      site,
       processes: () => [...processesIn(servers), ...processesIn(system)],
       stop,
     };

@@ -4,12 +4,18 @@ import {
   type Explanation,
   type Fanout,
   ExplanationKind as Kind,
-} from "#gen/skein/feed/v1/feed_pb.ts";
+} from "#gen/skein/feed/v1/explain_pb.ts";
 import { type AccountState, AccountStateSchema } from "#gen/skein/graph/v1/graph_pb.ts";
 import { whole } from "../progress.ts";
 
 /** Whom the sentences are about. */
-export type Names = { readonly viewer: string; readonly author: string; readonly postId: string };
+export type Names = {
+  readonly viewer: string;
+  readonly author: string;
+  /** Who passed it on; empty where nobody did. */
+  readonly reposter: string;
+  readonly postId: string;
+};
 
 /** An explanation for people: a line for each reason, and where to look on. */
 export function sentencesOf({ shown, reasons, facts }: ExplainPostResponse, names: Names): string {
@@ -25,7 +31,8 @@ const sentenceOf = (reason: Explanation, names: Names, postTime: Timestamp | und
   (whoIs(reason, names) ?? wayOf(reason, names, postTime)) || `reason ${reason.kind}, which this command does not know`;
 
 /** Who the viewer is to the post. */
-function whoIs({ kind, time, authorState }: Explanation, { viewer, author, postId }: Names): string | undefined {
+function whoIs(reason: Explanation, { viewer, author, reposter, postId }: Names): string | undefined {
+  const { kind, time, authorState, repostId } = reason;
   const at = shownTime(time);
   const sentences: Partial<Record<Kind, string>> = {
     [Kind.NO_SUCH_VIEWER]: `there is no account ${viewer}`,
@@ -37,6 +44,8 @@ function whoIs({ kind, time, authorState }: Explanation, { viewer, author, postI
     [Kind.NO_PROFILE]: `${author} has no profile`,
     [Kind.OWN]: `${viewer} wrote it`,
     [Kind.FOLLOWING]: `${viewer} follows ${author}${at === "" ? "" : ` since ${at}`}`,
+    [Kind.PASSED_ON]: `passed on by ${reposter}: repost ${repostId}`,
+    [Kind.ORIGINAL_HIDDEN]: `it passes on a post that ${viewer} is not to see: gone, for others, or of somebody muted`,
     [Kind.INCONSISTENT_HIDDEN]: "a bug: truth says that it belongs into this feed, and the home read hides it",
     [Kind.INCONSISTENT_SHOWN]: "a bug: truth says that it does not belong into this feed, and the home read shows it",
   };

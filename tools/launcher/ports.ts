@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { LaunchFailure } from "../servers/failure.ts";
 import { type Extra, type Kind, onceEach, type Replicas, type Service, services } from "./kinds.ts";
 
@@ -37,6 +37,8 @@ const portMax = 65_535;
 const freeBaseMin = 12_000;
 const freeBaseMax = 32_000;
 const freeBaseTries = 200;
+/** Room for two of everything, and the port that says whose it is. */
+const freeBaseEach = 64;
 
 /**
  * Without a base, the well-known ones; with one, all in a row, so that instances stand side by side. Further replicas
@@ -80,21 +82,40 @@ export async function requireFree(ports: readonly number[]): Promise<void> {
   }
 }
 
+/**
+ * A base from which on nobody listens. A port looks free until it is used, so the one below the base is held until this process ends: who
+ * looks at the same time takes other ports.
+ */
 export async function findFreeBase(replicas: Readonly<Replicas> = onceEach): Promise<number> {
+  const rooms = Math.floor((freeBaseMax - freeBaseMin) / freeBaseEach);
   for (let tries = 0; tries < freeBaseTries; tries++) {
-    const base = freeBaseMin + Math.floor(Math.random() * (freeBaseMax - freeBaseMin));
-    const free = await Promise.all(Object.values(portsFrom(base, replicas)).flat().map(isFree));
-    if (free.every(Boolean)) return base;
+    const door = freeBaseMin + Math.floor(Math.random() * rooms) * freeBaseEach;
+    const held = await hold(door);
+    if (held === undefined) continue;
+    const free = await Promise.all(
+      Object.values(portsFrom(door + 1, replicas))
+        .flat()
+        .map(isFree),
+    );
+    if (free.every(Boolean)) return door + 1;
+    held.close();
   }
   throw new LaunchFailure(`no free ports in a row between ${freeBaseMin} and ${freeBaseMax}`);
 }
 
-function isFree(port: number): Promise<boolean> {
+/** Listens on a port, but keeps no process alive; undefined where somebody else listens there. */
+function hold(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
+    const server = createServer().unref();
+    server.once("error", () => resolve(undefined));
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => resolve(server));
   });
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const held = await hold(port);
+  if (held !== undefined) await new Promise((closed) => held.close(closed));
+  return held !== undefined;
 }
 
 /** Linux only: the socket's inode is in the table of listeners, and a link to it in its owner's open files. */

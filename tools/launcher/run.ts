@@ -57,6 +57,8 @@ export type Instance = {
   /** Restarts these replica by replica; `say` hears of each step. */
   restart(kinds: readonly Kind[], say?: (line: string) => void): Promise<Rolled[]>;
   stop(): Promise<void>;
+  /** Kills everything at once, for who throws away what it kept; `stop` takes some seconds. */
+  discard(): Promise<void>;
 };
 
 /** The door that signs nobody in, and passwords that cost little: the loader registers hundreds at once. */
@@ -137,17 +139,13 @@ export class Run {
       without: (name, meanwhile) => this.#named(name).roll(meanwhile),
       restart: (kinds, tell = say) => this.#restart(kinds, tell),
       stop: () => this.stop(),
+      discard: () => this.discard(),
     };
   }
 
   /** In reverse: the front door closes first, then nothing new reaches what stops after it. */
   stop(): Promise<void> {
-    this.#stopped ??= (async () => {
-      clearInterval(this.#logCheck);
-      this.#stopping.abort();
-      if (this.#state === undefined) return;
-      this.#state.phase = "stopping";
-      this.#write();
+    this.#stopped ??= this.#end(async () => {
       const deadlineTime = Date.now() + stopTimeoutMs;
       const stage = (kinds: readonly string[]) =>
         Promise.all(
@@ -155,10 +153,24 @@ export class Run {
         );
       for (const kinds of [["edge"], ["bff"], services, ["mesh"], ["mysql", "redis", "nats"], ["traces", "prometheus"]])
         await stage(kinds);
-      await releaseInstance(this.#options.dir);
-      this.#unserve?.();
-    })();
+    });
     return this.#stopped;
+  }
+
+  discard(): Promise<void> {
+    this.#stopped ??= this.#end(() => Promise.all(this.#watched.map((process) => process.discard())));
+    return this.#stopped;
+  }
+
+  async #end(processes: () => Promise<unknown>): Promise<void> {
+    clearInterval(this.#logCheck);
+    this.#stopping.abort();
+    if (this.#state === undefined) return;
+    this.#state.phase = "stopping";
+    this.#write();
+    await processes();
+    await releaseInstance(this.#options.dir);
+    this.#unserve?.();
   }
 
   async #startSystem(place: SystemPlace, envoy: Program, prometheus: Program | undefined): Promise<void> {

@@ -27,6 +27,8 @@ export type Supervised = {
   roll(ended: () => void | Promise<void>): Promise<void>;
   /** Asks it to end, and kills it when its own limit or the caller's time is over. */
   stop(deadlineTime: number): Promise<void>;
+  /** Kills it. */
+  discard(): Promise<void>;
 };
 
 export function supervise(
@@ -168,6 +170,14 @@ export function supervise(
       stopping.abort();
       await wasRolled();
       await end(deadlineTime);
+    },
+    async discard() {
+      stopping.abort();
+      if (isRunning()) killGroup(child?.pid);
+      // A restart under way may have begun the next one.
+      await wasRolled();
+      if (isRunning()) killGroup(child?.pid);
+      await ended;
     },
   };
 }

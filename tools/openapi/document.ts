@@ -1,7 +1,7 @@
 import { type DescFile, type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { http } from "#gen/google/api/annotations_pb.ts";
 import { Auth, Idempotency, policy } from "#gen/skein/options/v1/options_pb.ts";
-import { successStatus } from "../../bff/src/door/binding.ts";
+import { isBodyOptional, successStatus } from "../../bff/src/door/binding.ts";
 import { commentOf, summaryOf } from "./comments.ts";
 import { createSchemas, type Schemas } from "./schema.ts";
 import type { Value } from "./yaml.ts";
@@ -60,7 +60,9 @@ function operationOf(method: DescMethod, schemas: Schemas): Operation {
     security: auth === Auth.USER ? [{ accessToken: [] }] : [{}, { accessToken: [] }],
     "x-timeout-ms": timeoutMs,
     parameters,
-    ...(body === "*" && { requestBody: { required: true, content: jsonOf(schemas.refer(method.input)) } }),
+    ...(body === "*" && {
+      requestBody: { required: !isBodyOptional(method), content: jsonOf(schemas.refer(method.input)) },
+    }),
     responses: {
       [successStatus(method)]: { description: "Done.", ...successOf(method, { isKeyed, isWrite }, schemas) },
       ...Object.fromEntries(

@@ -8,9 +8,9 @@ import {
   authorTimelines,
   followSets,
   homeTimelines,
+  ownSets,
   reactedSets,
   readModelScripts,
-  savedSets,
   tieSets,
   tiesMax,
 } from "#lib/readmodel/families.ts";
@@ -20,7 +20,7 @@ import { openRedis } from "#lib/storage/redis.ts";
 import { commentStore } from "../../services/comment/src/store.ts";
 import { graphStore } from "../../services/graph/src/store.ts";
 import { likeStore } from "../../services/like/src/store.ts";
-import { saveStore } from "../../services/post/src/store/save.ts";
+import { ownSet } from "../../services/post/src/store/own.ts";
 import { postStore } from "../../services/post/src/store.ts";
 import { userStore } from "../../services/user/src/store.ts";
 import type { Stores } from "../stores.ts";
@@ -40,7 +40,7 @@ export const familyNames = [
   "rel",
   "ties",
   "reacted",
-  "saved",
+  "own",
 ] as const;
 export type FamilyName = (typeof familyNames)[number];
 
@@ -55,7 +55,7 @@ export type Family = {
   readonly rebuild: (ids: readonly bigint[]) => Promise<Tally>;
 };
 
-/** A set of reactions, or of saves, is built from as many as its owner builds it from. */
+/** A set of reactions, or of a viewer's own, is built from as many as its owner builds it from. */
 const reactedMax = 2_000;
 /** The first connection to Redis may take as long. */
 const redisMs = 5_000;
@@ -167,9 +167,16 @@ export async function openFamilies({ mysqlUrl, redisUrl, deployment }: Omit<Stor
         },
       }),
     },
-    saved: {
+    own: {
       ...walk(post, "saver", "user_id"),
-      rebuild: setRebuild({ redis, family: savedSets, truth: (id) => saveStore(post).savedSet(id, reactedMax) }),
+      rebuild: setRebuild({
+        redis,
+        family: ownSets,
+        truth: async (id) => {
+          const { own, ...state } = await ownSet(post, id, reactedMax);
+          return { ...state, ids: own };
+        },
+      }),
     },
   };
 

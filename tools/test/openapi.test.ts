@@ -17,7 +17,7 @@ type Operation = {
   description: string;
   security: object[];
   parameters?: Parameter[];
-  requestBody?: object;
+  requestBody?: { required: boolean };
   responses: Record<string, object>;
 };
 type Document = { paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, object> } };
@@ -53,6 +53,7 @@ test("every RPC with a path is there, as its policy says", async () => {
     const named = operation.parameters?.map((parameter) => parameter.name) ?? [];
     assert.equal(named.includes("Idempotency-Key"), idempotency === Idempotency.KEYED, `${method.name}: key`);
     assert.equal(operation.requestBody !== undefined, body === "*", `${method.name}: body`);
+    if (body === "*") assert.equal(operation.requestBody?.required, method.name !== "SavePost", `${method.name}: body`);
     for (const [, name = ""] of String(pattern.value).matchAll(/\{(\w+)\}/g)) assert.ok(named.includes(name));
     assert.ok("5XX" in operation.responses && "4XX" in operation.responses);
   }

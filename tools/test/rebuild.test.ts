@@ -10,14 +10,7 @@ import { until } from "#lib/harness/until.ts";
 import { createLog } from "#lib/mesh/log.ts";
 import { accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
 import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
-import {
-  authorTimelines,
-  followSets,
-  homeTimelines,
-  reactedSets,
-  savedSets,
-  tieSets,
-} from "#lib/readmodel/families.ts";
+import { authorTimelines, followSets, homeTimelines, ownSets, reactedSets, tieSets } from "#lib/readmodel/families.ts";
 import { generationScripts, switchList } from "#lib/readmodel/generation.ts";
 import { tieMember, wordsMember } from "#lib/readmodel/tie.ts";
 import { encodeEntry, type TimelineEntry } from "#lib/readmodel/timeline.ts";
@@ -129,19 +122,19 @@ test("a wrong mark in a viewer's reactions, and a post too many among their save
   const subject = { kind: SubjectKind.POST, id };
   await clients.like.like({ subject, reaction: Reaction.LOVE }, world.as(fan));
   await clients.post.savePost({ postId: id }, world.as(fan));
-  const [reacted, saved] = [reactedSets, savedSets].map((sets) => sets.setKey(redis, BigInt(fan))) as [string, string];
+  const [reacted, own] = [reactedSets, ownSets].map((sets) => sets.setKey(redis, BigInt(fan))) as [string, string];
   // Until the relay is done it may take away a set that was built meanwhile.
   await until("both sets stand", async () => {
     await clients.like.getLikedSet({ userId: fan }, world.as());
     await clients.post.getSavedSet({ userId: fan }, world.as());
     await Promise.all([everyFactTold(world.system.db("like")), everyFactTold(world.system.db("post"))]);
-    return (await redis.run(redis.pipeline().exists(reacted, saved)))[0] === 2;
+    return (await redis.run(redis.pipeline().exists(reacted, own)))[0] === 2;
   });
   assert.deepEqual(found(await rebuild("reacted")), right);
-  await redis.run(redis.pipeline().hset(reacted, id, Reaction.ANGRY.toString(16)).sadd(saved, "7"));
+  await redis.run(redis.pipeline().hset(reacted, id, Reaction.ANGRY.toString(16)).hset(own, "7", "1"));
   assert.deepEqual(found(await rebuild("reacted")), { ...right, missing: 1, extra: 1, switched: 1 });
-  assert.deepEqual(found(await rebuild("saved")), { ...right, extra: 1, switched: 1 });
-  for (const name of ["reacted", "saved"] as const) assert.deepEqual(found(await rebuild(name)), right, name);
+  assert.deepEqual(found(await rebuild("own")), { ...right, extra: 1, switched: 1 });
+  for (const name of ["reacted", "own"] as const) assert.deepEqual(found(await rebuild(name)), right, name);
 });
 
 test("a push between the look at a timeline and its switch refuses the switch, and stays", async () => {

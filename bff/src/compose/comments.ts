@@ -12,7 +12,7 @@ import type { User } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { isAway } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import { facetsView } from "../view/beside.ts";
+import { facetsView, mediaListView } from "../view/beside.ts";
 import { countsByKind } from "../view/post.ts";
 import { authorView } from "../view/user.ts";
 
@@ -78,6 +78,7 @@ export const commentView = (
     removed,
     hidden,
     ...(facets && { facets: facetsView(facets) }),
+    ...(comment.media.length > 0 && { media: mediaListView(comment.media) }),
   });
 };
 

@@ -1,4 +1,5 @@
 import type { HandlerContext } from "@connectrpc/connect";
+import { ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { type Post, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
@@ -10,8 +11,13 @@ import { type AuthorPiece, authorPiece, type PostPiece, postPiece } from "../vie
 import type { Reactions, ShownPost } from "../view/post.ts";
 import type { Pieces } from "./pieces.ts";
 
-/** A thin item with its content. */
-type FilledItem = { readonly item: FeedItem; readonly post: PostPiece; readonly author: AuthorPiece };
+/** A thin item with its content, and who passed it on where that is why it is here. */
+type FilledItem = {
+  readonly item: FeedItem;
+  readonly post: PostPiece;
+  readonly author: AuthorPiece;
+  readonly repostedBy?: AuthorPiece;
+};
 
 /**
  * Fills thin items with content. An item whose post or author is gone since the skeleton was made is left out: the
@@ -22,12 +28,19 @@ export async function fillItems(
   pieces: Pieces,
   ctx: HandlerContext,
 ): Promise<FilledItem[]> {
-  const authorRefs = items.map(({ authorId, authorVersion }) => ({ id: authorId, version: authorVersion }));
-  const [posts, authors] = await Promise.all([postsOf(items, pieces, ctx), pieces.authors(authorRefs, ctx)]);
-  return filledItems(items, posts, (nth) => authors[nth]);
+  const refs = items.map(({ authorId, authorVersion }) => ({ id: authorId, version: authorVersion }));
+  const reposterAt = new Map<FeedItem, number>();
+  for (const item of items) {
+    if (item.repostedById === "") continue;
+    reposterAt.set(item, refs.length);
+    refs.push({ id: item.repostedById, version: item.repostedByVersion });
+  }
+  const [posts, authors] = await Promise.all([postsOf(items, pieces, ctx), pieces.authors(refs, ctx)]);
+  const reposterOf = (item: FeedItem) => authors[reposterAt.get(item) ?? -1];
+  return filledItems(items, posts, (nth) => authors[nth], reposterOf);
 }
 
-/** The same for one author's page, whose author is known already. */
+/** The same for one author's page, whose author is known already; others wrote what that one passed on. */
 export async function fillAuthorItems(
   items: readonly FeedItem[],
   author: User,
@@ -35,7 +48,21 @@ export async function fillAuthorItems(
   ctx: HandlerContext,
 ): Promise<FilledItem[]> {
   const own = authorPiece(author);
-  return filledItems(items, await postsOf(items, pieces, ctx), () => own);
+  const others = items.flatMap(({ authorId, authorVersion }) =>
+    authorId === author.id ? [] : [{ id: authorId, version: authorVersion }],
+  );
+  const [posts, found] = await Promise.all([
+    postsOf(items, pieces, ctx),
+    others.length === 0 ? [] : pieces.authors(others, ctx),
+  ]);
+  const byId = new Map(found.map((piece) => [piece?.id, piece]));
+  const authorOf = (id = "") => (id === author.id ? own : byId.get(id));
+  return filledItems(
+    items,
+    posts,
+    (nth) => authorOf(items[nth]?.authorId),
+    () => own,
+  );
 }
 
 const postsOf = (items: readonly FeedItem[], pieces: Pieces, ctx: HandlerContext) =>
@@ -48,11 +75,15 @@ function filledItems(
   items: readonly FeedItem[],
   posts: readonly (PostPiece | undefined)[],
   authorOf: (nth: number) => AuthorPiece | undefined,
+  reposterOf: (item: FeedItem) => AuthorPiece | undefined,
 ): FilledItem[] {
   const filled: FilledItem[] = [];
   for (const [nth, item] of items.entries()) {
     const [post, author] = [posts[nth], authorOf(nth)];
-    if (post !== undefined && author !== undefined) filled.push({ item, post, author });
+    if (post === undefined || author === undefined) continue;
+    const repostedBy = item.repostedById === "" ? undefined : reposterOf(item);
+    if (repostedBy !== undefined) filled.push({ item, post, author, repostedBy });
+    else if (item.repostedById === "") filled.push({ item, post, author });
   }
   return filled;
 }
@@ -63,14 +94,30 @@ export async function postNow(id: string, clients: Clients, ctx: HandlerContext)
     clients.post.batchGetPosts({ postIds: [id] }, within(ctx)),
     reactionsTo(id, clients, ctx),
   ]);
-  const post = posts[0]?.post;
+  const [found] = posts;
   // A repost is shown where it stands, in feeds, and is no post of its own.
-  if (post === undefined || post.replySetting === ReplySetting.REPOST) throw notFound("post");
-  return await withAuthor(post, reactions, clients, ctx);
+  if (found?.post === undefined || found.post.replySetting === ReplySetting.REPOST) throw notFound("post");
+  return await withAuthor(found.post, { ...reactions, ...sharesIn(found) }, clients, ctx);
 }
 
-/** How a post is liked and commented on, asked from the owners. */
-export const reactionsTo = async (id: string, clients: Clients, ctx: HandlerContext): Promise<Reactions> =>
+/** How often a post is passed on and kept. */
+export const sharesIn = ({ repostCount, quoteCount, saveCount }: Shares): Shares => ({
+  repostCount,
+  quoteCount,
+  saveCount,
+});
+type Shares = Pick<Reactions, "repostCount" | "quoteCount" | "saveCount">;
+
+/** The same of a post that a write answered. */
+export const reactionsBeside = async (
+  edited: Shares,
+  id: string,
+  clients: Clients,
+  ctx: HandlerContext,
+): Promise<Reactions> => ({ ...(await reactionsTo(id, clients, ctx)), ...sharesIn(edited) });
+
+/** How a post is liked and commented on, asked from the owners; how often it is passed on, its own row says. */
+const reactionsTo = async (id: string, clients: Clients, ctx: HandlerContext): Promise<Reactions> =>
   (await reactionsToAll([id], clients, ctx))[0] ?? noReactions;
 
 /** The same of many, in the order given: one call a noun. */
@@ -81,10 +128,12 @@ export async function reactionsToAll(
 ): Promise<Reactions[]> {
   const subjects = postIds.map((id) => ({ kind: SubjectKind.POST, id }));
   const ids = [...postIds];
-  const [{ likes }, { counts }, { saved }] = await Promise.all([
+  const [{ likes }, { counts, refusals }, { saved, reposted }] = await Promise.all([
     like.batchGetLikes({ subjects }, within(ctx)),
     comment.batchGetCommentCounts({ postIds: ids }, within(ctx)),
-    callOf(ctx).viewerId === undefined ? { saved: [] } : post.batchGetSaves({ postIds: ids }, within(ctx)),
+    callOf(ctx).viewerId === undefined
+      ? { saved: [], reposted: [] }
+      : post.batchGetSaves({ postIds: ids }, within(ctx)),
   ]);
   return ids.map((_, nth) => {
     const { count = 0n, own = Reaction.UNSPECIFIED, others = [] } = likes[nth] ?? {};
@@ -95,6 +144,11 @@ export async function reactionsToAll(
       otherReactions: others,
       viewerReaction: own,
       saved: saved[nth] ?? false,
+      reposted: reposted[nth] ?? false,
+      replyRefusal: refusals[nth] ?? ReplyRefusal.UNSPECIFIED,
+      repostCount: 0n,
+      quoteCount: 0n,
+      saveCount: 0n,
     };
   });
 }
@@ -107,6 +161,11 @@ export const noReactions: Reactions = {
   otherReactions: [],
   viewerReaction: Reaction.UNSPECIFIED,
   saved: false,
+  reposted: false,
+  replyRefusal: ReplyRefusal.UNSPECIFIED,
+  repostCount: 0n,
+  quoteCount: 0n,
+  saveCount: 0n,
 };
 
 /** The same where the version of the author's profile is known: from memory, mostly. 0 is not known. */

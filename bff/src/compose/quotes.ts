@@ -1,28 +1,36 @@
 import type { HandlerContext } from "@connectrpc/connect";
+import type { QuotedRef } from "#gen/skein/post/v1/quote_pb.ts";
 import { within } from "#lib/mesh/call.ts";
 import { isAway } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
-import type { Rendered } from "../door/rendered.ts";
-import { onePost, type ShownPost } from "../view/post.ts";
+import type { ShownPost } from "../view/post.ts";
+import type { ShownQuote } from "../view/quote.ts";
 import type { Pieces } from "./pieces.ts";
+
+/** What is known to be in a post's slot, which names no post where its reader may not see it; absent where post is to be asked. */
+export type Decided = { readonly quoted?: Ref | undefined };
+type Ref = Pick<QuotedRef, "postId" | "postVersion" | "authorId" | "authorVersion">;
 
 type Needs = { readonly clients: Pick<Clients, "post">; readonly pieces: Pieces };
 
 /**
- * Fills the slots of posts that quote others, each as this viewer may see it now: one call a page that has such a post, and content
- * from memory, mostly. Where post is away slots are empty: a quote is no reason to have no page.
+ * What is in the slots of posts that quote others, each as this viewer may see it now: decided with the page, or asked of post in one call
+ * a page; content from memory, mostly. Where post is away slots are empty: a quote is no reason to have no page.
  */
-export async function withQuotes<P extends ShownPost>(
-  shown: readonly P[],
+export async function quotesOf(
+  shown: readonly (ShownPost & Decided)[],
   { clients, pieces }: Needs,
   ctx: HandlerContext,
-): Promise<readonly P[]> {
+): Promise<ReadonlyMap<string, ShownQuote>> {
   const quoting = shown.filter(({ post }) => quotes(post));
-  if (quoting.length === 0) return shown;
-  const { quoted } = await clients.post
-    .batchGetQuoted({ postIds: quoting.map(({ post }) => post.id) }, within(ctx))
-    .catch((reason) => (isAway(reason) ? { quoted: [] } : Promise.reject(reason)));
-  const found = quoted.flatMap((ref, nth) => (ref.postId === "" ? [] : [{ ref, id: quoting[nth]?.post.id }]));
+  if (quoting.length === 0) return new Map();
+  const unknown = quoting.filter(({ quoted }) => quoted === undefined).map(({ post }) => post.id);
+  const asked = unknown.length === 0 ? [] : await quotedBy(unknown, clients, ctx);
+  const byPost = new Map(unknown.map((id, nth) => [id, asked[nth]]));
+  const found = quoting.flatMap(({ post: { id }, quoted }) => {
+    const ref = quoted ?? byPost.get(id);
+    return ref === undefined || ref.postId === "" ? [] : [{ ref, id }];
+  });
   const [posts, authors] = await Promise.all([
     pieces.posts(
       found.map(({ ref }) => ({ id: ref.postId, version: ref.postVersion })),
@@ -39,18 +47,14 @@ export async function withQuotes<P extends ShownPost>(
       return [id, post && author ? { post, author } : undefined];
     }),
   );
-  return shown.map((one) => (quotes(one.post) ? { ...one, quote: { of: slots.get(one.post.id) } } : one));
+  return new Map(quoting.map(({ post }) => [post.id, { of: slots.get(post.id) }]));
 }
 
-/** One post alone, with what it quotes. */
-export async function shownAlone(
-  post: ShownPost,
-  viewer: string | undefined,
-  needs: Needs,
-  ctx: HandlerContext,
-): Promise<Rendered> {
-  const [filled = post] = await withQuotes([post], needs, ctx);
-  return onePost(filled, viewer);
-}
+const quotedBy = async (postIds: string[], { post }: Needs["clients"], ctx: HandlerContext): Promise<readonly Ref[]> =>
+  (
+    await post
+      .batchGetQuoted({ postIds }, within(ctx))
+      .catch((reason) => (isAway(reason) ? { quoted: [] } : Promise.reject(reason)))
+  ).quoted;
 
 const quotes = ({ content }: ShownPost["post"]): boolean => (content.content?.quotedPostId ?? 0n) !== 0n;

@@ -1,4 +1,4 @@
-import { type DescMessage, type DescMethodUnary, getOption, hasOption } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, type DescMethodUnary, getOption, hasOption } from "@bufbuild/protobuf";
 import { http } from "#gen/google/api/annotations_pb.ts";
 import { requirePolicy } from "./policy.ts";
 import type { Rpc } from "./rpc.ts";
@@ -10,6 +10,8 @@ export type Binding = Rpc & {
   readonly segments: readonly string[];
   /** The request message travels as the JSON body. */
   readonly hasBody: boolean;
+  /** Without one nothing is said but what the path says. */
+  readonly isBodyOptional: boolean;
   /** The one field that is answered, where the annotation names one. */
   readonly shown: { readonly localName: string; readonly message: DescMessage } | undefined;
   /** The status of a success. */
@@ -41,9 +43,18 @@ function bindOne(rpc: Rpc): Binding {
     verb,
     segments,
     hasBody: rule.body === "*",
+    isBodyOptional: isBodyOptional(method),
     shown: shownField(name, method, rule.responseBody),
     status: successStatus(method),
   };
+}
+
+/** Whether a PUT may come without its body: all that it may say beside its path is optional. */
+export function isBodyOptional(method: DescMethod): boolean {
+  const { pattern, body } = getOption(method, http);
+  const inPath = String(pattern.value).split("/").filter(isVariable).map(fieldOf);
+  const said = method.input.fields.filter(({ name }) => !inPath.includes(name));
+  return pattern.case === "put" && body === "*" && said.every(({ proto }) => proto.proto3Optional);
 }
 
 /** What a create or a registration is answered with is new. */

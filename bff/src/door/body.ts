@@ -14,13 +14,16 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** The text of a JSON request. What is not announced as UTF-8 JSON is refused before a byte of it is read. */
 export async function readJsonText(req: IncomingMessage): Promise<string> {
   const { headers } = req;
-  const isEmpty = headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0;
-  if (isEmpty) throw refuse("malformed-json", "the body is empty: send a JSON object");
+  if (!hasBody(req)) throw refuse("malformed-json", "the body is empty: send a JSON object");
   checkMediaType(headers["content-type"] ?? "");
   const encoding = headers["content-encoding"] ?? "identity";
   if (encoding.toLowerCase() !== "identity") throw refuse("bad-encoding", "send the body without Content-Encoding");
   return jsonText(await readBytes(req));
 }
+
+/** Whether a body is announced: RFC 9112 §6.3. */
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
 
 /** Bytes as the text they must be: UTF-8, and not empty. */
 export function jsonText(bytes: Uint8Array): string {

@@ -1,3 +1,4 @@
+import type { DescField } from "@bufbuild/protobuf";
 import {
   Code,
   type ConnectError,
@@ -15,7 +16,7 @@ import type { Log } from "#lib/mesh/log.ts";
 import type { Admission } from "../middleware/shed.ts";
 import { bodyBytesMax, readBytes } from "./body.ts";
 import { answered, doorOf } from "./door-metrics.ts";
-import { fieldNamed, report, retryAfterOf, tell } from "./failure.ts";
+import { fieldNamed, report, retryAfterOf, tell, wayOn } from "./failure.ts";
 import { checkMessage, compressions } from "./message.ts";
 import { answerPlainly, isPlain } from "./plain-connect.ts";
 import { admit, type Gate, perform, requirePolicy } from "./policy.ts";
@@ -181,11 +182,15 @@ function refusal(thrown: unknown, asked: Asked, { log }: Parts): ConnectError {
   return err;
 }
 
-/** A field by its name in the contract: of a JSON pointer the first key, of a header the header. */
+/** A value by its path in the contract, also where JSON pointed to it; a header by its name. */
 function fieldOf(rpc: Rpc, field: string): string | undefined {
-  const { isPath, own } = fieldNamed(rpc, field);
-  if (isPath) return own?.name;
+  const { isPath, own, within } = fieldNamed(rpc, field);
+  if (isPath) return own && within.reduce<string>(spelled, own.name);
   if (!field.startsWith("/")) return field;
-  const [key = ""] = field.slice(1).split("/");
-  return rpc.method.input.fields.find(({ jsonName }) => jsonName === key)?.name ?? key;
+  const [key = "", ...rest] = field.slice(1).split("/");
+  const first = rpc.method.input.fields.find(({ jsonName }) => jsonName === key);
+  return first === undefined ? key : wayOn(first, rest).reduce<string>(spelled, first.name);
 }
+
+const spelled = (path: string, step: DescField | number): string =>
+  typeof step === "number" ? `${path}[${step}]` : `${path}.${step.name}`;

@@ -1,6 +1,6 @@
 import { create, type Message, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import type { Binding } from "./binding.ts";
-import { readJsonText } from "./body.ts";
+import { hasBody, readJsonText } from "./body.ts";
 import { DoorContext } from "./context.ts";
 import { messageFromJson } from "./json.ts";
 import { createMatcher, type Match } from "./match.ts";
@@ -37,7 +37,7 @@ type Reply = MessageInitShape<Binding["method"]["output"]> | Rendered;
 async function requestOf(ctx: Context, { binding, path }: Match): Promise<Message> {
   if (!binding.hasBody) return messageFromUrl(binding, path, ctx.querystring);
   refuseParameters(ctx.querystring);
-  const text = await readJsonText(ctx.req);
+  const text = binding.isBodyOptional && !hasBody(ctx.req) ? "{}" : await readJsonText(ctx.req);
   return Object.assign(messageFromJson(binding.method.input, text), localNames(binding, path));
 }
 

@@ -1,3 +1,4 @@
+import type { DescField } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { namesOf } from "#lib/mesh/call.ts";
 import { explain, type Violation } from "#lib/mesh/errors.ts";
@@ -69,16 +70,29 @@ export function report(log: Log, { rpc, requestId, work }: Where, reason: unknow
   });
 }
 
-const protoPath = /^[a-z][a-z0-9_]*/;
+/** `poll.options[1]`, as google.rpc.BadRequest spells the place of a value: names, and numbers from 0. */
+const protoPath = /^[a-z][a-z0-9_]*(\[\d+\]|\.[a-z][a-z0-9_]*)*$/;
 
 /**
- * The field of this RPC that a proto path means. Other services speak of ids, `user_id` for what is `user` here; what no
- * field of this RPC has is not the client's to mend. Undefined too where the text is no proto path.
+ * The field of this RPC that a proto path means, and the way on from it. Other services speak of ids, `user_id` for what is `user`
+ * here, and of parts that this RPC may not have: the way goes as far as this RPC does. What no field of it has is not the client's to
+ * mend: `own` is undefined. `isPath` is false where the text is no proto path.
  */
 export function fieldNamed({ method }: Rpc, field: string) {
-  const name = protoPath.exec(field)?.[0];
+  if (!protoPath.test(field)) return { isPath: false, own: undefined, within: [] };
+  const [name = "", ...rest] = field.split(/[.[\]]+/).filter((step) => step !== "");
   const own = method.input.fields.find((own) => own.name === name || `${own.name}_id` === name);
-  return { isPath: name !== undefined, own };
+  return { isPath: true, own, within: own === undefined ? [] : wayOn(own, rest) };
+}
+
+/** What is inside a field, down to where a way leads, in the contract's names or JSON's: fields of messages, and places in lists. */
+export function wayOn(from: DescField, [step, ...rest]: readonly string[]): (DescField | number)[] {
+  if (step === undefined) return [];
+  // A list holds no list, so what follows a place is a field.
+  if (/^\d/.test(step)) return from.fieldKind === "list" ? [Number(step)] : [];
+  const fields = from.fieldKind === "message" ? from.message.fields : [];
+  const own = fields.find(({ name, jsonName }) => name === step || jsonName === step);
+  return own === undefined ? [] : [own, ...wayOn(own, rest)];
 }
 
 const nameOf = (code: Code): string => (Code[code] ?? "Unknown").replace(/(?<=.)[A-Z]/g, "-$&").toLowerCase();

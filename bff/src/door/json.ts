@@ -2,8 +2,10 @@ import {
   type DescField,
   type DescMessage,
   fromJsonString,
+  type JsonObject,
   type JsonValue,
   type MessageShape,
+  ScalarType,
 } from "@bufbuild/protobuf";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { Code, type ConnectError } from "@connectrpc/connect";
@@ -50,10 +52,20 @@ function refusal(desc: DescMessage, text: string, reason: unknown): ConnectError
   const unknown = unknownKeys(desc, json, "");
   if (unknown.length > 0) return broken(unknown);
   // protobuf-es does not say which field it was.
-  const strange = strangeNames(desc, json, "");
+  const strange = strangeNames(desc, json);
   if (strange.length > 0) return broken(strange);
-  if (isFieldError(cause)) return broken([illTyped(cause.field(), (field) => `/${field.jsonName}`)]);
+  if (isFieldError(cause)) return broken([misfit(desc, json, cause.field() as DescField, cause.message)]);
+  const [flat] = [...fieldsIn(desc, json)].filter(({ field, value }) => isOurs(field) && !isObject(value));
+  if (flat !== undefined) return broken([{ field: flat.here, rule: "must be a JSON object" }]);
   return broken([{ field: "/", rule: "must be a JSON object of the fields of this request" }]);
+}
+
+/** The place of a value that is not of its field's type; of a list protobuf-es says in words which entry it is. */
+function misfit(desc: DescMessage, json: JsonValue, own: DescField, words: string): Violation {
+  const here = [...fieldsIn(desc, json)].find(({ field }) => field === own)?.here ?? `/${own.jsonName}`;
+  const entry = /^list item #(\d+)\b/.exec(words)?.[1];
+  if (entry === undefined || own.fieldKind !== "list") return illTyped(own, () => here);
+  return { field: `${here}/${Number(entry) - 1}`, rule: `must be ${wordingOfEntry(own)}` };
 }
 
 const broken = (violations: Violation[]): ConnectError =>
@@ -68,18 +80,45 @@ export function illTyped(field: unknown, pointer: (field: DescField) => string):
 function wording(field: DescField): string {
   if (field.fieldKind === "enum") return `one of ${field.enum.values.map(({ name }) => name).join(", ")}`;
   if (field.fieldKind !== "scalar") return `a ${field.fieldKind}`;
-  const words: Record<number, string> = { 8: "true or false", 9: "a string of Unicode text", 12: "base64" };
-  return words[field.scalar] ?? "a number in range";
+  return wordingOfScalar(field.scalar);
 }
 
-/** Every value of an enum that is neither one of its names nor a number. */
-function strangeNames(desc: DescMessage, json: JsonValue, pointer: string): Violation[] {
-  if (json === null || typeof json !== "object" || Array.isArray(json)) return [];
-  return desc.fields.flatMap((field) => {
+const wordingOfEntry = (field: DescField & { readonly fieldKind: "list" }): string =>
+  field.listKind === "scalar" ? wordingOfScalar(field.scalar) : `a ${field.listKind}`;
+
+function wordingOfScalar(type: ScalarType): string {
+  const words: { readonly [T in ScalarType]?: string } = {
+    [ScalarType.BOOL]: "true or false",
+    [ScalarType.STRING]: "a string of Unicode text",
+    [ScalarType.BYTES]: "base64",
+  };
+  return words[type] ?? "a number in range";
+}
+
+type Place = { readonly field: DescField; readonly value: JsonValue; readonly here: string };
+
+/** Every field that has a value, with its pointer. Walks only into message fields, so it is as deep as the contract, not the text. */
+function* fieldsIn(desc: DescMessage, json: JsonValue, pointer = ""): Generator<Place> {
+  if (!isObject(json)) return;
+  for (const field of desc.fields) {
     const value = json[field.jsonName] ?? json[field.name];
+    if (value === undefined || value === null) continue;
     const here = `${pointer}/${field.jsonName}`;
-    if (value === undefined) return [];
-    if (field.fieldKind === "message") return strangeNames(field.message, value, here);
+    yield { field, value, here };
+    if (field.fieldKind === "message") yield* fieldsIn(field.message, value, here);
+  }
+}
+
+const isObject = (json: JsonValue): json is JsonObject =>
+  json !== null && typeof json === "object" && !Array.isArray(json);
+
+/** Those of protobuf itself have a JSON of their own. */
+const isOurs = (field: DescField): boolean =>
+  field.fieldKind === "message" && !field.message.typeName.startsWith("google.protobuf.");
+
+/** Every value of an enum that is neither one of its names nor a number. */
+function strangeNames(desc: DescMessage, json: JsonValue): Violation[] {
+  return [...fieldsIn(desc, json)].flatMap(({ field, value, here }) => {
     if (field.fieldKind !== "enum" || Number.isInteger(value)) return [];
     return field.enum.values.some(({ name }) => name === value)
       ? []
@@ -89,7 +128,7 @@ function strangeNames(desc: DescMessage, json: JsonValue, pointer: string): Viol
 
 /** Every key no field answers to. Walks only into message fields, so it is as deep as the contract, not the text. */
 function unknownKeys(desc: DescMessage, json: JsonValue, pointer: string): Violation[] {
-  if (json === null || typeof json !== "object" || Array.isArray(json)) return [];
+  if (!isObject(json)) return [];
   if (desc.typeName.startsWith("google.protobuf.")) return [];
   return Object.entries(json).flatMap(([key, value]) => {
     const field = desc.fields.find(({ name, jsonName }) => name === key || jsonName === key);

@@ -75,12 +75,13 @@ function setHeaders(ctx: Context, status: number, code: Code, thrown: unknown): 
   if (status === 405 && allow !== null) ctx.set("Allow", allow);
 }
 
-/** Where the client wrote the field: `/displayName` in the body, `?pageSize` in the query, `{user}` in the path. */
+/** Where the client wrote the field: `/displayName`, `/poll/options/1` in the body, `?pageSize` in the query, `{user}` in the path. */
 function pointerOf(binding: Binding | undefined, field: string): string | undefined {
   if (binding === undefined) return field;
-  const { isPath, own } = fieldNamed(binding, field);
+  const { isPath, own, within } = fieldNamed(binding, field);
   if (!isPath) return field;
   if (own === undefined) return undefined;
   if (binding.segments.includes(`{${own.name}}`)) return `{${own.name}}`;
-  return `${binding.hasBody ? "/" : "?"}${own.jsonName}`;
+  if (!binding.hasBody) return `?${own.jsonName}`;
+  return [own, ...within].map((step) => `/${typeof step === "number" ? step : step.jsonName}`).join("");
 }

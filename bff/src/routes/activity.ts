@@ -27,6 +27,14 @@ export function activityRoutes(clients: Clients, pieces: Pieces): Routes<typeof 
       return { comments: await shownComments(comments, clients, ctx), nextPageToken };
     },
 
+    async listCommentMentions(request, ctx) {
+      const { comments, nextPageToken } = await clients.comment.listCommentMentions(pageOf(request), within(ctx));
+      return { comments: await shownComments(comments, clients, ctx), nextPageToken };
+    },
+
+    listRepostedPosts: async (request, ctx) =>
+      postsByIdPage(await clients.post.listRepostedPosts(pageOf(request), within(ctx)), needs, ctx),
+
     listMentions: async (request, ctx) =>
       postsByIdPage(await clients.post.listMentions(pageOf(request), within(ctx)), needs, ctx),
   };

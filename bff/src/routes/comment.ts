@@ -1,19 +1,18 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { CommentOrder, type CommentService, type Repliers as ShownRepliers } from "#gen/skein/api/v1/comment_pb.ts";
-import type { Comment, Repliers, CommentOrder as SentOrder, Thread } from "#gen/skein/comment/v1/comment_pb.ts";
+import type { Comment, CommentOrder as SentOrder } from "#gen/skein/comment/v1/comment_pb.ts";
+import type { Repliers, Thread } from "#gen/skein/comment/v1/thread_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import { commentView, noLikes, shownComments } from "../compose/comments.ts";
 import type { Pieces } from "../compose/pieces.ts";
+import { postsUnder } from "../compose/posts-by-id.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
-import { commentIdOf, postIdOf } from "./ids.ts";
+import { commentIdOf, isId, postIdOf, userNamed } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
-export function commentRoutes(
-  clients: Pick<Clients, "comment" | "user" | "like">,
-  pieces: Pieces,
-): ServiceImpl<typeof CommentService> {
+export function commentRoutes(clients: Clients, pieces: Pieces): ServiceImpl<typeof CommentService> {
   const { comment: comments } = clients;
 
   async function shownOne(comment: Comment | undefined, ctx: HandlerContext) {
@@ -37,9 +36,9 @@ export function commentRoutes(
   }
 
   return {
-    async createComment({ post, text, parent }, ctx) {
+    async createComment({ post, text, parent, mediaIds }, ctx) {
       const parentId = parent === undefined ? "" : commentIdOf(parent);
-      const request = { postId: postIdOf(post), parentId, text, idempotencyKey: idempotencyKeyOf(ctx) };
+      const request = { postId: postIdOf(post), parentId, text, mediaIds, idempotencyKey: idempotencyKeyOf(ctx) };
       const { comment, replayed, authorVersion } = await comments.createComment(request, within(ctx));
       if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
       if (comment === undefined || replayed || authorVersion === 0n) return shownOne(comment, ctx);
@@ -50,6 +49,23 @@ export function commentRoutes(
 
     listComments: (request, ctx) => level({ postId: postIdOf(request.post) }, request, ctx),
     listReplies: (request, ctx) => level({ parentId: commentIdOf(request.comment) }, request, ctx),
+
+    async listUserReplies({ user, ...asked }, ctx) {
+      const page = pageOf(asked);
+      const list = (userId: string) => comments.listUserComments({ userId, ...page }, within(ctx));
+      const finding = clients.user.getUser({ user: userNamed(user) }, within(ctx));
+      // An id is enough to begin with, as for somebody's posts.
+      const early = isId(user) ? list(user) : undefined;
+      early?.catch(() => {});
+      const { user: author } = await finding;
+      if (author === undefined) throw notFound("user");
+      const answer = await (early ?? list(author.id));
+      const [shown, posts] = await Promise.all([
+        shownComments(answer.comments, clients, ctx),
+        postsUnder(answer.comments, { clients, pieces }, ctx),
+      ]);
+      return { comments: shown, nextPageToken: answer.nextPageToken, posts };
+    },
 
     async updateComment({ comment, text }, ctx) {
       const edited = await comments.updateComment({ commentId: commentIdOf(comment), text }, within(ctx));

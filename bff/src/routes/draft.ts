@@ -6,17 +6,20 @@ import { callOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import type { Pieces } from "../compose/pieces.ts";
-import { reactionsTo, withKnownAuthor } from "../compose/posts.ts";
+import { reactionsBeside, withKnownAuthor } from "../compose/posts.ts";
+import { shownAlone } from "../compose/slots.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import type { Routes } from "../door/rpc.ts";
-import { onePost } from "../view/post.ts";
-import { isId } from "./ids.ts";
+import { mediaListView } from "../view/beside.ts";
+import { pollSent } from "../view/poll.ts";
+import { isId, postIdOf } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
 export function draftRoutes(clients: Clients, pieces: Pieces): Routes<typeof DraftService> {
   const { post: posts } = clients;
   return {
-    async createDraft({ text, audience, mentionedUserIds, contentWarning, language, replySetting, publishTime }, ctx) {
+    async createDraft({ text, audience, mentionedUserIds, contentWarning, language, replySetting, ...more }, ctx) {
+      const { publishTime, quotedPostId, mediaIds, poll } = more;
       const { draft, replayed } = await posts.createDraft(
         {
           text,
@@ -26,6 +29,9 @@ export function draftRoutes(clients: Clients, pieces: Pieces): Routes<typeof Dra
           language,
           replySetting: replySetting as number as ReplySetting,
           ...(publishTime && { publishTime }),
+          ...(quotedPostId !== undefined && { quotedPostId: BigInt(postIdOf(quotedPostId)) }),
+          mediaIds,
+          ...(poll && { poll: pollSent(poll) }),
           idempotencyKey: idempotencyKeyOf(ctx),
         },
         within(ctx),
@@ -34,8 +40,8 @@ export function draftRoutes(clients: Clients, pieces: Pieces): Routes<typeof Dra
       return { draft: draftView(draft) };
     },
 
-    async updateDraft({ draft: id, text, audience, contentWarning, language, replySetting, ...times }, ctx) {
-      const { publishTime, unschedule } = times;
+    async updateDraft({ draft: id, text, audience, contentWarning, language, replySetting, ...more }, ctx) {
+      const { publishTime, unschedule, quotedPostId, mediaIds, poll, removePoll } = more;
       const { draft } = await posts.updateDraft(
         {
           draftId: draftIdOf(id),
@@ -46,6 +52,12 @@ export function draftRoutes(clients: Clients, pieces: Pieces): Routes<typeof Dra
           ...(replySetting !== undefined && { replySetting: replySetting as number as ReplySetting }),
           ...(publishTime && { publishTime }),
           unschedule,
+          ...(quotedPostId !== undefined && {
+            quotedPostId: quotedPostId === "" ? 0n : BigInt(postIdOf(quotedPostId)),
+          }),
+          ...(mediaIds && { mediaIds: { ids: mediaIds.ids } }),
+          ...(poll && { poll: pollSent(poll) }),
+          removePoll,
         },
         within(ctx),
       );
@@ -63,11 +75,12 @@ export function draftRoutes(clients: Clients, pieces: Pieces): Routes<typeof Dra
     },
 
     async publishDraft({ draft }, ctx) {
-      const { post } = await posts.publishDraft({ draftId: draftIdOf(draft) }, within(ctx));
+      const published = await posts.publishDraft({ draftId: draftIdOf(draft) }, within(ctx));
+      const { post } = published;
       if (post === undefined) throw notFound("draft");
-      const reactions = await reactionsTo(post.id, clients, ctx);
+      const reactions = await reactionsBeside(published, post.id, clients, ctx);
       const shown = await withKnownAuthor(post, 0n, reactions, { clients, pieces }, ctx);
-      return onePost(shown, callOf(ctx).viewerId);
+      return await shownAlone(shown, callOf(ctx).viewerId, { clients, pieces }, ctx);
     },
   };
 }
@@ -88,6 +101,9 @@ function draftView(draft: Draft | undefined) {
     contentWarning,
     language,
     replySetting: draft.replySetting as number as ShownReplySetting,
+    ...(draft.quotedPostId !== 0n && { quotedPostId: String(draft.quotedPostId) }),
+    ...(draft.poll && { poll: pollSent(draft.poll) }),
+    ...(draft.media.length > 0 && { media: mediaListView(draft.media) }),
     ...(publishTime && { publishTime }),
     ...(createTime && { createTime }),
     ...(editTime && { editTime }),

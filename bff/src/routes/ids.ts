@@ -34,3 +34,9 @@ export function commentIdOf(comment: string): string {
   if (!isId(comment)) throw notFound("comment");
   return comment;
 }
+
+/** A list of the viewer's by its id; close friends have a name in its place. */
+export function listIdOf(list: string): string {
+  if (list !== "close-friends" && !isId(list)) throw notFound("list");
+  return list;
+}

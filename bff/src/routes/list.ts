@@ -2,11 +2,10 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import type { UserList } from "#gen/skein/graph/v1/list_pb.ts";
 import { within } from "#lib/mesh/call.ts";
-import { notFound } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import { usersById } from "../compose/users.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
-import { isId, userIdOf } from "./ids.ts";
+import { listIdOf, userIdOf } from "./ids.ts";
 import { pageOf } from "./page.ts";
 
 export function listRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImpl<typeof ListService> {
@@ -52,11 +51,6 @@ export function listRoutes(clients: Pick<Clients, "user" | "graph">): ServiceImp
       return { users: await usersById(found.userIds, clients, ctx), nextPageToken: found.nextPageToken };
     },
   };
-}
-
-function listIdOf(list: string): string {
-  if (list !== "close-friends" && !isId(list)) throw notFound("list");
-  return list;
 }
 
 function shown(list: UserList | undefined) {

@@ -3,7 +3,7 @@ import { invalid, problem } from "#lib/mesh/errors.ts";
 
 const pageSizeDefault = 20;
 /** One batch of each noun fills a page. */
-const pageSizeMax = 100;
+export const pageSizeMax = 100;
 /** Tokens of ours have some 100 characters. */
 const pageTokenForm = /^[\x21-\x7e]{1,1024}$/;
 
@@ -17,6 +17,12 @@ export function pageOf({ pageSize = pageSizeDefault, pageToken }: Asked): { page
     throw problem(Code.InvalidArgument, "invalid-cursor", "not a page token of ours", [violation]);
   }
   return { pageSize, pageToken: pageToken ?? "" };
+}
+
+/** A place to read above, as a client names it; what it must be, whoever has the list says. Given empty it is lost, as a token is. */
+export function aboveOf({ after }: { readonly after?: string | undefined }): string {
+  if (after === "") throw invalid("after", "must be an activityId, or the newerPageToken of the page below");
+  return after ?? "";
 }
 
 /** Marks a page that was made without Redis: as right as any, and dearer. */

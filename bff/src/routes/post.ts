@@ -5,10 +5,11 @@ import { callOf, within } from "#lib/mesh/call.ts";
 import type { Clients } from "../clients.ts";
 import type { MutedWords } from "../compose/muted-words.ts";
 import type { Pieces } from "../compose/pieces.ts";
-import { noReactions, postNow, reactionsTo, withKnownAuthor } from "../compose/posts.ts";
-import { shownAlone } from "../compose/quotes.ts";
+import { noReactions, postNow, reactionsBeside, withKnownAuthor } from "../compose/posts.ts";
+import { shownAlone } from "../compose/slots.ts";
 import { idempotencyKeyOf } from "../door/idempotency.ts";
 import type { Routes } from "../door/rpc.ts";
+import { pollSent } from "../view/poll.ts";
 import type { ShownPost } from "../view/post.ts";
 import { postIdOf } from "./ids.ts";
 import { postLists } from "./post-lists.ts";
@@ -21,8 +22,8 @@ export function postRoutes(clients: Clients, pieces: Pieces, muted: MutedWords):
 
     async createPost(request, ctx) {
       const { text, audience, mentionedUserIds, contentWarning = "", language = "", replySetting = 0 } = request;
-      const { quotedPostId } = request;
-      const { post, replayed, authorVersion } = await clients.post.createPost(
+      const { quotedPostId, poll } = request;
+      const made = await clients.post.createPost(
         {
           text,
           audience: audience as number as Audience,
@@ -31,14 +32,16 @@ export function postRoutes(clients: Clients, pieces: Pieces, muted: MutedWords):
           language,
           replySetting: replySetting as number as ReplySetting,
           mediaIds: request.mediaIds,
+          ...(poll && { poll: pollSent(poll) }),
           ...(quotedPostId !== undefined && { quotedPostId: BigInt(postIdOf(quotedPostId)) }),
           idempotencyKey: idempotencyKeyOf(ctx),
         },
         within(ctx),
       );
+      const { post, replayed, authorVersion } = made;
       if (post === undefined) throw new Error("created no post");
       if (replayed) ctx.responseHeader.set("Idempotency-Replayed", "true");
-      const reactions = replayed ? await reactionsTo(post.id, clients, ctx) : noReactions;
+      const reactions = replayed ? await reactionsBeside(made, post.id, clients, ctx) : noReactions;
       return shown(await withKnownAuthor(post, authorVersion, reactions, needs, ctx), ctx);
     },
 
@@ -47,7 +50,7 @@ export function postRoutes(clients: Clients, pieces: Pieces, muted: MutedWords):
     },
 
     async editPost({ post: id, text, contentWarning, language, ifVersion }, ctx) {
-      const { post } = await clients.post.editPost(
+      const edited = await clients.post.editPost(
         {
           postId: postIdOf(id),
           ...(text !== undefined && { text }),
@@ -57,8 +60,9 @@ export function postRoutes(clients: Clients, pieces: Pieces, muted: MutedWords):
         },
         within(ctx),
       );
+      const { post } = edited;
       if (post === undefined) throw new Error("edited no post");
-      const reactions = await reactionsTo(post.id, clients, ctx);
+      const reactions = await reactionsBeside(edited, post.id, clients, ctx);
       return shown(await withKnownAuthor(post, 0n, reactions, needs, ctx), ctx);
     },
 

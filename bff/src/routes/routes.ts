@@ -8,6 +8,7 @@ import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
+import { PollService } from "#gen/skein/api/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
@@ -28,6 +29,7 @@ import { likeRoutes } from "./like.ts";
 import { listRoutes } from "./list.ts";
 import { mediaRoutes } from "./media.ts";
 import { muteRoutes } from "./mute.ts";
+import { pollRoutes } from "./poll.ts";
 import { postRoutes } from "./post.ts";
 import { relationRoutes } from "./relation.ts";
 import { repostRoutes } from "./repost.ts";
@@ -47,6 +49,7 @@ export function publicRpcs(clients: Clients, limits: Limits, pieceBytesMax?: num
     ...rpcsOf(ListService, listRoutes(clients)),
     ...rpcsOf(MediaService, mediaRoutes(clients)),
     ...rpcsOf(PostService, postRoutes(clients, pieces, muted)),
+    ...rpcsOf(PollService, pollRoutes(clients)),
     ...rpcsOf(RepostService, repostRoutes(clients)),
     ...rpcsOf(DraftService, draftRoutes(clients, pieces)),
     ...rpcsOf(LikeService, likeRoutes(clients)),

@@ -2,17 +2,19 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type Facets,
   FacetsSchema,
+  LinkPreviewSchema,
   MediaListSchema,
   PostSchema,
   type ReplySetting,
 } from "#gen/skein/api/v1/resources_pb.ts";
+import type { Media } from "#gen/skein/media/v1/media_pb.ts";
 import type { PostContent } from "#gen/skein/post/v1/content_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import { mediaView } from "./media.ts";
 
 type Beside = Pick<
   MessageInitShape<typeof PostSchema>,
-  "facets" | "contentWarning" | "language" | "editTime" | "replySetting" | "media"
+  "facets" | "contentWarning" | "language" | "editTime" | "replySetting" | "media" | "linkPreview"
 >;
 
 /** Their JSON names, in the order of their numbers, which is that of JSON. */
@@ -20,22 +22,47 @@ export const besideNames = ["facets", "contentWarning", "language", "editTime", 
   (name) => PostSchema.field[name as keyof Beside].jsonName,
 );
 
+/** The same of what comes after all that belongs to the moment. */
+export const besideLastNames = [PostSchema.field.linkPreview.jsonName];
+
 /** What a post holds beside its text; what it does not hold is absent, so that a plain post is no longer for it. */
 export const besideOf = ({ content, editTime, replySetting }: Post): Beside => ({
   ...contentView(content),
   ...(editTime && { editTime }),
   ...(replySetting !== 0 && { replySetting: replySetting as number as ReplySetting }),
   ...mediaIn(content),
+  ...previewIn(content),
 });
+
+/** What the first link leads to, where that is known. */
+export function previewIn(content: PostContent | undefined) {
+  const preview = content?.linkPreview;
+  if (preview === undefined) return {};
+  const { url, title, description, siteName, image } = preview;
+  return {
+    linkPreview: create(LinkPreviewSchema, {
+      url,
+      title,
+      description,
+      siteName,
+      ...(image && { image: mediaView(image) }),
+    }),
+  };
+}
 
 /** What a post shows beside its text, where it shows anything. */
 export const mediaIn = (content: PostContent | undefined) =>
-  content !== undefined &&
-  content.media.length > 0 && { media: create(MediaListSchema, { items: content.media.map(mediaView) }) };
+  content !== undefined && content.media.length > 0 && { media: mediaListView(content.media) };
+
+export const mediaListView = (media: readonly Media[]) => create(MediaListSchema, { items: media.map(mediaView) });
 
 /** All that people read of a post. */
-export const readOf = ({ text, content }: Post): string =>
-  content === undefined || content.contentWarning === "" ? text : `${content.contentWarning}\n${text}`;
+export function readOf({ text, content }: Post): string {
+  if (content === undefined) return text;
+  const { contentWarning, poll, linkPreview } = content;
+  const { title = "", description = "" } = linkPreview ?? {};
+  return [contentWarning, text, ...(poll?.options ?? []), title, description].filter((part) => part !== "").join("\n");
+}
 
 /** One version of a post. */
 export const versionView = ({ version, text, createTime, editTime, content }: Post) => ({
@@ -75,13 +102,20 @@ const facetBytes = 1_000;
 export function besideBytes({ content }: Post): number {
   if (content === undefined) return 0;
   const { mentions = [], hashtags = [], links = [] } = content.facets ?? {};
-  const alts = content.media.map(({ alt }) => alt);
-  const texts = [content.contentWarning, ...alts, ...hashtags.map(({ tag }) => tag), ...links.map(({ url }) => url)];
+  const media = [...content.media, ...(content.linkPreview?.image ? [content.linkPreview.image] : [])];
+  const alts = media.map(({ alt }) => alt);
+  const { url = "", title = "", description = "", siteName = "" } = content.linkPreview ?? {};
+  const texts = [
+    content.contentWarning,
+    ...(content.poll?.options ?? []),
+    url,
+    title,
+    description,
+    siteName,
+    ...alts,
+    ...hashtags.map(({ tag }) => tag),
+    ...links.map(({ url }) => url),
+  ];
   const count = mentions.length + hashtags.length + links.length;
-  return (
-    600 +
-    facetBytes * count +
-    mediaBytes * content.media.length +
-    texts.reduce((sum, { length }) => sum + 12 * length, 0)
-  );
+  return 600 + facetBytes * count + mediaBytes * media.length + texts.reduce((sum, { length }) => sum + 12 * length, 0);
 }

@@ -3,7 +3,7 @@ import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { type Audience, AuthorSchema, PostSchema } from "#gen/skein/api/v1/resources_pb.ts";
 import type { Post } from "#gen/skein/post/v1/post_pb.ts";
 import type { User } from "#gen/skein/user/v1/user_pb.ts";
-import { besideBytes, besideNames, besideOf } from "./beside.ts";
+import { besideBytes, besideLastNames, besideNames, besideOf } from "./beside.ts";
 import { ownBytes, tagOf, varintBytes } from "./bytes.ts";
 import { authorView } from "./user.ts";
 
@@ -17,7 +17,7 @@ type Kept<Content> = {
   json: Buffer | undefined;
   binary: Buffer | undefined;
 };
-export type PostPiece = Kept<Post> & { tail: Buffer | undefined };
+export type PostPiece = Kept<Post> & { tail: Buffer | undefined; last: Buffer | undefined };
 export type AuthorPiece = Kept<User>;
 
 /** Objects, keys, times and the heads of Buffers, beside the texts: measured with Node 24 (docs/decisions/0026). */
@@ -25,7 +25,7 @@ const overheadBytes = 2_500;
 
 export const postPiece = (post: Post): PostPiece => {
   const piece = pieceOf(post, post.text);
-  return { ...piece, sizeBytes: piece.sizeBytes + besideBytes(post), tail: undefined };
+  return { ...piece, sizeBytes: piece.sizeBytes + besideBytes(post), tail: undefined, last: undefined };
 };
 export const authorPiece = (user: User): AuthorPiece => pieceOf(user, `${user.username}${user.displayName}${user.bio}`);
 
@@ -52,16 +52,25 @@ export function jsonOfPost(piece: PostPiece): Buffer {
 
 /** Of a post's JSON what stands after its audience: nothing of a plain one. */
 export function jsonTailOfPost(piece: PostPiece): Buffer {
-  if (piece.tail !== undefined) return piece.tail;
-  const beside = besideOf(piece.content);
+  piece.tail ??= jsonBeside(piece, besideNames);
+  return piece.tail;
+}
+
+/** What ends a post's JSON: nothing of most. */
+export function jsonLastOfPost(piece: PostPiece): Buffer {
+  piece.last ??= jsonBeside(piece, besideLastNames);
+  return piece.last;
+}
+
+function jsonBeside({ content }: PostPiece, names: readonly string[]): Buffer {
+  const beside = besideOf(content);
   if (Object.keys(beside).length === 0) return nothing;
   const json = toJson(PostSchema, create(PostSchema, beside), { alwaysEmitImplicit: true }) as JsonObject;
-  const fields = besideNames.flatMap((name) => {
+  const fields = names.flatMap((name) => {
     const value = json[name];
     return value === undefined ? [] : [`,"${name}":${JSON.stringify(value)}`];
   });
-  piece.tail = ownBytes(fields.join(""));
-  return piece.tail;
+  return fields.length === 0 ? nothing : ownBytes(fields.join(""));
 }
 
 const nothing = Buffer.alloc(0);

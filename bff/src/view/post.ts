@@ -13,7 +13,9 @@ import {
   PostViewerStateSchema,
   ReactionCountsSchema,
   ReactionKindSchema,
+  ReplyRefusalSchema,
 } from "#gen/skein/api/v1/resources_pb.ts";
+import type { ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
 import type { Reaction, ReactionCount } from "#gen/skein/like/v1/like_pb.ts";
 import { type Rendered, rendered } from "../door/rendered.ts";
 import { type Bytes, bytesUpTo, messageField, tagOf, varintBytes } from "./bytes.ts";
@@ -21,11 +23,13 @@ import {
   type AuthorPiece,
   binaryOfAuthor,
   binaryOfPost,
+  jsonLastOfPost,
   jsonOfAuthor,
   jsonOfPost,
   jsonTailOfPost,
   type PostPiece,
 } from "./piece.ts";
+import { binaryOfPoll, jsonOfPoll, type ShownPoll } from "./poll.ts";
 import { binaryOfQuote, jsonOfQuote, type ShownQuote } from "./quote.ts";
 import { authorView } from "./user.ts";
 
@@ -38,6 +42,13 @@ export type Reactions = {
   readonly viewerReaction: Reaction;
   /** The viewer keeps it. */
   readonly saved: boolean;
+  /** The viewer reposted it. */
+  readonly reposted: boolean;
+  /** Why the viewer may not reply; 0 where they may. */
+  readonly replyRefusal: ReplyRefusal;
+  readonly repostCount: bigint;
+  readonly quoteCount: bigint;
+  readonly saveCount: bigint;
 };
 
 /** A post as one viewer sees it: pieces that others see too, and what is of this moment. */
@@ -47,16 +58,20 @@ export type ShownPost = {
   readonly reactions: Reactions;
   /** Where it quotes a post. */
   readonly quote?: ShownQuote;
+  /** Where it asks something. */
+  readonly poll?: ShownPoll;
 };
-/** A post of a home feed, and why it is there. */
-export type ShownItem = ShownPost & Reposted & { readonly activityId: string; readonly reason: FeedReason };
 /** Who passed it on, where that is why it is here. */
 type Reposted = { readonly repostedBy?: AuthorPiece };
+/** A post of a list. */
+type ListedPost = ShownPost & Reposted;
+/** A post of a home feed, and why it is there. */
+export type ShownItem = ListedPost & { readonly activityId: string; readonly reason: FeedReason };
 
 type Viewer = string | undefined;
 
 /** Beside its pieces an item has ids, counts and words of ours: less than this, in either form. */
-const itemBytesMax = 720;
+const itemBytesMax = 920;
 /** Beside its items a page has the names of its fields. */
 const pageBytesMax = 64;
 
@@ -79,7 +94,7 @@ export function homePage(items: readonly ShownItem[], nextPageToken: string, vie
       binaryList(items, nextPageToken, token.number, (to, item) => {
         const { activityId, reason } = item;
         const postBytes = postSize(item, viewer);
-        const reposter = reposterBytes(item);
+        const reposter = reposterBytes(item, itemFields.repostedBy);
         const head = 2 + activityId.length + (reason === 0 ? 0 : 1 + varintBytes(reason)) + reposter.length;
         lengthOf(to, list, head + 1 + varintBytes(postBytes) + postBytes);
         to.raw(reposter);
@@ -94,20 +109,24 @@ export function homePage(items: readonly ShownItem[], nextPageToken: string, vie
 
 /** A page of posts, with the one that is pinned above them. A tag's page is written the same way: its fields are the same. */
 export function postsPage(
-  posts: readonly ShownPost[],
+  posts: readonly ListedPost[],
   nextPageToken: string,
   viewer: Viewer,
   pinned?: ShownPost,
 ): Rendered {
   const { posts: list, nextPageToken: token, pinnedPost } = ListUserPostsResponseSchema.field;
-  const write = (to: Bytes, field: { readonly number: number }, post: ShownPost) => {
-    lengthOf(to, field, postSize(post, viewer));
+  const write = (to: Bytes, field: { readonly number: number }, post: ListedPost) => {
+    const reposter = reposterBytes(post, postFields.repostedBy);
+    lengthOf(to, field, postSize(post, viewer) + reposter.length);
     binaryPost(to, post, viewer);
+    to.raw(reposter);
   };
   const page = () => binaryList(posts, nextPageToken, token.number, (to, post) => write(to, list, post));
   return rendered({
     json() {
-      const all = jsonList(list.jsonName, posts, nextPageToken, (to, post) => jsonPost(to, post, viewer));
+      const all = jsonList(list.jsonName, posts, nextPageToken, (to, post) =>
+        jsonPost(to, post, viewer, post.repostedBy),
+      );
       if (pinned === undefined) return all;
       const field = Buffer.from(`,"${pinnedPost.jsonName}":`);
       return Buffer.concat([all.subarray(0, -1), field, onePost(pinned, viewer).json(), Buffer.from("}")]);
@@ -135,7 +154,7 @@ export function onePost(post: ShownPost, viewer: Viewer): Rendered {
   });
 }
 
-function jsonList<P extends ShownPost & Reposted>(
+function jsonList<P extends ListedPost>(
   name: string,
   items: readonly P[],
   nextPageToken: string,
@@ -156,36 +175,56 @@ function jsonList<P extends ShownPost & Reposted>(
 
 const nobody = Buffer.alloc(0);
 
-/** Who passed an item on, as a field of its message. */
-const reposterBytes = ({ repostedBy }: Reposted): Buffer =>
-  repostedBy === undefined
-    ? nobody
-    : messageField(itemFields.repostedBy, toBinary(AuthorSchema, authorView(repostedBy.content)));
+/** Who passed a post on, as a field of its item or of itself. */
+const reposterBytes = ({ repostedBy }: Reposted, field: { readonly number: number }): Buffer =>
+  repostedBy === undefined ? nobody : messageField(field, toBinary(AuthorSchema, authorView(repostedBy.content)));
 
 /** What its pieces take of an item's JSON. */
-const jsonSize = ({ post, author, quote, repostedBy }: ShownPost & Reposted): number =>
+const jsonSize = ({ post, author, quote, poll, repostedBy }: ListedPost): number =>
   jsonOfAuthor(author).length +
   jsonOfPost(post).length +
   jsonTailOfPost(post).length +
+  jsonLastOfPost(post).length +
   jsonOfQuote(quote).length +
+  jsonOfPoll(poll).length +
   (repostedBy === undefined ? 0 : jsonOfAuthor(repostedBy).length);
 
-function jsonPost(to: Bytes, { post, author, reactions, quote }: ShownPost, viewer: Viewer): void {
+/** `reposter` where the post itself says who passed it on: on an author's page. */
+function jsonPost(
+  to: Bytes,
+  { post, author, reactions, quote, poll }: ShownPost,
+  viewer: Viewer,
+  reposter?: AuthorPiece,
+): void {
   const { id, version, content } = post;
   to.ascii(`{"id":"${id}","version":${version},"author":`);
   to.raw(jsonOfAuthor(author));
   to.raw(jsonOfPost(post));
-  const { likeCount, commentCount, liked, viewerReaction, otherReactions, saved } = reactions;
-  const reacted = viewerReaction === 0 ? "" : `,"reaction":${nameOf(ReactionKindSchema, viewerReaction)}`;
-  const own = saved ? `${reacted},"saved":true` : reacted;
-  const state = viewer === undefined ? "" : `"viewer":{"own":${content.authorId === viewer},"liked":${liked}${own}},`;
+  const { likeCount, commentCount, otherReactions, repostCount, quoteCount, saveCount } = reactions;
+  const state = viewer === undefined ? "" : `"viewer":{"own":${content.authorId === viewer}${jsonState(reactions)}},`;
   to.ascii(
     `${likeCount},"commentCount":${commentCount},${state}"audience":${nameOf(AudienceSchema, content.audience)}`,
   );
   to.raw(jsonTailOfPost(post));
   if (quote !== undefined) to.raw(jsonOfQuote(quote));
   if (otherReactions.length > 0) to.ascii(`,"reactions":{${jsonCounts(reactions)}}`);
+  if (reposter !== undefined) {
+    to.ascii(`,"${postFields.repostedBy.jsonName}":`);
+    to.raw(jsonOfAuthor(reposter));
+  }
+  if (repostCount > 0n) to.ascii(`,"repostCount":${repostCount}`);
+  if (quoteCount > 0n) to.ascii(`,"quoteCount":${quoteCount}`);
+  if (saveCount > 0n) to.ascii(`,"saveCount":${saveCount}`);
+  to.raw(jsonLastOfPost(post));
+  to.raw(jsonOfPoll(poll));
   to.ascii("}");
+}
+
+/** What the viewer has to do with a post beside having written it; what they have not is absent. */
+function jsonState({ liked, viewerReaction, saved, reposted, replyRefusal }: Reactions): string {
+  const reaction = viewerReaction === 0 ? "" : `,"reaction":${nameOf(ReactionKindSchema, viewerReaction)}`;
+  const refusal = replyRefusal === 0 ? "" : `,"replyRefusal":${nameOf(ReplyRefusalSchema, replyRefusal)}`;
+  return `,"liked":${liked}${reaction}${saved ? ',"saved":true' : ""}${reposted ? ',"reposted":true' : ""}${refusal}`;
 }
 
 const kinds = ReactionCountsSchema.fields;
@@ -221,7 +260,7 @@ const nameOf = (
   of: number,
 ): string => (value[of] === undefined ? String(of) : `"${value[of].name}"`);
 
-function binaryList<P extends ShownPost & Reposted>(
+function binaryList<P extends ListedPost>(
   items: readonly P[],
   nextPageToken: string,
   tokenNumber: number,
@@ -230,7 +269,8 @@ function binaryList<P extends ShownPost & Reposted>(
   let bytesMax = pageBytesMax + nextPageToken.length;
   for (const item of items) {
     bytesMax += itemBytesMax + binaryOfAuthor(item.author).length + binaryOfPost(item.post).length;
-    bytesMax += binaryOfQuote(item.quote).length + reposterBytes(item).length;
+    bytesMax += binaryOfQuote(item.quote).length + binaryOfPoll(item.poll).length;
+    bytesMax += reposterBytes(item, postFields.repostedBy).length;
   }
   const to = bytesUpTo(bytesMax);
   for (const item of items) write(to, item);
@@ -246,44 +286,70 @@ const postFields = PostSchema.field;
 const stateFields = PostViewerStateSchema.field;
 
 /** How long `binaryPost` will be: a message says its length before its fields. */
-function postSize({ post, author, reactions, quote }: ShownPost, viewer: Viewer): number {
+function postSize({ post, author, reactions, quote, poll }: ShownPost, viewer: Viewer): number {
   return (
     binaryOfQuote(quote).length +
+    binaryOfPoll(poll).length +
     binaryOfPost(post).length +
     binaryOfAuthor(author).length +
     numberSize(Number(reactions.likeCount)) +
     numberSize(Number(reactions.commentCount)) +
     (viewer === undefined ? 0 : 2 + stateSize(post, reactions, viewer)) +
     // The field of counts has a tag of two bytes.
-    (reactions.otherReactions.length === 0 ? 0 : 3 + countsSize(reactions))
+    (reactions.otherReactions.length === 0 ? 0 : 3 + countsSize(reactions)) +
+    sharesSize(reactions)
   );
 }
 
 /** Fields may come in any order; what belongs to the moment comes last. */
-function binaryPost(to: Bytes, { post, author, reactions, quote }: ShownPost, viewer: Viewer): void {
+function binaryPost(to: Bytes, { post, author, reactions, quote, poll }: ShownPost, viewer: Viewer): void {
   to.raw(binaryOfPost(post));
   if (quote !== undefined) to.raw(binaryOfQuote(quote));
+  if (poll !== undefined) to.raw(binaryOfPoll(poll));
   to.raw(binaryOfAuthor(author));
   number(to, postFields.likeCount, Number(reactions.likeCount));
   number(to, postFields.commentCount, Number(reactions.commentCount));
   binaryCounts(to, reactions);
+  if (isShared(reactions)) {
+    number(to, postFields.repostCount, Number(reactions.repostCount));
+    number(to, postFields.quoteCount, Number(reactions.quoteCount));
+    number(to, postFields.saveCount, Number(reactions.saveCount));
+  }
   if (viewer === undefined) return;
   lengthOf(to, postFields.viewer, stateSize(post, reactions, viewer));
   number(to, stateFields.own, Number(post.content.authorId === viewer));
   number(to, stateFields.liked, Number(reactions.liked));
   number(to, stateFields.reaction, reactions.viewerReaction);
   number(to, stateFields.saved, Number(reactions.saved));
+  number(to, stateFields.reposted, Number(reactions.reposted));
+  number(to, stateFields.replyRefusal, reactions.replyRefusal);
 }
 
-const stateSize = ({ content }: PostPiece, { liked, viewerReaction, saved }: Reactions, viewer: string): number =>
+const isShared = ({ repostCount, quoteCount, saveCount }: Reactions): boolean =>
+  repostCount !== 0n || quoteCount !== 0n || saveCount !== 0n;
+
+const sharesSize = (reactions: Reactions): number => {
+  if (!isShared(reactions)) return 0;
+  const { repostCount, quoteCount, saveCount } = reactions;
+  return farSize(Number(repostCount)) + farSize(Number(quoteCount)) + farSize(Number(saveCount));
+};
+
+const stateSize = (
+  { content }: PostPiece,
+  { liked, viewerReaction, saved, reposted, replyRefusal }: Reactions,
+  viewer: string,
+): number =>
   numberSize(Number(content.authorId === viewer)) +
   numberSize(Number(liked)) +
-  // Tags of two bytes.
-  (viewerReaction === 0 ? 0 : 1 + numberSize(viewerReaction)) +
-  (saved ? 1 + numberSize(1) : 0);
+  farSize(viewerReaction) +
+  farSize(Number(saved)) +
+  farSize(Number(reposted)) +
+  farSize(replyRefusal);
 
 /** What is zero is not written. */
 const numberSize = (value: number): number => (value === 0 ? 0 : 1 + varintBytes(value));
+/** The same of a field whose tag takes two bytes: from 16 on. */
+const farSize = (value: number): number => (value === 0 ? 0 : 2 + varintBytes(value));
 
 function number(to: Bytes, field: { readonly number: number }, value: number): void {
   if (value === 0) return;

@@ -1,6 +1,6 @@
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { type Audience, PostSchema, type Quote, QuoteSchema } from "#gen/skein/api/v1/resources_pb.ts";
-import { contentView, mediaIn } from "./beside.ts";
+import { contentView, mediaIn, previewIn } from "./beside.ts";
 import { messageField, ownBytes } from "./bytes.ts";
 import type { AuthorPiece, PostPiece } from "./piece.ts";
 import { authorView } from "./user.ts";
@@ -44,6 +44,7 @@ function quoteView({ post, author }: NonNullable<ShownQuote["of"]>): Quote {
       ...(editTime && { editTime }),
       ...contentView(content),
       ...mediaIn(content),
+      ...previewIn(content),
     },
   });
 }

@@ -35,6 +35,7 @@ before(async () => {
   const relay = createRelay({ noun: "post", db, bus, leases: relays, log: place.log, places });
   const consumer = createConsumer({
     ...{ noun: "post", db, bus, leases: hearing, log: place.log },
+    concerns: (event) => decode(PostCreatedSchema, event).authorId !== "passed",
     async apply(tx, events) {
       for (const event of events) {
         tried.push(nameOf(event));
@@ -68,14 +69,15 @@ const parked = async (aggregate: number) =>
   );
 
 /** Facts of one aggregate, told one after another. */
-const tell = (aggregate: number, ...versions: number[]) =>
+const tell = (aggregate: number, ...versions: number[]) => tellOf("", aggregate, ...versions);
+const tellOf = (authorId: string, aggregate: number, ...versions: number[]) =>
   db.tx((tx) =>
     append(
       tx,
       versions.map((version) =>
         fact({
           desc: PostCreatedSchema,
-          value: { postId: String(aggregate) },
+          value: { postId: String(aggregate), authorId },
           aggregate: `post:${aggregate}`,
           version: BigInt(version),
           partition: BigInt(aggregate),
@@ -162,4 +164,14 @@ test("replayed in order of version, once each, while new facts of the aggregate 
   );
   assert.deepEqual(await parked(1001), []);
   assert.equal(timesOf("post:1001 1", begun), 1, "what follows the effects begins too");
+});
+
+test("what concerns nobody here is not applied, and its place is kept all the same", async () => {
+  await tellOf("passed", 1002, 1, 2);
+  const positions = async (table: string) =>
+    Number((await db.query(`SELECT position FROM ${table} WHERE shard = ?`, [1002 % 64]))[0]?.position);
+  await until("both are passed", async () => (await positions("place")) === 2 && (await positions("relay")) === 2);
+  assert.equal(tried.filter((name) => name.startsWith("post:1002")).length, 0);
+  await tell(1002, 3);
+  await until("the next is applied", isApplied("post:1002 3"));
 });

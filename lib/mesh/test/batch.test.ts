@@ -54,6 +54,10 @@ before(async () => {
         listAuthorFeed: none,
         listTagFeed: none,
         listQuoteFeed: none,
+        listListFeed: none,
+        listLocalFeed: none,
+        setReadPosition: none,
+        getReadPosition: none,
         explainPost: none,
         configureFanout: none,
       }),
@@ -149,6 +153,7 @@ test("each call of a batch is met as if it came alone, and what is wrong with on
             $typeName: "skein.feed.v1.ListHomeFeedRequest",
             pageSize: 0,
             pageToken: sent,
+            after: "",
           })
         : sent,
   }));

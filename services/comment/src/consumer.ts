@@ -7,6 +7,8 @@ import { keepReactions, type Reacted } from "./store/counts.ts";
 
 /** What comment hears of reactions: how many there are to each comment, for the order by liveliness. */
 export const hearReactions = {
+  /** Nearly all reactions are to posts. */
+  concerns: (event: Event): boolean => reactedIn(event).length > 0,
   apply: (tx: Sql, events: readonly Event[]): Promise<void> => keepReactions(tx, latest(events.flatMap(reactedIn))),
   applied: (): void => {},
 };

@@ -6,6 +6,7 @@ import {
   CommentHiddenSchema,
   ThreadChangedSchema,
 } from "#gen/skein/comment/v1/events_pb.ts";
+import type { Media } from "#gen/skein/media/v1/media_pb.ts";
 import type { Facets } from "#gen/skein/text/v1/text_pb.ts";
 import { type Event, type Fact, fact, type Origin, ofNobody } from "#lib/events/outbox.ts";
 import { decode } from "#lib/events/poison.ts";
@@ -21,9 +22,9 @@ type Named = {
 };
 
 /** The same where there is a text. */
-type Written = Named & { readonly facets: Facets | undefined };
+type Written = Named & { readonly facets: Facets | undefined; readonly media: readonly Pick<Media, "id">[] };
 
-const naming = ({ facets }: Written) => ({
+const naming = ({ facets }: Pick<Written, "facets">) => ({
   mentionedUserIds: [...new Set(facets?.mentions.map(({ userId }) => userId) ?? [])],
 });
 
@@ -34,8 +35,15 @@ export const commentName = (commentId: bigint): string => `comment:${commentId}`
 const threadName = (postId: bigint): string => `thread:${postId}`;
 
 /** All travel in the post's partition: what counts comments sees one post's changes in order. */
-export const commentCreated = (of: Written, origin: Origin): Fact =>
-  fact({ ...origin, desc: CommentCreatedSchema, ...placed(of), value: { ...sent(of), ...naming(of) } });
+export const commentCreated = (of: Written, origin: Origin): Fact => {
+  const mediaIds = of.media.map(({ id }) => BigInt(id));
+  return fact({
+    ...origin,
+    desc: CommentCreatedSchema,
+    ...placed(of),
+    value: { ...sent(of), ...naming(of), mediaIds },
+  });
+};
 
 export const commentEdited = (of: Written, origin: Origin): Fact =>
   fact({ ...origin, desc: CommentEditedSchema, ...placed(of), value: { ...sent(of), ...naming(of) } });
@@ -123,3 +131,9 @@ function summed(changes: readonly (readonly [id: bigint, by: number])[]): Map<bi
   for (const [id, by] of changes) deltas.set(id, (deltas.get(id) ?? 0) + by);
   return deltas;
 }
+
+/** The posts whose threads some facts tell of. */
+export const threadsIn = (events: readonly Pick<Event, "type" | "payload">[]): bigint[] =>
+  events.flatMap((event) =>
+    event.type === ThreadChangedSchema.name ? [BigInt(decode(ThreadChangedSchema, event).postId)] : [],
+  );

@@ -1,5 +1,7 @@
 import type { Client, ServiceImpl } from "@connectrpc/connect";
-import { type CommentService, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
+import { type CommentService, ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
+import { Repliers } from "#gen/skein/comment/v1/thread_pb.ts";
+import { Kind, type MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
@@ -7,24 +9,27 @@ import { anyViewerIdOf, callOf, mustBeWanted, viewerOf, within } from "#lib/mesh
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { facetsOf } from "#lib/mesh/found-facets.ts";
 import { textOf } from "#lib/mesh/text.ts";
-import { mayReply } from "#lib/readmodel/audience.ts";
+import { replyRefusal } from "#lib/readmodel/audience.ts";
 import { totalOf } from "#lib/readmodel/count.ts";
+import { openThread, type ThreadRule, threadBeside } from "#lib/readmodel/thread.ts";
 import type { VisiblePosts } from "#lib/readmodel/visible-post.ts";
+import { claimMedia, claimOf, mediaIdsOf } from "#lib/service/claims.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { PageTokens } from "#lib/storage/page.ts";
+import { commentsBy } from "./handlers/by.ts";
 import { commentLists } from "./handlers/lists.ts";
-import { ownComments } from "./handlers/own.ts";
 import { find, postIdOf, seenBy, seenOne, shown } from "./handlers/seen.ts";
 import type { CommentReadModel } from "./read-model.ts";
 import { onTop, type Standing } from "./store/say.ts";
-import { letsReply, type Thread } from "./store/thread.ts";
 import type { CommentStore, StoredComment } from "./store.ts";
 
 /** Posts, or comments, in one batch. */
 const batchMax = 100;
 /** A text: a page of a hundred of the longest stays below a megabyte. */
 const bounds = { graphemesMax: 2_200, bytesMax: 9_000 };
+/** Pictures of one comment. */
+const mediaMax = 4;
 /** How deep replies stand: a page of a screen shows no more levels. A reply to what is there stands beside it. */
 const depthMax = 10;
 
@@ -36,6 +41,7 @@ type Needs = {
   readModel: CommentReadModel;
   posts: VisiblePosts;
   users: Pick<Client<typeof UserService>, "batchFindUsers">;
+  media: Pick<Client<typeof MediaService>, "attachMedia">;
   pageTokens: PageTokens;
   nudge: () => void;
 };
@@ -46,14 +52,16 @@ export const commentHandlers = (needs: Needs): Handlers => ({
   ...threads(needs),
   ...reads(needs),
   ...commentLists(needs),
-  ...ownComments(needs),
+  ...commentsBy(needs),
 });
 
-function creates({ store, readModel, posts, users, nudge }: Needs): Pick<Handlers, "createComment"> {
+function creates({ store, readModel, posts, users, media, nudge }: Needs): Pick<Handlers, "createComment"> {
   return {
     async createComment(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
-      const said = { authorId, text: textOf(req.text, bounds), key: keyOf(req.idempotencyKey) };
+      const mediaIds = mediaIdsOf(req.mediaIds, mediaMax);
+      const text = mediaIds.length > 0 && req.text === "" ? "" : textOf(req.text, bounds);
+      const said = { authorId, text, mediaIds, key: keyOf(req.idempotencyKey) };
       const postId = postIdOf(req.postId);
       const [authorVersion, { card, following }, facets] = await Promise.all([
         readModel.authorVersion(authorId),
@@ -62,11 +70,14 @@ function creates({ store, readModel, posts, users, nudge }: Needs): Pick<Handler
       ]);
       const parent = req.parentId === "" ? undefined : await seenOne(posts, await find(store, req.parentId), ctx);
       if (parent !== undefined && parent.postId !== postId) throw notFound("comment");
+      const asked = { ...said, postId, askedParentId: parent?.id ?? 0n };
+      const made = mediaIds.length === 0 ? undefined : await store.made(asked, originOf(ctx));
+      if (made !== undefined) return { comment: shown(made), replayed: true, authorVersion: BigInt(authorVersion) };
+      const claim = { mediaIds, attachment: claimOf("comment", authorId, said.key), kind: Kind.PHOTO };
       const wanted = {
-        ...said,
+        ...asked,
         facets,
-        postId,
-        askedParentId: parent?.id ?? 0n,
+        media: await claimMedia(media, claim, within(ctx)),
         standing: parent === undefined ? onTop : standingUnder(parent),
         replier: { isOwner: card.authorId === authorId, isFollower: following },
       };
@@ -91,10 +102,11 @@ function changes({
   return {
     async updateComment(req, ctx) {
       const viewerId = BigInt(viewerOf(ctx));
-      const text = textOf(req.text, bounds);
       await posts.mayWrite(ctx);
       const comment = await find(store, req.commentId);
       if (comment.authorId !== viewerId) throw notFound("comment");
+      // Of a comment with pictures the text may be taken away.
+      const text = req.text === "" && comment.media.length > 0 ? "" : textOf(req.text, bounds);
       await seenOne(posts, comment, ctx);
       const facets = await facetsOf(text, users, within(ctx));
       const edited = await store.edit(comment.id, { text, facets }, originOf(ctx));
@@ -129,7 +141,7 @@ function changes({
   };
 }
 
-function threads({ store, posts, nudge }: Needs): Pick<Handlers, "getThread" | "updateThread"> {
+function threads({ store, readModel, posts, nudge }: Needs): Pick<Handlers, "getThread" | "updateThread"> {
   return {
     async getThread(req, ctx) {
       const postId = postIdOf(req.postId);
@@ -138,10 +150,11 @@ function threads({ store, posts, nudge }: Needs): Pick<Handlers, "getThread" | "
       const { authorId } = card;
       const [thread, standings] = await Promise.all([store.thread(postId), posts.standings([authorId], ctx)]);
       const standing = standings.get(authorId);
-      const replier = { isOwner: viewerId === authorId, isFollower: standing?.following === true };
-      // What the post said from the start, and what its author narrowed it to since.
-      const may = viewerId !== undefined && mayReply(viewerId, card, standing) && letsReply(thread, replier);
-      return { thread: threadShown(thread), mayReply: may };
+      const refusal = replyRefusal(viewerId, card, standing, thread);
+      return {
+        thread: threadShown(thread),
+        mayReply: viewerId !== undefined && refusal === ReplyRefusal.UNSPECIFIED,
+      };
     },
 
     async updateThread(req, ctx) {
@@ -157,15 +170,16 @@ function threads({ store, posts, nudge }: Needs): Pick<Handlers, "getThread" | "
         ...(locked !== undefined && { locked }),
         ...(repliers !== undefined && { repliers: repliers || Repliers.EVERYONE }),
       };
-      const thread = await store.changeThread(postId, change, originOf(ctx));
+      const { thread, count } = await store.changeThread(postId, change, originOf(ctx));
       nudge();
+      if (count !== undefined) await readModel.apply(postId, count);
       return { thread: threadShown(thread) };
     },
   };
 }
 
 const allRepliers = new Set<number>(Object.values(Repliers));
-const threadShown = ({ locked, repliers }: Thread) => ({ locked, repliers });
+const threadShown = ({ locked, repliers }: ThreadRule) => ({ locked, repliers });
 
 function reads({
   store,
@@ -197,11 +211,21 @@ function reads({
       const ids = req.postIds.map(parseId);
       const asked = ids.filter((id) => id !== undefined);
       // A feed has decided already, in the read that asks.
-      const there = callOf(ctx).caller === "feed" ? undefined : await posts.among(asked, ctx);
+      const there = callOf(ctx).caller === "feed" ? undefined : await posts.standingAmong(asked, ctx);
       const known = asked.filter((id) => there?.has(id) ?? true);
       const kept = await readModel.loadCounts(known, lateShards(ctx, "comment"));
-      const countOf = (id: bigint) => kept.get(id) ?? { version: 0, value: 0 };
-      return { counts: ids.map((id = 0n) => BigInt(totalOf(countOf(id)))) };
+      const counts = ids.map((id = 0n) => kept.get(id) ?? { version: 0, value: 0 });
+      const rules = counts.map(threadBeside);
+      const viewerId = anyViewerIdOf(ctx);
+      const refusalOf = (id: bigint, rule: ThreadRule) => {
+        const { card, standing } = there?.get(id) ?? {};
+        return replyRefusal(viewerId, card, standing, rule);
+      };
+      return {
+        counts: counts.map((count) => BigInt(totalOf(count))),
+        threads: rules.map(threadShown),
+        refusals: there === undefined ? [] : ids.map((id = 0n, nth) => refusalOf(id, rules[nth] ?? openThread)),
+      };
     },
   };
 }

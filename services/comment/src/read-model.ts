@@ -1,6 +1,6 @@
 import type { Log } from "#lib/mesh/log.ts";
 import { keptAuthorVersion } from "#lib/readmodel/author-version.ts";
-import { type Count, commentCounts } from "#lib/readmodel/count.ts";
+import { type Count, commentCounts, encodeCount } from "#lib/readmodel/count.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { CommentChange } from "./events.ts";
 import type { CommentStore } from "./store.ts";
@@ -17,12 +17,15 @@ export function commentReadModel(redis: Redis, store: CommentStore, log: Log) {
     loadCounts: (postIds: readonly bigint[], late: readonly number[]): Promise<Map<bigint, Count>> =>
       commentCounts.load({ redis, log }, postIds, (ids) => store.counts(ids, late)),
 
+    /** Who may reply, as one value with the count, before the answer; without Redis the relay brings it later. */
+    async apply(postId: bigint, count: Count): Promise<void> {
+      const pipeline = redis.pipeline();
+      commentCounts.put(redis, pipeline, { id: postId, value: encodeCount(count) });
+      await redis.run(pipeline).catch((reason) => log.warn("left to the relay", { error: reason }));
+    },
+
     /** The relay's part, before anyone hears of the facts: new counts. */
-    catchUp: (changes: readonly CommentChange[]): Promise<void> =>
-      commentCounts.catchUp(
-        redis,
-        changes.map(({ postId }) => postId),
-        store.counts,
-      ),
+    catchUp: (changes: readonly CommentChange[], threadIds: readonly bigint[]): Promise<void> =>
+      commentCounts.catchUp(redis, [...new Set([...changes.map(({ postId }) => postId), ...threadIds])], store.counts),
   };
 }

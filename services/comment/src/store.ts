@@ -1,3 +1,4 @@
+import type { Media } from "#gen/skein/media/v1/media_pb.ts";
 import type { Facets } from "#gen/skein/text/v1/text_pb.ts";
 import type { Origin } from "#lib/events/outbox.ts";
 import { append } from "#lib/events/outbox.ts";
@@ -6,13 +7,24 @@ import { notFound } from "#lib/mesh/errors.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import { batched, type Wanted } from "#lib/storage/batch.ts";
 import { newId, timeOf } from "#lib/storage/id.ts";
-import { madeUnder } from "#lib/storage/idempotency.ts";
+import { keptUnder, madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, isDuplicate, type Row, type Statements } from "#lib/storage/mysql.ts";
 import { commentEdited, commentHidden, commentName } from "./events.ts";
 import { countsOf, replyCountsOf } from "./store/counts.ts";
+import { changeMentions } from "./store/mention.ts";
 import { removeComment } from "./store/remove.ts";
-import { asked, facetBytes, facetsIn, type NewComment, type Saying, type Standing, sayAll } from "./store/say.ts";
-import { changeThread, type Thread, threadsOf } from "./store/thread.ts";
+import {
+  type Asked,
+  asked,
+  facetBytes,
+  facetsIn,
+  mediaIn,
+  type NewComment,
+  type Saying,
+  type Standing,
+  sayAll,
+} from "./store/say.ts";
+import { type Changed, changeThread, type Thread, threadsOf } from "./store/thread.ts";
 
 export type StoredComment = Standing & {
   readonly id: bigint;
@@ -25,6 +37,7 @@ export type StoredComment = Standing & {
   readonly hidden: boolean;
   readonly text: string;
   readonly facets: Facets | undefined;
+  readonly media: readonly Media[];
   readonly createTime: Date;
   readonly editTime: Date | undefined;
 };
@@ -36,7 +49,7 @@ export type Level = { readonly postId: bigint; readonly parentId: bigint };
 export type LivelyPlace = { readonly heat: number; readonly id: bigint };
 
 const columns =
-  "id, post_id, author_id, version, deleted, stub, hidden, parent_id, root_id, depth, text, facets, create_time, edit_time";
+  "id, post_id, author_id, version, deleted, stub, hidden, parent_id, root_id, depth, text, facets, media, create_time, edit_time";
 
 /** The truth about comments. */
 export type CommentStore = ReturnType<typeof commentStore>;
@@ -48,6 +61,13 @@ export function commentStore(db: Statements) {
     const rows = await db.query(`SELECT ${columns} FROM comment WHERE id IN (?)`, [[0n, ...ids]]); // by_id
     return new Map(rows.map((row) => [bigintOf(row.id), commentOf(row)]));
   };
+
+  async function madeBefore(id: bigint, origin: Origin): Promise<StoredComment> {
+    const comment = (await byIds([id])).get(id);
+    if (comment === undefined) throw notFound("comment");
+    await tellPending(db, commentName(comment.id), comment.postId, origin);
+    return comment;
+  }
 
   return {
     ...changes(db),
@@ -65,21 +85,26 @@ export function commentStore(db: Statements) {
       origin: Origin,
       mustBeWanted = () => {},
     ): Promise<{ comment: StoredComment; replayed: boolean }> {
-      const { postId, authorId, standing, text, facets } = wanted;
+      const { postId, authorId, standing, text, facets, media } = wanted;
       const id = newId();
       const createTime = new Date(timeOf(id));
       try {
         await say({ ...wanted, id, createTime, origin, mustBeWanted });
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
-        const madeId = await madeUnder(db, asked(wanted), "comment_id");
-        const comment = (await byIds([madeId])).get(madeId);
-        if (comment === undefined) throw notFound("comment");
-        await tellPending(db, commentName(comment.id), comment.postId, origin);
-        return { comment, replayed: true };
+        return { comment: await madeBefore(await madeUnder(db, asked(wanted), "comment_id"), origin), replayed: true };
       }
       const fresh = { version: 1n, deleted: false, stub: false, hidden: false, editTime: undefined };
-      return { comment: { ...fresh, ...standing, id, postId, authorId, text, facets, createTime }, replayed: false };
+      return {
+        comment: { ...fresh, ...standing, id, postId, authorId, text, facets, media, createTime },
+        replayed: false,
+      };
+    },
+
+    /** What a key made before, also where what it shows is gone; undefined where it made nothing. */
+    async made(wanted: Asked, origin: Origin): Promise<StoredComment | undefined> {
+      const id = await keptUnder(db, asked(wanted), "comment_id");
+      return id === undefined ? undefined : await madeBefore(id, origin);
     },
 
     /** How many comments each post has, with what the shards `late` have not folded; one nobody ever commented on is not there. */
@@ -119,13 +144,25 @@ const lists = (db: Statements, byIds: (ids: readonly bigint[]) => Promise<Map<bi
   },
 
   /** What a person said, latest first. */
-  async listOwn(authorId: bigint, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
+  async listBy(authorId: bigint, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
     const below = before === undefined ? "" : `AND id < ${before}`;
     const rows = await db.query(
       `SELECT ${columns} FROM comment WHERE author_id = ? AND deleted = 0 ${below} ORDER BY id DESC LIMIT ${limit}`, // by_author
       [authorId],
     );
     return rows.map(commentOf);
+  },
+
+  /** What names a person, latest first. */
+  async listNaming(userId: bigint, before: bigint | undefined, limit: number): Promise<StoredComment[]> {
+    const below = before === undefined ? "" : `AND comment_id < ${before}`;
+    const rows = await db.query(
+      `SELECT comment_id FROM comment_mention WHERE user_id = ? ${below} ORDER BY comment_id DESC LIMIT ${limit}`, // PRIMARY
+      [userId],
+    );
+    const ids = rows.map((row) => bigintOf(row.comment_id));
+    const found = await byIds(ids);
+    return ids.flatMap((id) => found.get(id) ?? []);
   },
 
   /** The same with the liveliest first; what was said a moment ago comes with the relay. */
@@ -176,6 +213,7 @@ const changes = (db: Statements) => ({
         "UPDATE comment SET text = ?, facets = ?, version = ?, edit_time = ? WHERE post_id = ? AND id = ?",
         [text, facetBytes(facets), edited.version, edited.editTime, comment.postId, id],
       );
+      await changeMentions(tx, comment, edited);
       await append(tx, [commentEdited({ ...edited, commentId: id }, origin)]);
       return edited;
     }),
@@ -206,7 +244,7 @@ const changes = (db: Statements) => ({
     postId: bigint,
     change: Partial<Pick<Thread, "locked" | "repliers">>,
     origin: Origin,
-  ): Promise<Thread> => changeThread(db, postId, change, origin),
+  ): Promise<Changed> => changeThread(db, postId, change, origin),
 });
 
 const commentOf = (row: Row): StoredComment => ({
@@ -222,6 +260,7 @@ const commentOf = (row: Row): StoredComment => ({
   depth: Number(row.depth),
   text: String(row.text),
   facets: facetsIn(row.facets),
+  media: mediaIn(row.media),
   createTime: row.create_time as Date,
   editTime: (row.edit_time as Date | null) ?? undefined,
 });

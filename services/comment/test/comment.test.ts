@@ -52,6 +52,8 @@ test("a comment whose run was given up is not said, and its key is the next run'
     askedParentId: 0n,
     standing: onTop,
     facets: undefined,
+    media: [],
+    mediaIds: [],
     replier: { isOwner: false, isFollower: false },
   };
   const store = commentStore(system.db("comment"));

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { type Comment, CommentOrder, Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
+import { type Comment, CommentOrder } from "#gen/skein/comment/v1/comment_pb.ts";
 import { CommentCreatedSchema, CommentEditedSchema } from "#gen/skein/comment/v1/events_pb.ts";
+import { Repliers } from "#gen/skein/comment/v1/thread_pb.ts";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { type Booted, boot } from "#lib/harness/boot.ts";
 import { eachPage } from "#lib/harness/pages.ts";
@@ -277,6 +278,31 @@ test("what somebody said is listed for them, latest first, where they may still 
   assert.deepEqual(await own(), [ids[1]]);
 });
 
+test("what somebody said is listed for others as each may see it and what it stands under", async () => {
+  const [owner, person, reader] = [somebody(), somebody(), somebody()];
+  const [one, two] = [await newPost(owner), await newPost(somebody())];
+  const ids = [await say(one, person), await say(two, person), await say(one, person)].map(({ id }) => id);
+  const by = async (viewer?: string, pageSize = 1) => {
+    const pages = await eachPage(
+      (page) => system.clients.comment.listUserComments({ userId: person, ...page }, as(viewer)),
+      pageSize,
+    );
+    return pages.flatMap(({ comments }) => comments.map(({ id }) => id));
+  };
+  for (const viewer of [reader, undefined, person]) assert.deepEqual(await by(viewer), ids.toReversed());
+  await hide(ids[0] ?? "", true, owner);
+  await remove(ids[2] ?? "", person);
+  assert.deepEqual(await by(reader), [ids[1]]);
+  assert.deepEqual(await by(owner), [ids[1], ids[0]]);
+  await system.clients.graph.blockUser({ userId: reader }, as(owner));
+  await system.clients.post.deletePost({ postId: one }, as(owner));
+  assert.deepEqual(await by(person), [ids[1]]);
+  await system.clients.graph.blockUser({ userId: reader }, as(person));
+  assert.deepEqual([await by(reader), await by()], [[], [ids[1]]]);
+  const nobody = system.clients.comment.listUserComments({ userId: "x" }, as());
+  await refused(nobody, Code.InvalidArgument, "validation", "user_id");
+});
+
 test("mentions, tags and links are found when a text is written and when it is edited; facts name whom, and hold no text", async () => {
   const { userIds } = await system.operator.user.importUsers({ users: [{ username: "ada_of_comments" }] }, as());
   const [ada = "", owner, foe] = [userIds[0], somebody(), somebody()];
@@ -305,4 +331,30 @@ test("mentions, tags and links are found when a text is written and when it is e
   assert.deepEqual(fromBinary(CommentCreatedSchema, created as Buffer).mentionedUserIds, [BigInt(ada)]);
   assert.deepEqual(fromBinary(CommentEditedSchema, changed as Buffer).mentionedUserIds, []);
   assert.ok(!(created as Buffer).includes("ada_of_comments"));
+});
+
+test("comments that name somebody are listed for them, where they may see them; an edit that names them no more takes one away", async () => {
+  const { userIds } = await system.operator.user.importUsers({ users: [{ username: "eve_of_comments" }] }, as());
+  const [eve = "", owner, writer] = [userIds[0], somebody(), somebody()];
+  await system.clients.graph.createAccount({ userId: eve }, as());
+  const [one, two] = [await newPost(owner), await newPost(somebody())];
+  const naming = async (viewer = eve) => {
+    const pages = await eachPage((page) => system.clients.comment.listCommentMentions(page, as(viewer)), 1);
+    return pages.flatMap(({ comments }) => comments.map(({ id }) => id));
+  };
+  const text = "🧶 @eve_of_comments, @eve_of_comments";
+  const ids = [await say(one, writer, "", text), await say(two, writer, "", text), await say(one, owner, "", text)];
+  const [first = "", second = "", third = ""] = ids.map(({ id }) => id);
+  await say(one, writer, "", "nobody");
+  assert.deepEqual(await naming(), [third, second, first]);
+  assert.deepEqual(await naming(writer), []);
+  await system.clients.comment.updateComment({ commentId: third, text: "nobody" }, as(owner));
+  assert.deepEqual(await naming(), [second, first]);
+  await system.clients.comment.updateComment({ commentId: third, text: "@eve_of_comments again" }, as(owner));
+  await remove(second, writer);
+  assert.deepEqual(await naming(), [third, first]);
+  await hide(first, true, owner);
+  assert.deepEqual(await naming(), [third]);
+  await system.clients.graph.blockUser({ userId: eve }, as(owner));
+  assert.deepEqual(await naming(), []);
 });

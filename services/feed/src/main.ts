@@ -1,6 +1,7 @@
 import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { FeedService } from "#gen/skein/feed/v1/feed_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
+import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
@@ -23,7 +24,7 @@ import { feedStore } from "./store.ts";
 const service = await openService("feed", config);
 const { db, redis, log } = service;
 
-const graph = service.client(GraphService);
+const graph = { ...service.client(GraphService), ...service.client(ListService) };
 const store = feedStore(db);
 const truth = truthOf({
   graph,

@@ -1,6 +1,8 @@
 import { shards, shareOf } from "#lib/storage/id.ts";
 import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 
+import { advanceReadPosition, readPosition } from "./store/position.ts";
+
 /** A fan-out and how far it is: followers up to `afterId` have the activity. */
 export type FanoutTask = {
   readonly activityId: bigint;
@@ -127,6 +129,11 @@ export function feedStore(db: Statements) {
         followers,
       ]);
     },
+
+    readPosition: (viewerId: bigint): Promise<bigint | undefined> => readPosition(db, viewerId),
+
+    advanceReadPosition: (viewerId: bigint, activityId: bigint): Promise<bigint> =>
+      advanceReadPosition(db, viewerId, activityId),
 
     fanout: (activity: Activity): Promise<FanoutRecord | undefined> => fanoutOf(db, activity),
 

@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { until } from "#lib/harness/until.ts";
+import { createLog } from "#lib/mesh/log.ts";
 import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { encodeEntry } from "#lib/readmodel/timeline.ts";
+import { createAuditor } from "../src/consumer/audit.ts";
+import { truthOf } from "../src/read-model/truth.ts";
+import { feedReadModel } from "../src/read-model.ts";
 import { openWorld, type World } from "./world.ts";
 
 let world: World;
@@ -75,4 +79,47 @@ test("a timeline that is out of order is made anew", async () => {
     viewer,
     [0, 2, 1, 3, 4, 5].map((nth) => ids[nth] as string),
   );
+});
+
+test("reposts are held to truth as posts are: one that is missing comes back, and a post that is there twice is right once", async () => {
+  const { viewer, ids } = await reader();
+  const { redis, clients } = world.system;
+  const [friend] = await world.people(1);
+  await world.follow(viewer, friend);
+  const [newest = "", other = ""] = ids;
+  const repost = async (postId: string) => (await clients.post.repost({ postId }, world.as(friend))).activityId;
+  const [first, second] = [await repost(newest), await repost(other)];
+  await world.fannedOut();
+  const due = [second, first, ...ids.slice(2)];
+  assert.deepEqual(await world.home(viewer), due, "each post where it is newest");
+  const key = homeTimelines.keyOf(redis, BigInt(viewer));
+  await redis.run(redis.pipeline().lrem(key, 1, entry(friend, second)));
+  await until("the auditor mends it", async () => isDeepStrictEqual(await world.home(viewer), due));
+});
+
+test("what is written between a look at a feed and one at truth is no error, each time anew", async () => {
+  const { viewer, author } = await reader();
+  const { redis, clients } = world.system;
+  const { graph, post, user, like, comment } = clients;
+  const truth = truthOf({ graph, post, save: post, user, like, comment });
+  let posts = 0;
+  const interrupted = Object.assign(Object.create(truth) as typeof truth, {
+    async followSet(...asked: Parameters<typeof truth.followSet>) {
+      posts++;
+      await world.post(author);
+      return truth.followSet(...asked);
+    },
+  });
+  const said: string[] = [];
+  const log = createLog({ name: "auditor", level: "error", write: (line) => said.push(line) });
+  const timelines = feedReadModel({ redis, truth });
+  const auditor = createAuditor({ timelines, truth: interrupted, redis, log, everyMs: 1 });
+  auditor.saw(BigInt(viewer));
+  const end = new AbortController();
+  const looking = auditor.loop(end.signal);
+  // Three looks are an audit at most.
+  await until("it was looked at for two audits", () => posts > 6);
+  end.abort();
+  await looking;
+  assert.deepEqual(said, []);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { until } from "#lib/harness/until.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
 import { newId } from "#lib/storage/id.ts";
@@ -49,10 +50,13 @@ function counting({ system }: World) {
     like: counted(like),
     comment: counted(comment),
   });
-  const { home } = feedReadModel({ redis, truth });
-  return async (viewer: string) => {
+  const { home, newer } = feedReadModel({ redis, truth });
+  return async (viewer: string, after?: bigint) => {
     Object.assign(spent, { trips: 0, commands: 0, calls: 0 });
-    const { items } = await home(BigInt(viewer), undefined, pageSize, onBehalfOf(viewer, "feed", 10_000));
+    const [viewerId, options] = [BigInt(viewer), onBehalfOf(viewer, "feed", 10_000)];
+    const page =
+      after === undefined ? home(viewerId, undefined, pageSize, options) : newer(viewerId, after, pageSize, options);
+    const { items } = await page;
     return { ...spent, items: items.length };
   };
 }
@@ -80,4 +84,95 @@ test("a warm home read costs as many commands for who follows 2,000 and blocks a
   t.diagnostic(JSON.stringify(costs));
   assert.deepEqual(costs[1], costs[0]);
   assert.equal(costs[0]?.items, pageSize);
+  assert.deepEqual([costs[0]?.trips, costs[0]?.commands], [2, 5]);
+  const bottom = BigInt((await world.home(hub)).at(-1) ?? 0);
+  assert.deepEqual(await read(hub, bottom), costs[0], "and a page above a place as many");
+});
+
+test("a page with reposts costs one round trip more, however many there are, and no call", async (t) => {
+  const { system, as } = world;
+  const [viewer, author] = await world.people(2);
+  await world.importPosts(
+    Array.from({ length: 2 * pageSize }, (_, nth) => ({ authorId: author, timeMs: Date.now() - nth * 1_000 })),
+  );
+  await world.fannedOut();
+  const { items } = await world.feed.listAuthorFeed({ authorId: author, pageSize }, as());
+  const read = counting(world);
+  const costs: Awaited<ReturnType<typeof read>>[] = [];
+  for (const some of [items.slice(0, 1), items]) {
+    for (const { postId } of some) await system.clients.post.repost({ postId }, as(viewer));
+    await until("the read is warm", async () => (await read(viewer)).calls === 0);
+    costs.push(await read(viewer));
+  }
+  t.diagnostic(JSON.stringify(costs));
+  assert.deepEqual(
+    costs.map(({ trips, calls }) => [trips, calls]),
+    [
+      [3, 0],
+      [3, 0],
+    ],
+  );
+  assert.equal(costs[0]?.commands, costs[1]?.commands);
+  assert.deepEqual([costs[0]?.items, costs[1]?.items], [1, pageSize]);
+});
+
+test("a page with quotes costs one round trip more, however many there are, and no call", async (t) => {
+  const { system, as } = world;
+  const [author, quoter, viewer] = await world.people(3);
+  await world.follow(viewer, quoter);
+  await world.importPosts(
+    Array.from({ length: pageSize }, (_, nth) => ({ authorId: author, timeMs: Date.now() - nth * 1_000 })),
+  );
+  await world.fannedOut();
+  const { items } = await world.feed.listAuthorFeed({ authorId: author, pageSize }, as());
+  for (const { postId: id } of items.slice(0, 3)) {
+    await system.clients.like.like({ subject: { kind: SubjectKind.POST, id }, reaction: Reaction.LIKE }, as(viewer));
+    await system.clients.post.repost({ postId: id }, as(viewer));
+    await system.clients.post.undoRepost({ postId: id }, as(viewer));
+  }
+  const read = counting(world);
+  const costs: Awaited<ReturnType<typeof read>>[] = [];
+  for (const some of [items.slice(0, 1), items.slice(1)]) {
+    for (const { postId } of some) {
+      const quoting = { text: "look", quotedPostId: BigInt(postId), idempotencyKey: postId };
+      await system.clients.post.createPost(quoting, as(quoter));
+    }
+    await until("the read is warm", async () => (await read(viewer)).calls === 0);
+    costs.push(await read(viewer));
+  }
+  t.diagnostic(JSON.stringify(costs));
+  assert.deepEqual(
+    costs.map(({ trips, calls, items: shown }) => [trips, calls, shown]),
+    [
+      [3, 0, 1],
+      [3, 0, pageSize],
+    ],
+  );
+  assert.equal(costs[0]?.commands, costs[1]?.commands);
+});
+
+test("an entry that is hidden costs one round trip more, and the page is full", async (t) => {
+  const { system, as } = world;
+  const [viewer, author] = await world.people(2);
+  await world.follow(viewer, author);
+  await world.importPosts(
+    Array.from({ length: 2 * pageSize }, (_, nth) => ({ authorId: author, timeMs: Date.now() - nth * 1_000 })),
+  );
+  await world.fannedOut();
+  const read = counting(world);
+  const costs: Awaited<ReturnType<typeof read>>[] = [];
+  const [postId = ""] = await world.home(viewer);
+  for (const hide of [async () => {}, () => system.clients.post.deletePost({ postId }, as(author))]) {
+    await hide();
+    await until("the read is warm", async () => (await read(viewer)).calls === 0);
+    costs.push(await read(viewer));
+  }
+  t.diagnostic(JSON.stringify(costs));
+  assert.deepEqual(
+    costs.map(({ trips, calls, items }) => [trips, calls, items]),
+    [
+      [2, 0, pageSize],
+      [3, 0, pageSize],
+    ],
+  );
 });

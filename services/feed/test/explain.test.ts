@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { type ExplainPostResponse, ExplanationKind as Kind, TimelineState } from "#gen/skein/feed/v1/feed_pb.ts";
+import { type ExplainPostResponse, ExplanationKind as Kind, TimelineState } from "#gen/skein/feed/v1/explain_pb.ts";
 import { refused } from "#lib/harness/refused.ts";
 import { until } from "#lib/harness/until.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
@@ -95,7 +95,7 @@ test("what the read lacks although it is due is a bug, on the side of the read",
 
   const pipeline = redis.pipeline();
   const sinceMs = Date.now();
-  lag.add(redis, pipeline, entry, sinceMs);
+  lag.add(redis, pipeline, [entry], sinceMs);
   await redis.run(pipeline);
   const late = await explain(fan, String(activityId));
   assert.deepEqual(kinds(late), [Kind.FOLLOWING, Kind.PULLED_FROM_LAG]);
@@ -126,4 +126,23 @@ test("a post that was imported with an old time counts by when it was told, not 
   await world.fannedOut();
   const [id = ""] = await world.authorTruth(author);
   assert.deepEqual(kinds(await explain(fan, id)), [Kind.FOLLOWING, Kind.PUSHED]);
+});
+
+test("a post that somebody passed on is explained by that, and a repost by what it passes on", async () => {
+  const { post, graph } = world.system.clients;
+  const [author, friend, viewer] = await world.people(3);
+  await world.follow(viewer, friend);
+  const id = await world.post(author);
+  const { activityId } = await post.repost({ postId: id }, world.as(friend));
+  await world.fannedOut();
+  const told = await explain(viewer, id);
+  assert.deepEqual([told.shown, kinds(told)], [true, [Kind.PASSED_ON, Kind.NOT_FOLLOWING]]);
+  assert.deepEqual([told.reasons[0]?.repostId, told.reasons[0]?.repostedById], [activityId, friend]);
+  const repost = await explain(viewer, activityId);
+  assert.deepEqual([repost.shown, kinds(repost)[0], repost.facts?.due], [true, Kind.FOLLOWING, true]);
+  await graph.muteUser({ userId: author }, world.as(viewer));
+  const muted = await explain(viewer, activityId);
+  assert.deepEqual([muted.shown, kinds(muted), muted.facts?.due], [false, [Kind.ORIGINAL_HIDDEN], false]);
+  const hidden = await explain(viewer, id);
+  assert.deepEqual([hidden.shown, kinds(hidden)], [false, [Kind.NOT_FOLLOWING, Kind.MUTED]]);
 });

@@ -74,7 +74,7 @@ test("an entry of the lag that has no task becomes one", { timeout: 60_000 }, as
   const { redis } = world.system;
   const entry = { activityId, authorId: BigInt(author) };
   const pipeline = redis.pipeline().lrem(homeTimelines.keyOf(redis, BigInt(fan)), 0, encodeEntry(entry));
-  lag.add(redis, pipeline, entry, Date.now() - 60_000);
+  lag.add(redis, pipeline, [entry], Date.now() - 60_000);
   await redis.run(pipeline);
   assert.deepEqual(await world.timeline(fan), { ids: [], sealed: true });
   assert.deepEqual(await world.home(fan), [String(activityId)], "the lag shows it");

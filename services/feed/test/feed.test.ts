@@ -43,6 +43,13 @@ test("items are thin: what, whose, in which version, and why", async () => {
     otherReactions: [],
     viewerReaction: 0,
     saved: false,
+    reposted: false,
+    replyRefusal: 0,
+    repostedById: "",
+    repostedByVersion: 0n,
+    repostCount: 0n,
+    quoteCount: 0n,
+    saveCount: 0n,
   });
   assert.deepEqual(items, [item(own, viewer, Reason.OWN), item(theirs, author, Reason.FOLLOWING)]);
   assert.equal(nextPageToken, "");
@@ -192,6 +199,9 @@ test("feeds go on below what a timeline keeps, in order, however they were made"
   assert.deepEqual(await world.home(pushed, 100), truth, "pushed, trimmed, then from the database");
   assert.deepEqual(await world.home(merged, 97), truth, "merged at the visit");
   assert.deepEqual(await world.home(merged, 33), truth, "as it was sealed");
+  const [bottom, middle] = [truth.at(-1) as string, truth[600] as string];
+  assert.deepEqual(await world.above(merged, bottom, 97), truth.slice(0, -1), "upwards, from the database and on");
+  assert.deepEqual(await world.above(pushed, middle, 41), truth.slice(0, 600), "upwards in what is kept");
   assert.deepEqual(await world.author(a, 100), await world.authorTruth(a), "an author's page");
   await world.remove(a, truth[3] as string);
   await world.remove(a, truth.at(-2) as string);

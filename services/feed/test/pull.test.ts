@@ -39,7 +39,11 @@ test("the threshold moves down and up while authors write: no feed misses a post
     do {
       made.push(await world.post(star));
       if (nth++ % 3 === 0) await world.post(small);
-      for (const viewer of fans) assert.deepEqual(await world.home(viewer, 7), await world.truth(viewer));
+      for (const viewer of fans) {
+        const truth = await world.truth(viewer);
+        assert.deepEqual(await world.home(viewer, 7), truth);
+        assert.deepEqual(await world.above(viewer, truth.at(-1) as string, 7), truth.slice(0, -1), "upwards");
+      }
     } while (!(await isSo()));
     return made;
   }

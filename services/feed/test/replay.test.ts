@@ -68,8 +68,10 @@ async function state(): Promise<unknown> {
   const authors = await Promise.all(cast.map((one) => world.author(one)));
   const ids = posts.map(({ id }) => BigInt(id));
   const pipeline = redis.pipeline();
-  for (const family of [cards, likeCounts, commentCounts])
-    pipeline.mgetBuffer(...ids.map((id) => family.keyOf(redis, id)));
+  for (const family of [cards, likeCounts, commentCounts]) {
+    const keys = ids.map((id) => family.keyOf(redis, id));
+    redis.values(pipeline, keys);
+  }
   const kept = await redis.run(pipeline);
   const tables = await Promise.all([
     db("feed").query("SELECT activity_id FROM fanout_done ORDER BY activity_id"),

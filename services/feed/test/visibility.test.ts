@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Code } from "@connectrpc/connect";
-import { ExplanationKind as Kind } from "#gen/skein/feed/v1/feed_pb.ts";
+import { ExplanationKind as Kind } from "#gen/skein/feed/v1/explain_pb.ts";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
 import { Audience } from "#gen/skein/post/v1/post_pb.ts";

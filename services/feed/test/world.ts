@@ -35,6 +35,7 @@ export async function openWorld(
 
   return {
     home: seen.home,
+    above: seen.above,
     author: seen.author,
     truth: seen.truth,
     authorTruth: seen.authorTruth,
@@ -130,6 +131,18 @@ function reading(system: Booted<"graph" | "user" | "post" | "feed">) {
     /** The whole home feed, page by page. */
     home: (viewer: string, pageSize = 100): Promise<string[]> =>
       pages((pageToken) => feed.listHomeFeed({ pageSize, pageToken }, as(viewer))),
+
+    /** All of the home feed above a place, page by page upwards; newest first. */
+    async above(viewer: string, place: string, pageSize = 100): Promise<string[]> {
+      const ids: string[] = [];
+      for (let after = place; after !== ""; ) {
+        const { items, newerPageToken } = await feed.listHomeFeed({ pageSize, after }, as(viewer));
+        ids.unshift(...items.map(({ activityId }) => activityId));
+        if (ids.length > pagesMax * pageSize) throw new Error("a feed without a top");
+        after = newerPageToken;
+      }
+      return ids;
+    },
 
     /** The whole page of an author, as anyone sees it. */
     author: (authorId: string, pageSize = 100): Promise<string[]> =>

@@ -1,5 +1,6 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
+import type { Brought } from "#lib/events/brought.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { lateShards } from "#lib/events/pending.ts";
 import { anyViewerIdOf, callOf, mustBeWanted, viewerOf } from "#lib/mesh/call.ts";
@@ -9,7 +10,7 @@ import { metPage } from "#lib/readmodel/met-page.ts";
 import { refilled } from "#lib/readmodel/refilled.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
-import type { Subject } from "./events.ts";
+import { likeName, type Subject } from "./events.ts";
 import { kindOf, subjectOf, type VisibleSubjects } from "./handlers/subjects.ts";
 import type { LikeReadModel } from "./read-model.ts";
 import { reactionKinds } from "./store/counts.ts";
@@ -25,6 +26,7 @@ type Handlers = Omit<ServiceImpl<typeof LikeService>, "batchLike">;
 type Needs = {
   store: LikeStore;
   readModel: LikeReadModel;
+  brought: Brought;
   subjects: VisibleSubjects;
   pageTokens: PageTokens;
   nudge: () => void;
@@ -32,12 +34,15 @@ type Needs = {
 
 export const likeHandlers = (needs: Needs): Handlers => ({ ...writes(needs), ...lists(needs), ...batches(needs) });
 
-function writes({ store, readModel, subjects, nudge }: Needs): Pick<Handlers, "like" | "unlike"> {
+function writes({ store, readModel, brought, subjects, nudge }: Needs): Pick<Handlers, "like" | "unlike"> {
   async function react(wish: Pick<Wish, "subject" | "reaction" | "only">, ctx: HandlerContext): Promise<void> {
     const userId = BigInt(viewerOf(ctx));
     const liked = await store.react({ ...wish, userId, origin: originOf(ctx) }, () => mustBeWanted(ctx));
     nudge();
-    await readModel.apply(userId, wish.subject, wish.reaction, liked);
+    const { told } = callOf(ctx);
+    await brought.bring(told, likeName(wish.subject, userId), () =>
+      readModel.apply(userId, wish.subject, wish.reaction, liked),
+    );
   }
 
   return {

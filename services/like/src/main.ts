@@ -2,6 +2,7 @@ import { CommentService } from "#gen/skein/comment/v1/comment_pb.ts";
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { broughtFacts } from "#lib/events/brought.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { visiblePosts } from "#lib/readmodel/visible-post.ts";
 import { openService } from "#lib/service/open.ts";
@@ -20,13 +21,15 @@ const { db, redis, log } = service;
 const store = likeStore(db);
 const readModel = likeReadModel(redis, store, log);
 const told = likeReadModel(redis, likeStore(db.background), log);
+const brought = broughtFacts(redis.since);
 const relay = service.relay({
   fold: foldLikeCounts,
-  project: (events) => told.catchUp(changesIn(events)),
+  project: (events) => told.catchUp(changesIn(events), changesIn(brought.left(events))),
 });
 const handlers = likeHandlers({
   store,
   readModel,
+  brought,
   subjects: visibleSubjects({
     posts: visiblePosts({ redis, post: service.client(PostService), graph: service.client(GraphService) }),
     comments: service.client(CommentService),

@@ -31,24 +31,28 @@ export function likeReadModel(redis: Redis, store: LikeStore, log: Log) {
 
     /**
      * The viewer's own next read shows the change once this answers. A set that is behind (its writer died) is dropped.
-     * Without Redis the like stands all the same, and the relay drops the set later.
+     * Without Redis the like stands all the same, and the relay drops the set later. Whether it was done.
      */
-    async apply(userId: bigint, subject: Subject, reaction: Reaction, { version, changed }: Liked): Promise<void> {
-      if (!isInSet(subject)) return;
+    async apply(userId: bigint, subject: Subject, reaction: Reaction, { version, changed }: Liked): Promise<boolean> {
+      if (!isInSet(subject)) return true;
       const done = changed
         ? reactedSets.apply(redis, { ownerId: userId, memberId: subject.id, mark: reaction, version })
         : reactedSets.catchUp(redis, new Map([[userId, version]]));
-      await done.catch((reason) => log.warn("left to the relay", { error: reason }));
+      return done.then(
+        () => true,
+        (reason) => {
+          log.warn("left to the relay", { error: reason });
+          return false;
+        },
+      );
     },
 
-    /** The relay's part, before anyone hears of the facts: new counts, and what writers died before they could apply. */
-    async catchUp(changes: readonly LikeChange[]): Promise<void> {
-      const ofPosts = changes.filter(({ subject }) => isInSet(subject));
-      if (ofPosts.length === 0) return;
-      const userIds = [...new Set(ofPosts.map(({ userId }) => userId))];
-      const postIds = ofPosts.map(({ subject }) => subject.id);
-      await reactedSets.catchUp(redis, await store.likeVersions(userIds));
-      await likeCounts.catchUp(redis, postIds, countsOf);
+    /** The relay's part, before anyone hears of the facts: new counts, and of those that are `left` what writers died before they could apply. */
+    async catchUp(changes: readonly LikeChange[], left: readonly LikeChange[]): Promise<void> {
+      const userIds = new Set(left.filter(({ subject }) => isInSet(subject)).map(({ userId }) => userId));
+      const postIds = new Set(changes.filter(({ subject }) => isInSet(subject)).map(({ subject }) => subject.id));
+      if (userIds.size > 0) await reactedSets.catchUp(redis, await store.likeVersions([...userIds]));
+      await likeCounts.catchUp(redis, [...postIds], countsOf);
     },
 
     /** The set from truth, left in the read model unless it changed meanwhile. */

@@ -22,6 +22,8 @@ export const config = {
   sendMs: whole(process.env, "MEDIA_SEND_MS", 25_000),
   /** Milliseconds between looks for what is to be collected, and for work that somebody left. */
   sweepMs: whole(process.env, "MEDIA_SWEEP_MS", 5_000),
+  /** Networks that previews of links may be fetched from though they are not public: CIDR, with commas. Empty: the public network alone. */
+  previewNetworks: process.env.PREVIEW_ALLOW_NETWORKS ?? "",
   /** Where ffmpeg is looked for. Without one videos have no posters. */
   path: process.env.PATH ?? "",
 };

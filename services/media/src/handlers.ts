@@ -9,6 +9,7 @@ import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Objects } from "#lib/storage/objects.ts";
 import type { Processing } from "./consumer/process.ts";
+import type { previewing } from "./handlers/preview.ts";
 import { altOf, attachmentOf, kindOf, mediaIdsOf, sizeOf } from "./handlers/rules.ts";
 import type { UploadTokens } from "./handlers/token.ts";
 import type { StoredMedia } from "./store/media.ts";
@@ -24,10 +25,11 @@ type Needs = {
   readonly tokens: UploadTokens;
   readonly standings: StandingReader;
   readonly orphanSeconds: number;
+  readonly fetchPreview: ReturnType<typeof previewing>;
 };
 
 export function mediaHandlers(needs: Needs): ServiceImpl<typeof MediaService> {
-  const { store, objects, processing, tokens, standings, orphanSeconds } = needs;
+  const { store, objects, processing, tokens, standings, orphanSeconds, fetchPreview } = needs;
 
   async function own(sent: string, ownerId: bigint): Promise<StoredMedia> {
     const id = parseId(sent);
@@ -86,6 +88,10 @@ export function mediaHandlers(needs: Needs): ServiceImpl<typeof MediaService> {
         kind: req.kind,
       });
       return { media: media.map(shown) };
+    },
+
+    async fetchPreview({ url }) {
+      return await fetchPreview(url);
     },
   };
 }

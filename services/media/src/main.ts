@@ -4,15 +4,17 @@ import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { createDecoder } from "#lib/media/decoder.ts";
 import { host } from "#lib/mesh/serve.ts";
+import { createPreviews } from "#lib/preview/preview.ts";
 import { standingReader } from "#lib/readmodel/standing.ts";
 import { openService } from "#lib/service/open.ts";
 import { openObjects } from "#lib/storage/objects.ts";
 import { config } from "./config.ts";
 import { collector } from "./consumer/collect.ts";
 import { createProcessing } from "./consumer/process.ts";
-import { hearPosts, hearProfiles } from "./consumer.ts";
+import { hearComments, hearPosts, hearProfiles } from "./consumer.ts";
 import { downloads } from "./handlers/download.ts";
 import { openHttp, type Readiness } from "./handlers/http.ts";
+import { previewing } from "./handlers/preview.ts";
 import { uploadTokens } from "./handlers/token.ts";
 import { uploads } from "./handlers/upload.ts";
 import { mediaHandlers } from "./handlers.ts";
@@ -33,6 +35,7 @@ const background = mediaStore(db.background, config);
 const processing = createProcessing({ ...config, store, objects, decoder, spool, log });
 const sweeping = createProcessing({ ...config, store: background, objects, decoder, spool, log });
 const tokens = uploadTokens(config.internalKey);
+const previews = createPreviews({ networks: config.previewNetworks });
 const handlers = mediaHandlers({
   store,
   objects,
@@ -40,9 +43,11 @@ const handlers = mediaHandlers({
   tokens,
   standings: standingReader(redis, service.client(GraphService)),
   orphanSeconds: config.orphanSeconds,
+  fetchPreview: previewing({ store, objects, decoder, previews, spool, log }),
 });
 
-service.consume({ noun: "post", leases: service.leases("post"), ...hearPosts(background) });
+service.consume({ noun: "post", leases: service.leases("post"), ...hearPosts(background, config) });
+service.consume({ noun: "comment", leases: service.leases("comment"), ...hearComments(background) });
 service.consume({ noun: "user", leases: service.leases("user"), ...hearProfiles(background) });
 const collect = collector({ ...config, store: background, objects, leases: service.leases("collect"), log });
 

@@ -8,6 +8,7 @@ import { isDuplicate, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { attaching } from "./store/attach.ts";
 import { collecting } from "./store/collect.ts";
 import { collected, columns, mediaOf, type StoredMedia } from "./store/media.ts";
+import { previewing } from "./store/preview.ts";
 import { type Quota, takeQuota } from "./store/quota.ts";
 import { working } from "./store/work.ts";
 
@@ -80,6 +81,7 @@ export function mediaStore(db: Statements, limits: Limits) {
 
     ...attaching(db),
     ...collecting(db),
+    ...previewing(db),
     ...working(db),
   };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { Kind, type Media, State } from "#gen/skein/media/v1/media_pb.ts";
 import { refused } from "#lib/harness/refused.ts";
@@ -105,6 +106,150 @@ test("a post that is deleted takes its media along", async () => {
   await system.clients.post.deletePost({ postId: made?.id ?? "" }, as(owner));
   await isGone(media);
   assert.equal((await fetchForm(media, "full.jpg")).status, 404);
+});
+
+test("a draft has its media to itself, in its order, as long as it stands, and the post that comes of it has them", async () => {
+  const owner = somebody();
+  const [a, b, c] = [await photo(owner), await photo(owner), await photo(owner)];
+  const film = await uploaded(mp4(), { owner, kind: Kind.VIDEO });
+  const asked = { mediaIds: [a.id, b.id], idempotencyKey: newKey() };
+  const { draft } = await system.clients.post.createDraft(asked, as(owner));
+  const again = await system.clients.post.createDraft(asked, as(owner));
+  assert.deepEqual([draft?.media, again.draft, again.replayed], [[a, b], draft, true]);
+  await refused(post(owner, [a.id]), Code.FailedPrecondition, "media-attached", "media_ids");
+  const draftId = draft?.id ?? "";
+  const update = (ids: string[]) => system.clients.post.updateDraft({ draftId, mediaIds: { ids } }, as(owner));
+  await refused(update([b.id, film.id]), Code.InvalidArgument, "validation", "media_ids");
+  assert.deepEqual((await update([c.id, b.id])).draft?.media, [c, b]);
+  await until("what it has no more is free", () =>
+    post(owner, [a.id]).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await until("what it has stays", async () => {
+    const kept = await rows("SELECT id FROM media WHERE attachment = ? AND collect_time IS NULL", `draft:${draftId}`);
+    return kept.length === 2;
+  });
+  const published = await system.clients.post.publishDraft({ draftId }, as(owner));
+  assert.deepEqual([published.post?.text, published.post?.content?.media], ["", [c, b]]);
+  await until("they are part of the post", async () => {
+    const [row] = await rows("SELECT post_id FROM media WHERE id = ?", c.id);
+    return String(row?.post_id) === published.post?.id;
+  });
+  await system.clients.post.deletePost({ postId: published.post?.id ?? "" }, as(owner));
+  await isGone(c);
+});
+
+test("a draft that is deleted frees its media, which are orphans again", async () => {
+  const owner = somebody();
+  const [one, two] = [await photo(owner), await photo(owner)];
+  const asked = { text: "x", mediaIds: [one.id, two.id], idempotencyKey: newKey() };
+  const { draft } = await system.clients.post.createDraft(asked, as(owner));
+  await system.clients.post.deleteDraft({ draftId: draft?.id ?? "" }, as(owner));
+  await until("it is free", () =>
+    post(owner, [one.id]).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await later(two.id);
+  await isGone(two);
+});
+
+test("what is scheduled has its media and its quote, and no quote where its author may not see that any more", async () => {
+  const [owner, other] = [somebody(), somebody()];
+  const [one, two] = [await photo(owner), await photo(owner)];
+  const quoted = await Promise.all(["stays", "goes"].map((text) => post(other, [], { text })));
+  const [stays = "", goes = ""] = quoted.map(({ post: said }) => said?.id);
+  const schedule = async (mediaId: string, quotedPostId: string) => {
+    const publishTime = timestampFromMs(Date.now() + 86_000_000);
+    const asked = { mediaIds: [mediaId], quotedPostId: BigInt(quotedPostId), publishTime, idempotencyKey: newKey() };
+    return (await system.clients.post.createDraft(asked, as(owner))).draft?.id ?? "";
+  };
+  const drafts = [await schedule(one.id, stays), await schedule(two.id, goes)];
+  await system.clients.post.deletePost({ postId: goes }, as(other));
+  await refused(system.clients.post.publishDraft({ draftId: drafts[1] ?? "" }, as(owner)), Code.NotFound, "not-found");
+  const due = "publish_time = TIMESTAMPADD(SECOND, -1, NOW(3))";
+  await system.db("post").query(`UPDATE draft SET ${due} WHERE draft_id IN (?)`, [drafts]);
+  await system.db("post").query("UPDATE schedule SET due_time = NOW(3) WHERE draft_id IN (?)", [drafts]);
+  const published = async () => {
+    const sql = "SELECT id FROM post WHERE author_id = ? ORDER BY id";
+    return (await system.db("post").query(sql, [owner])).map(({ id }) => String(id));
+  };
+  await until("both are public", async () => (await published()).length === 2);
+  const postIds = await published();
+  const [{ posts }, { quoted: slots }] = await Promise.all([
+    system.clients.post.batchGetPosts({ postIds }, as()),
+    system.clients.post.batchGetQuoted({ postIds }, as(owner)),
+  ]);
+  const shown = posts.map(({ post: said }) => said?.content?.media[0]?.id).sort();
+  assert.deepEqual(shown, [one.id, two.id].sort());
+  assert.deepEqual(slots.map(({ postId }) => postId).sort(), ["", stays]);
+  const detached = await system
+    .db("post")
+    .query("SELECT quoted_id FROM quote WHERE author_id = ? AND detached = 1", [owner]);
+  assert.deepEqual(
+    detached.map((row) => String(row.quoted_id)),
+    [goes],
+  );
+});
+
+test("a create that comes again is answered, also where what it was made of is gone", async () => {
+  const [owner, other] = [somebody(), somebody()];
+  const { post: quoted } = await post(other, [], { text: "said" });
+  const media = await photo(owner);
+  const asked = { mediaIds: [media.id], quotedPostId: BigInt(quoted?.id ?? 0), idempotencyKey: newKey() };
+  const create = (more = {}) => system.clients.post.createPost({ ...asked, ...more }, as(owner));
+  const first = await create();
+  await system.clients.post.deletePost({ postId: quoted?.id ?? "" }, as(other));
+  await rows("DELETE FROM media WHERE id = ?", media.id);
+  const again = await create();
+  assert.deepEqual([again.replayed, again.post], [true, first.post]);
+  await refused(create({ text: "another" }), Code.FailedPrecondition, "idempotency-key-reused");
+  await refused(create({ quotedPostId: 5n }), Code.FailedPrecondition, "idempotency-key-reused");
+  await refused(create({ idempotencyKey: newKey() }), Code.NotFound, "not-found");
+  const drafted = { mediaIds: [(await photo(owner)).id], quotedPostId: 0n, idempotencyKey: newKey() };
+  const { draft } = await system.clients.post.createDraft(drafted, as(owner));
+  await rows("DELETE FROM media WHERE id = ?", drafted.mediaIds[0] ?? "");
+  assert.deepEqual((await system.clients.post.createDraft(drafted, as(owner))).draft, draft);
+});
+
+test("a comment has up to four pictures to itself, also with no text, and they go with it or with the post it stands under", async () => {
+  const [author, fan] = [somebody(), somebody()];
+  const { post: under } = await post(author, [], { text: "said" });
+  const pictures = [await photo(fan), await photo(fan), await photo(fan)];
+  const [one, two, three] = pictures.map(({ id }) => id) as [string, string, string];
+  const film = await uploaded(mp4(), { owner: fan, kind: Kind.VIDEO });
+  const say = (mediaIds: string[], more = {}) =>
+    system.clients.comment.createComment(
+      { postId: under?.id ?? "", text: "", mediaIds, idempotencyKey: newKey(), ...more },
+      as(fan),
+    );
+  await refused(say([]), Code.InvalidArgument, "validation", "text");
+  await refused(say([film.id]), Code.InvalidArgument, "validation", "media_ids");
+  await refused(say([one, two, three, "4", "5"]), Code.InvalidArgument, "validation", "media_ids");
+  const key = { idempotencyKey: newKey() };
+  const { comment } = await say([two, one], key);
+  assert.deepEqual(comment?.media, [pictures[1], pictures[0]]);
+  await refused(say([one]), Code.FailedPrecondition, "media-attached", "media_ids");
+  await refused(say([one], key), Code.FailedPrecondition, "idempotency-key-reused");
+  const { comment: second } = await say([three], { text: "look" });
+  const commentId = comment?.id ?? "";
+  const edit = (text: string) => system.clients.comment.updateComment({ commentId, text }, as(fan));
+  assert.deepEqual((await edit("more")).comment?.media, comment?.media, "an edit changes none");
+  assert.equal((await edit("")).comment?.text, "");
+  const { comments } = await system.clients.comment.listComments({ postId: under?.id ?? "" }, as());
+  assert.deepEqual(
+    comments.map(({ media }) => media.map(({ id }) => id)),
+    [[three], [two, one]],
+  );
+  await until("both are heard of", async () => (await rows("SELECT id FROM media WHERE comment_id > 0")).length === 3);
+  await system.clients.comment.deleteComment({ commentId }, as(fan));
+  await isGone(pictures[0] as Media);
+  assert.deepEqual([(await say([two, one], key)).replayed, second?.media.length], [true, 1]);
+  await system.clients.post.deletePost({ postId: under?.id ?? "" }, as(author));
+  await isGone(pictures[2] as Media);
 });
 
 test("an upload is taken back once and again, by its owner alone, while nothing is made of it", async () => {

@@ -12,7 +12,7 @@ import { until } from "#lib/harness/until.ts";
 
 let place: Scratch;
 /** The media service of this test file, and the services that it asks and that ask it. */
-export let system: Booted<"graph" | "media" | "post">;
+export let system: Booted<"graph" | "media" | "post" | "comment">;
 /** Where they lie. */
 export let dir: string;
 
@@ -22,7 +22,7 @@ export function world(env: Readonly<Record<string, string>> = {}): void {
     place = scratch(process.env);
     dir = path.join(tmpdir(), `skein-${place.deployment}`);
     const told = { MEDIA_SWEEP_MS: "100", ...env };
-    system = await boot(place, ["graph", "media", "post"], { env: told });
+    system = await boot(place, ["graph", "media", "post", "comment"], { env: told });
     somebody = await peopleOf(system);
   });
   after(async () => {

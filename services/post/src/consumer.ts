@@ -5,8 +5,10 @@ import { isAway } from "#lib/mesh/errors.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { histogram } from "#lib/mesh/metrics.ts";
 import type { Loop } from "#lib/mesh/run.ts";
+import { isRepost } from "#lib/readmodel/card.ts";
 import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
 import { timeOf } from "#lib/storage/id.ts";
+import { seeing } from "./handlers/seen.ts";
 import type { PostReadModel } from "./read-model.ts";
 import type { DraftStore } from "./store/draft.ts";
 
@@ -29,7 +31,7 @@ type Due = Awaited<ReturnType<DraftStore["due"]>>[number];
 
 type Needs = {
   readonly drafts: DraftStore;
-  readonly readModel: Pick<PostReadModel, "show">;
+  readonly readModel: Pick<PostReadModel, "show" | "load">;
   readonly standings: StandingReader;
   readonly leases: Leases;
   readonly nudge: () => void;
@@ -63,7 +65,8 @@ async function publishOne(needs: Needs, due: Due): Promise<void> {
   try {
     if (!(await isOpen(needs, due))) return;
     const origin = { actor: due.authorId, traceparent: newTraceparent() };
-    const change = await drafts.publish(due, origin, new Date());
+    const unseenId = await unseenBy(needs, due);
+    const change = await drafts.publish(due, origin, { dueBy: new Date(), unseenId });
     if (change === undefined) return;
     needs.nudge();
     lateSeconds.observe(Math.max(0, (timeOf(change.postId) - due.dueTime.getTime()) / 1000));
@@ -75,6 +78,15 @@ async function publishOne(needs: Needs, due: Due): Promise<void> {
   }
 }
 
+/** What a draft quotes and its author may not see any more: there is nobody to ask, so it is published with an empty slot. */
+async function unseenBy(needs: Needs, due: Due): Promise<bigint | undefined> {
+  const quotedId = (await needs.drafts.find(due))?.content?.quotedPostId ?? 0n;
+  if (quotedId === 0n) return undefined;
+  const { contextValues: values } = onBehalfOf(String(due.authorId), "post", stepMs);
+  const post = values && (await seeing(needs).among([quotedId], { values })).get(quotedId);
+  return post === undefined || isRepost(post) ? quotedId : undefined;
+}
+
 /** An account that is not open publishes nothing: its scheduled post is a draft again. */
 async function isOpen({ drafts, standings }: Needs, due: Due): Promise<boolean> {
   const options = onBehalfOf(String(due.authorId), "post", stepMs);
@@ -83,7 +95,8 @@ async function isOpen({ drafts, standings }: Needs, due: Due): Promise<boolean> 
     return true;
   } catch (reason) {
     if (!(reason instanceof ConnectError) || reason.code !== Code.PermissionDenied) throw reason;
-    await drafts.update(due, (draft) => ({ ...draft, publishTime: undefined }));
+    const origin = { actor: due.authorId, traceparent: newTraceparent() };
+    await drafts.update(due, (draft) => ({ ...draft, publishTime: undefined }), origin);
     return false;
   }
 }

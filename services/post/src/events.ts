@@ -1,5 +1,6 @@
 import type { PostContent } from "#gen/skein/post/v1/content_pb.ts";
 import {
+  DraftChangedSchema,
   type PostCreated,
   PostCreatedSchema,
   PostDeletedSchema,
@@ -8,6 +9,7 @@ import {
 } from "#gen/skein/post/v1/events_pb.ts";
 import { type Event, type Fact, fact, type Origin } from "#lib/events/outbox.ts";
 import { decode } from "#lib/events/poison.ts";
+import type { Quoted, Reposted, ShareCounts } from "#lib/readmodel/card.ts";
 import { mediaIdsIn } from "./store/content.ts";
 
 /** What happened to a post, as its read models take it. */
@@ -22,7 +24,15 @@ export type PostChange = {
   /** Whom it names, whoever it is for. */
   readonly mentionedIds: readonly bigint[];
   readonly replySetting: number;
+  /** Of a repost. */
+  readonly reposted?: Reposted | undefined;
+  /** Of a quote. */
+  readonly quoted?: Quoted | undefined;
+  /** How often it is passed on; absent where that is not known to be ever. */
+  readonly shares?: ShareCounts | undefined;
 };
+
+export const postName = (postId: bigint): string => `post:${postId}`;
 
 /** An author's posts travel in the author's partition, in order. */
 export function postCreated(change: PostChange, origin: Origin, content: PostContent | undefined): Fact {
@@ -30,7 +40,7 @@ export function postCreated(change: PostChange, origin: Origin, content: PostCon
   return fact({
     ...origin,
     desc: PostCreatedSchema,
-    aggregate: `post:${postId}`,
+    aggregate: postName(postId),
     version: BigInt(version),
     partition: authorId,
     value: {
@@ -47,11 +57,16 @@ export function postCreated(change: PostChange, origin: Origin, content: PostCon
   });
 }
 
-export const postEdited = (change: PostChange, origin: Origin): Fact =>
+/** New content of a post: of its author, or of a preview that has come. */
+export const postEdited = (
+  change: PostChange,
+  origin: Origin,
+  { content, byPreview = false }: { readonly content?: PostContent | undefined; readonly byPreview?: boolean },
+): Fact =>
   fact({
     ...origin,
     desc: PostEditedSchema,
-    aggregate: `post:${change.postId}`,
+    aggregate: postName(change.postId),
     version: BigInt(change.version),
     partition: change.authorId,
     value: {
@@ -61,14 +76,31 @@ export const postEdited = (change: PostChange, origin: Origin): Fact =>
       audience: change.audience,
       mentionedUserIds: [...change.mentionedIds],
       replySetting: change.replySetting,
+      linkPreviewId: content?.linkPreview?.id ?? 0n,
+      byPreview,
     },
+  });
+
+/** Which media a draft has; a draft without any, or that is gone, has none. */
+export const draftChanged = (
+  { id, authorId, version }: { readonly id: bigint; readonly authorId: bigint; readonly version: number },
+  mediaIds: readonly bigint[],
+  origin: Origin,
+): Fact =>
+  fact({
+    ...origin,
+    desc: DraftChangedSchema,
+    aggregate: `draft:${id}`,
+    version: BigInt(version),
+    partition: authorId,
+    value: { draftId: String(id), authorId: String(authorId), version: BigInt(version), mediaIds: [...mediaIds] },
   });
 
 export const postDeleted = ({ postId, authorId, version }: PostChange, origin: Origin): Fact =>
   fact({
     ...origin,
     desc: PostDeletedSchema,
-    aggregate: `post:${postId}`,
+    aggregate: postName(postId),
     version: BigInt(version),
     partition: authorId,
     value: { postId: String(postId), authorId: String(authorId), version: BigInt(version) },

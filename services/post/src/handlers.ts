@@ -1,5 +1,6 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { lateShards } from "#lib/events/pending.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
@@ -22,17 +23,24 @@ export const postHandlers = (needs: Needs): Handlers => ({ ...reading(needs), ..
 
 function reading({ store, readModel, standings, pageTokens }: Needs) {
   const seen = seeing({ readModel, standings });
+
+  /** Counts with what is not folded of what the caller has seen; undefined where they have seen nothing of late. */
+  async function lateShares(ids: readonly bigint[], ctx: HandlerContext) {
+    const late = lateShards(ctx, "post");
+    return late.length === 0 ? undefined : await store.shares(ids, late);
+  }
+
   return {
     async batchGetPosts(req, ctx) {
       const ids = idsOf(req.postIds);
-      const posts = await seen.among(ids, ctx);
-      return { posts: ids.map((id) => slotOf(posts.get(id))) };
+      const [posts, late] = await Promise.all([seen.among(ids, ctx), lateShares(ids, ctx)]);
+      return { posts: ids.map((id) => slotOf(posts.get(id), late?.get(id))) };
     },
 
-    async batchGetCards(req) {
+    async batchGetCards(req, ctx) {
       const ids = idsOf(req.postIds);
-      const posts = await readModel.load(ids);
-      return { cards: ids.map((id) => cardSlotOf(posts.get(id))) };
+      const [posts, late] = await Promise.all([readModel.load(ids), lateShares(ids, ctx)]);
+      return { cards: ids.map((id) => cardSlotOf(posts.get(id), late?.get(id))) };
     },
 
     async getPostRecord(req) {
@@ -60,11 +68,14 @@ function reading({ store, readModel, standings, pageTokens }: Needs) {
     async batchListActivities(req) {
       if (req.authorIds.length > batchMax) throw invalid("author_ids", `must be at most ${batchMax}`);
       if (req.limit < 1 || req.limit > activitiesMax) throw invalid("limit", `must be between 1 and ${activitiesMax}`);
-      const { authorIds, beforeActivityId: before, limit } = req;
+      const { authorIds, beforeActivityId: before, afterActivityId: after, limit } = req;
+      if (before > 0n && after > 0n) throw invalid("after_activity_id", "must not be beside before_activity_id");
       const lists =
-        before === 0n
-          ? await readModel.loadTimelines(authorIds, limit)
-          : await store.activities(authorIds, before, limit);
+        after > 0n
+          ? await store.activitiesAbove(authorIds, after, limit)
+          : before === 0n
+            ? await readModel.loadTimelines(authorIds, limit)
+            : await store.activities(authorIds, before, limit);
       return {
         lists: lists.map((ids) => ({ activityIds: ids.slice(0, limit), complete: ids.length < limit })),
       };

@@ -1,7 +1,7 @@
 import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { counter, histogram } from "#lib/mesh/metrics.ts";
-import { keptAuthorVersion } from "#lib/readmodel/author-version.ts";
+import { keptAuthorVersions } from "#lib/readmodel/author-version.ts";
 import { cards, encodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
 import { lag } from "#lib/readmodel/lag.ts";
@@ -10,11 +10,14 @@ import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Witness } from "#lib/readmodel/witness.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
+import { perTurn } from "#lib/storage/turn.ts";
 import type { PostChange } from "./events.ts";
 import type { PostStore, StoredPost } from "./store.ts";
 
 /** An author's list as deep as it is kept ready; below it the database goes on. */
 const builtDepth = 100;
+/** Posts that are asked about, or shown, by one round trip. */
+const togetherMax = 100;
 
 const visibleSeconds = histogram({
   name: "skein_post_visible_seconds",
@@ -33,17 +36,29 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
   /** Brings cards, authors' timelines and the lag up to changes: called by their writer after its commit, before its answer. */
   async function apply(changes: readonly PostChange[]): Promise<void> {
     const pipeline = redis.pipeline();
-    for (const change of changes) {
-      const { postId, authorId, activityId } = change;
-      cards.put(redis, pipeline, { id: postId, value: encodeCard(change) });
-      if (activityId !== undefined) show(pipeline, { activityId, authorId });
-    }
+    for (const change of changes) cards.put(redis, pipeline, { id: change.postId, value: encodeCard(change) });
+    show(pipeline, changes);
     await redis.run(pipeline);
   }
 
-  function show(pipeline: ReturnType<Redis["pipeline"]>, entry: TimelineEntry): void {
-    authorTimelines.push(redis, pipeline, [{ entry, ownerIds: [entry.authorId] }]);
-    lag.add(redis, pipeline, entry);
+  /** In their order: what comes before its neighbour is pushed to a head, what comes after has to look for its place. */
+  function show(pipeline: ReturnType<Redis["pipeline"]>, changes: readonly PostChange[]): void {
+    const entries = changes
+      .flatMap(({ activityId, authorId }): TimelineEntry[] =>
+        activityId === undefined ? [] : [{ activityId, authorId }],
+      )
+      .sort((a, b) => (a.activityId < b.activityId ? -1 : 1));
+    const pushes = entries.map((entry) => ({ entry, ownerIds: [entry.authorId] }));
+    authorTimelines.push(redis, pipeline, pushes);
+    lag.add(redis, pipeline, entries);
+  }
+
+  /** What truth says of posts, in their cards. */
+  async function refill(ids: readonly bigint[]): Promise<Map<bigint, StoredPost>> {
+    const keep = await cards.fill(redis, ids);
+    const posts = await store.byIds(ids);
+    await keep(cardsOf(posts));
+    return posts;
   }
 
   /** The same for creates: without Redis they stand all the same, and the relay brings them in later. Whether it was done. */
@@ -55,10 +70,16 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
         return false;
       },
     );
+  /** Posts that are committed together are shown together. */
+  const applySoon = perTurn(togetherMax, async (changes: readonly PostChange[]) => {
+    const isShown = await applyLater(changes);
+    return changes.map(() => isShown);
+  });
 
   return {
     /** Of an author's profile; 0 where it is not known here. */
-    authorVersion: (authorId: bigint): Promise<number> => keptAuthorVersion(redis, authorId),
+    authorVersion: perTurn(togetherMax, (authorIds: readonly bigint[]) => keptAuthorVersions(redis, authorIds)),
+    authorVersions: (authorIds: readonly bigint[]): Promise<number[]> => keptAuthorVersions(redis, authorIds),
 
     /** Refuses an edit or a delete that readers could not be told of, before it is made: another replica may reach them. */
     mustReachReaders: readers.mustReachReaders,
@@ -68,30 +89,33 @@ export function postReadModel({ redis, store, readers, log }: Needs) {
     /** An edit or a delete that readers obey once this answers. */
     replace: (change: PostChange, call: Call): Promise<void> => readers.obeyed(() => apply([change]), call),
 
+    /** The same of posts whose cards change without a version of their content: from truth. */
+    renew: (ids: readonly bigint[], call: Call): Promise<void> =>
+      readers.obeyed(async () => void (await refill(ids)), call),
+
     /**
      * The same by the relay, before anyone hears of the facts, for a writer that died in between. How a post stands is
-     * asked of truth: a fact that is told again after Redis was lost must not show what was deleted since.
+     * asked of truth: a fact that is told again after Redis was lost must not show what was deleted since. `sharedIds` are posts whose
+     * counts were folded, or whose quotes were detached.
      */
-    async catchUp(changes: readonly PostChange[]): Promise<void> {
-      const ids = changes.map(({ postId }) => postId);
-      const keep = await cards.fill(redis, ids);
-      const posts = await store.byIds(ids);
-      await keep(cardsOf(posts));
+    async catchUp(changes: readonly PostChange[], sharedIds: readonly bigint[]): Promise<void> {
+      const ids = [...new Set([...changes.map(({ postId }) => postId), ...sharedIds])];
+      if (ids.length === 0) return;
+      const posts = await refill(ids);
       const pipeline = redis.pipeline();
-      for (const { postId, activityId, authorId } of changes) {
-        if (activityId !== undefined && posts.get(postId)?.deleted === false) show(pipeline, { activityId, authorId });
-      }
-      await redis.run(pipeline);
+      const standing = changes.filter(({ postId }) => posts.get(postId)?.deleted === false);
+      show(pipeline, standing);
+      if (pipeline.length > 0) await redis.run(pipeline);
     },
 
     applyLater,
 
     /** The same for one post, measured where it is new: an answer given again says nothing of how soon it showed. */
-    async show(change: PostChange, isNew: boolean): Promise<void> {
-      const isShown = await applyLater([change]);
-      if (!isNew) return;
-      if (isShown) visibleSeconds.observe((Date.now() - timeOf(change.postId)) / 1000);
-      else leftTotal.inc();
+    async show(change: PostChange, isNew: boolean): Promise<boolean> {
+      const isShown = await applySoon(change);
+      if (isNew && isShown) visibleSeconds.observe((Date.now() - timeOf(change.postId)) / 1000);
+      else if (isNew) leftTotal.inc();
+      return isShown;
     },
 
     /** Posts from truth, their cards left in the read model. Without Redis the answer is the same. */

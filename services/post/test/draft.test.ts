@@ -92,6 +92,26 @@ test("a key makes one draft; an update changes what it names; a deleted draft is
   await refused(post.publishDraft({ draftId }, as(author)), Code.NotFound, "not-found");
 });
 
+test("changes of different parts that are made at once all stand", async () => {
+  const author = somebody();
+  const { id: draftId } = await kept(author, { text: "a" });
+  await Promise.all([
+    post.updateDraft({ draftId, text: "b #tag" }, as(author)),
+    post.updateDraft({ draftId, contentWarning: "w" }, as(author)),
+    post.updateDraft({ draftId, language: "de" }, as(author)),
+    post.updateDraft({ draftId, audience: Audience.FOLLOWERS }, as(author)),
+    post.updateDraft({ draftId, replySetting: ReplySetting.NOBODY }, as(author)),
+    post.updateDraft({ draftId, publishTime: inMs(dayMs) }, as(author)),
+  ]);
+  const [draft] = await list(author);
+  assert.deepEqual(
+    [draft?.text, draft?.contentWarning, draft?.language, draft?.audience, draft?.replySetting],
+    ["b #tag", "w", "de", Audience.FOLLOWERS, ReplySetting.NOBODY],
+  );
+  assert.ok(draft?.publishTime);
+  await refused(post.updateDraft({ draftId, text: "" }, as(author)), Code.InvalidArgument, "validation", "text");
+});
+
 test("there are 100 drafts at most, also of many at once, and room again when one goes", async () => {
   const author = somebody();
   const made = await Promise.allSettled(Array.from({ length: 108 }, () => kept(author)));

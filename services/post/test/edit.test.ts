@@ -7,7 +7,10 @@ import { type Booted, boot } from "#lib/harness/boot.ts";
 import { refused } from "#lib/harness/refused.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { scripts } from "#lib/harness/texts.ts";
+import { until } from "#lib/harness/until.ts";
+import { newTraceparent } from "#lib/mesh/call.ts";
 import { cards, decodeCard } from "#lib/readmodel/card.ts";
+import { detachQuote } from "../src/store/quote.ts";
 
 let place: Scratch;
 let system: Booted<"graph" | "user" | "post">;
@@ -184,4 +187,21 @@ test("who may reply is in the card, with those it names where it is theirs alone
   const [slot] = (await post.batchGetCards({ postIds: [made.id] }, as())).cards;
   assert.deepEqual([slot?.card?.replySetting, slot?.card?.mentionedUserIds], [due.replySetting, due.mentionedIds]);
   assert.equal((await created(author, { text: "x", replySetting: ReplySetting.EVERYONE })).replySetting, 0);
+});
+
+test("the card of a quote says what it quotes, also after an edit, until that is detached, also by a writer that died after it", async () => {
+  const [author, quoter] = [await named(), await named()];
+  const { id: postId } = await created(author, { text: "mine" });
+  const quotes = [0, 1].map(() => created(quoter, { text: "look", quotedPostId: BigInt(postId) }));
+  const [first = "", second = ""] = (await Promise.all(quotes)).map(({ id }) => id);
+  const quoted = { postId: BigInt(postId), authorId: BigInt(author.id) };
+  assert.deepEqual((await cardOf(first)).quoted, quoted);
+  await edited(quoter, { postId: first, text: "look again" });
+  assert.deepEqual((await cardOf(first)).quoted, quoted);
+  const detached = { postId: 0n, authorId: 0n };
+  await system.clients.post.detachQuote({ postId, quoteId: first }, as(author.id));
+  assert.deepEqual((await cardOf(first)).quoted, detached, "before it is answered");
+  const unheard = { postId: BigInt(postId), quoteId: BigInt(second), authorId: BigInt(author.id) };
+  await detachQuote(system.db("post"), unheard, { actor: BigInt(author.id), traceparent: newTraceparent() });
+  await until("the relay tells it", async () => (await cardOf(second)).quoted?.postId === 0n);
 });

@@ -8,8 +8,8 @@ import { refused } from "#lib/harness/refused.ts";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { everyFactTold } from "#lib/harness/told.ts";
 import { newTraceparent } from "#lib/mesh/call.ts";
-import { savedSets } from "#lib/readmodel/families.ts";
-import { membersIn } from "#lib/readmodel/member-set.ts";
+import { cards, decodeCard } from "#lib/readmodel/card.ts";
+import { ownMark, ownSets } from "#lib/readmodel/families.ts";
 import { saveStore } from "../src/store/save.ts";
 
 let place: Scratch;
@@ -51,11 +51,12 @@ const collectionsOf = async (viewer: string) =>
   (await system.clients.post.listCollections({}, as(viewer))).collections.map(
     ({ name, postCount }) => `${name} ${postCount}`,
   );
-/** What Redis says of some posts; undefined where it has no set. */
-async function kept(viewer: string, ...postIds: string[]) {
-  const pipeline = system.redis.pipeline();
-  savedSets.ask(system.redis, pipeline, BigInt(viewer), postIds.map(BigInt));
-  return membersIn((await system.redis.run(pipeline))[0], postIds.map(BigInt));
+/** What Redis says of a post, as a mark; undefined where it has no set. */
+async function kept(viewer: string, postId: string): Promise<number | undefined> {
+  const keys = ownSets.readKeys(system.redis, BigInt(viewer));
+  const pipeline = system.redis.pipeline().get(keys[1] as string);
+  const [state, mark] = await system.redis.run(pipeline.hget(keys[0] as string, postId));
+  return state === null ? undefined : Number(mark ?? 0);
 }
 
 test("a post is kept once, by state, for nobody else to see; the list is latest saved first", async () => {
@@ -85,11 +86,11 @@ test("the set in Redis is right or gone after every answer, also where a writer 
   const set = async () => (await system.clients.post.getSavedSet({ userId: viewer }, as())).postIds.map(String).sort();
   assert.deepEqual(await set(), []);
   await save(viewer, first);
-  assert.deepEqual([...((await kept(viewer, first))?.ids ?? [BigInt(first)])], [BigInt(first)]);
+  assert.equal((await kept(viewer, first)) ?? ownMark.saved, ownMark.saved);
   await everyFactTold(system.db("post"));
   assert.deepEqual(await set(), [first]);
   await unsave(viewer, first);
-  assert.deepEqual([...((await kept(viewer, first))?.ids ?? [])], []);
+  assert.equal((await kept(viewer, first)) ?? 0, 0);
   await everyFactTold(system.db("post"));
   await set();
   const wish = { userId: BigInt(viewer), postId: BigInt(second), saved: true, collectionId: 0n };
@@ -184,4 +185,52 @@ test("posts that name somebody are listed for them, newest first, where they may
   assert.deepEqual(await mentions(), [posts[2], posts[0]]);
   await system.clients.graph.blockUser({ userId: author }, as(viewer));
   assert.deepEqual(await mentions(), []);
+});
+
+test("what somebody reposted is listed for them alone, latest first, while they may see it", async () => {
+  const [author, viewer] = [somebody(), somebody()];
+  const posts = [await newPost(author), await newPost(author), await newPost(author)];
+  const reposted = async (of = viewer) => {
+    const pages = await eachPage((page) => system.clients.post.listRepostedPosts(page, as(of)), 1);
+    return pages.flatMap(({ postIds }) => postIds);
+  };
+  for (const postId of posts) await system.clients.post.repost({ postId }, as(viewer));
+  assert.deepEqual([await reposted(), await reposted(author)], [posts.toReversed(), []]);
+  await system.clients.post.undoRepost({ postId: posts[1] as string }, as(viewer));
+  await system.clients.post.repost({ postId: posts[0] as string }, as(viewer));
+  assert.deepEqual(await reposted(), [posts[2], posts[0]], "again changes no place");
+  await system.clients.post.deletePost({ postId: posts[2] as string }, as(author));
+  assert.deepEqual(await reposted(), [posts[0]]);
+  await system.clients.graph.blockUser({ userId: viewer }, as(author));
+  assert.deepEqual(await reposted(), []);
+});
+
+test("a repost that is taken back again is told again, for a writer that died before it could", async () => {
+  const [author, viewer] = [somebody(), somebody()];
+  const postId = await newPost(author);
+  const { redis, clients } = system;
+  const { activityId } = await clients.post.repost({ postId }, as(viewer));
+  const key = cards.keyOf(redis, BigInt(activityId));
+  const cardNow = async () => (await redis.run(redis.pipeline().getBuffer(key)))[0] as Buffer;
+  const standing = await cardNow();
+  await clients.post.undoRepost({ postId }, as(viewer));
+  await everyFactTold(system.db("post"));
+  await redis.run(redis.pipeline().set(key, standing));
+  await clients.post.undoRepost({ postId }, as(viewer));
+  assert.equal(decodeCard(await cardNow()).deleted, true);
+  const again = await clients.post.repost({ postId }, as(viewer));
+  assert.notEqual(again.activityId, activityId);
+  assert.equal((await clients.post.repost({ postId }, as(viewer))).activityId, again.activityId);
+  await system.clients.post.getSavedSet({ userId: viewer }, as());
+  assert.equal((await kept(viewer, postId)) ?? ownMark.reposted, ownMark.reposted);
+});
+
+test("of reposts that are sent at once one stands, and is counted once", async () => {
+  const viewer = somebody();
+  const postId = await newPost();
+  const sent = await Promise.all(Array.from({ length: 5 }, () => system.clients.post.repost({ postId }, as(viewer))));
+  assert.equal(new Set(sent.map(({ activityId }) => activityId)).size, 1);
+  await everyFactTold(system.db("post"));
+  const [found] = (await system.clients.post.batchGetPosts({ postIds: [postId] }, as(viewer))).posts;
+  assert.equal(found?.repostCount, 1n);
 });

@@ -10,13 +10,14 @@ import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
+import { PollService } from "#gen/skein/post/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { draftOf, listOf, mediaOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
+import { draftOf, listOf, mediaOf, type Place, placesIn, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { audiences, owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ userId: userOf(place) });
@@ -89,9 +90,11 @@ function graphReads(): Row[] {
       rules.own("lists", ({ viewer, owner }) => (viewer === "owner" ? [owner] : [])),
       none,
     ),
+    row(ListService.method.getMemberSet, rules.ownersOnly("people", rules.theFan), list),
     row(ListService.method.listListMembers, rules.ownersOnly("people", rules.theFan), list),
     row(AccountService.method.getAccount, rules.anyoneSignedIn, none),
     row(MediaService.method.getMedia, rules.ownersOnly(), media),
+    row(MediaService.method.fetchPreview, rules.service, () => ({ url: "http://127.0.0.1/" })),
   ];
 }
 
@@ -131,8 +134,11 @@ function postReads(): Row[] {
     row(PostService.method.batchGetCards, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
     row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),
+    row(PostService.method.listPublicActivities, rules.service, () => ({ limit: 10 })),
+    row(PostService.method.listMediaActivities, rules.service, (at) => ({ authorId: userOf(at), limit: 10 })),
     row(PostService.method.getPinnedPost, rules.service, (at) => ({ authorId: userOf(at) })),
-    row(RepostService.method.listReposters, rules.postVisibleEmpty, post),
+    row(RepostService.method.listReposters, rules.repostersVisible, post),
+    row(PollService.method.batchGetPolls, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(QuoteService.method.batchGetQuoted, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(QuoteService.method.listQuoteActivities, rules.service, (at) => ({
       ...post({ ...at, audience: "PUBLIC" }),
@@ -148,7 +154,9 @@ function postReads(): Row[] {
     row(PostService.method.batchListActivities, rules.service, (at) => ({ authorIds: [userOf(at)], limit: 10 })),
     row(LikeService.method.listReactedPosts, rules.ownReacted, none),
     row(CommentService.method.listOwnComments, rules.ownComments, none),
+    row(CommentService.method.listCommentMentions, rules.namedInComments, none),
     row(MentionService.method.listMentions, rules.mentions, none),
+    row(RepostService.method.listRepostedPosts, rules.ownReposts, none),
     row(SaveService.method.listSaves, rules.keptPosts, none),
     row(SaveService.method.listCollections, rules.anyoneSignedIn, none),
     row(SaveService.method.batchGetSaves, rules.anyoneSignedIn, (at) => ({ postIds: postsOf(at) })),
@@ -160,6 +168,7 @@ function postReads(): Row[] {
     row(CommentService.method.listComments, rules.commentsVisible, post),
     row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
+    row(CommentService.method.listUserComments, rules.fansComments(false), one("fan")),
     row(CommentService.method.batchGetComments, rules.commentsOfPosts, (at) => ({
       commentIds: audiences.map((audience) => comment({ ...at, audience }).commentId),
     })),
@@ -167,13 +176,18 @@ function postReads(): Row[] {
       shown: comments,
       trusted,
     }),
-    row(FeedService.method.listHomeFeed, rules.homeFeed, none),
+    row(FeedService.method.listHomeFeed, rules.homeFeed, none, { shown: placesIn }),
+    row(FeedService.method.listListFeed, rules.fanOnList, list, { shown: placesIn }),
+    row(FeedService.method.listLocalFeed, rules.anyone, none),
+    row(FeedService.method.setReadPosition, rules.anyoneSignedIn, (at) => ({ activityId: postOf(at) })),
+    row(FeedService.method.getReadPosition, rules.anyoneSignedIn, none),
     // Who may see what in it is each call's own token's: matrix.test.ts asks.
     row(FeedService.method.batchListHomeFeed, rules.service, none),
     row(CommentService.method.batchCreateComment, rules.service, none),
     row(LikeService.method.batchLike, rules.service, none),
     row(PostService.method.batchCreatePost, rules.service, none),
-    row(FeedService.method.listAuthorFeed, rules.postsVisible, (at) => ({ authorId: userOf(at) })),
+    row(QuoteService.method.batchQuoted, rules.service, none),
+    row(FeedService.method.listAuthorFeed, rules.pageVisible, (at) => ({ authorId: userOf(at) }), { shown: placesIn }),
   ];
 }
 
@@ -257,6 +271,7 @@ function additions(): Row[] {
     row(PostService.method.createPost, rules.openAccount, said, changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
     row(RepostService.method.undoRepost, rules.ending, post, changes),
+    row(PollService.method.vote, rules.votable, (at) => ({ ...post(at), options: [0] }), changes),
     row(RepostService.method.repost, rules.repostable, post, { changes: "reposts" }),
     row(QuoteService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quoteId: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),

@@ -109,11 +109,15 @@ type Told = {
   readonly ok: boolean;
 };
 
+/** Whom a text names is part of what its author said, for all who may read it, whoever hides from them since. */
+const namedIn = /"mentions":\[[^\]]*\]/g;
+
 /** What an answer tells that it must not; undefined where it tells nothing. */
 function leakIn({ row, place, request, ground, told, text, ok }: Told): string | undefined {
   const asked = JSON.stringify(request);
+  const answered = told.replaceAll(namedIn, "");
   for (const secret of secretsOf(ground, place.viewer, place.owner)) {
-    if (told.includes(secret) && !asked.includes(secret)) return `tells ${secret}`;
+    if (answered.includes(secret) && !asked.includes(secret)) return `tells ${secret}`;
   }
   const isAboutOwner = request.user === undefined || nameIn(ground.world, String(request.user)) === place.owner;
   if (!ok || !isAboutOwner) return undefined;
@@ -123,9 +127,13 @@ function leakIn({ row, place, request, ground, told, text, ok }: Told): string |
   if (due.shows === undefined || (row.rule.name === "own" && row.rule.lists !== "posts")) return undefined;
   const message = JSON.parse(text) as JsonObject;
   const shown = row.shown?.(message, place) ?? namesIn(message, row.rule, place);
-  const more = shown.filter((name) => !due.shows?.includes(name));
+  // A post that comes by several ways is on a page once, where it is newest; further down by an older way.
+  const posts = due.shows.map(postOf);
+  const more = shown.filter((name) => !posts.includes(postOf(name)));
   return more.length === 0 ? undefined : `shows ${more.join(", ")}`;
 }
+
+const postOf = (name: string): string => name.split(" by ")[0] ?? name;
 
 const nameIn = (world: World, user: string): string =>
   user.startsWith(`${world.prefix}_`) ? user.slice(world.prefix.length + 1) : nameOf(world, user);
@@ -158,11 +166,15 @@ function hiddenIn({ world, sight }: Ground, viewer: Viewer, owner: Owner): strin
       for (const [name, id] of world.comments) {
         if (!name.endsWith(` on ${where}`)) continue;
         const author = name.slice(0, name.indexOf(" ")) as Name;
-        if (!seen || !sight.meets(viewer, owner, author)) hidden.push(id, mark(name));
+        if (!seen || !sight.meets(viewer, owner, author)) hidden.push(id, `${world.prefix} ${name}:`);
       }
     }
     if (whose === self) continue;
     hidden.push(world.lists.get(whose) as string, mark(`${whose}'s own`), mark(`${whose} cannot stand`));
+  }
+  for (const whose of [...owners, "fan"] as const) {
+    const page = sight.page(viewer, owner, whose);
+    for (const [name, id] of world.reposts) if (name.endsWith(` by ${whose}`) && !page.includes(name)) hidden.push(id);
   }
   return hidden;
 }

@@ -9,13 +9,14 @@ import { LikeService } from "#gen/skein/api/v1/like_pb.ts";
 import { ListService } from "#gen/skein/api/v1/list_pb.ts";
 import { MediaService } from "#gen/skein/api/v1/media_pb.ts";
 import { MuteService } from "#gen/skein/api/v1/mute_pb.ts";
+import { PollService } from "#gen/skein/api/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/api/v1/post_pb.ts";
 import { RelationService } from "#gen/skein/api/v1/relation_pb.ts";
 import { RepostService } from "#gen/skein/api/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/api/v1/save_pb.ts";
 import { UserService } from "#gen/skein/api/v1/user_pb.ts";
 import * as rules from "./rules.ts";
-import { draftOf, listOf, mediaOf, type Place, postOf, type Row, row, tagOf, userOf } from "./table.ts";
+import { draftOf, listOf, mediaOf, type Place, placesIn, postOf, type Row, row, tagOf, userOf } from "./table.ts";
 import { owners, password } from "./world.ts";
 
 const user = (place: Place) => ({ user: userOf(place) });
@@ -51,9 +52,14 @@ function reads(): Row[] {
     row(UserService.method.listFollowing, rules.followsVisible(rules.theFan, true), user),
     row(PostService.method.getPost, rules.postVisible, post),
     row(PostService.method.listPostVersions, rules.postVisible, post, { shown: said }),
-    row(PostService.method.listUserPosts, rules.postsOfFound, user),
+    row(PostService.method.listUserPosts, rules.pageOfFound, user, { shown: placesIn }),
+    row(PostService.method.listUserPosts, rules.fansPage, one("fan"), { shown: placesIn }),
+    // Among posts with media there is no repost.
+    row(PostService.method.listUserPosts, rules.emptyOfFound, (at) => ({ ...user(at), filter: "POST_FILTER_MEDIA" })),
     row(PostService.method.listTagPosts, rules.postsUnderTag, (at) => ({ tag: tagOf(at) })),
-    row(RepostService.method.listPostReposts, rules.postVisibleEmpty, post),
+    // Everybody's: what of it is anybody's to see, the hunt for leaks asks.
+    row(PostService.method.listPublicPosts, rules.anyone, none),
+    row(RepostService.method.listPostReposts, rules.repostersVisible, post),
     row(PostService.method.listPostQuotes, rules.postVisibleEmpty, post),
     row(
       DraftService.method.listDrafts,
@@ -65,14 +71,21 @@ function reads(): Row[] {
     row(LikeService.method.listCommentReactions, rules.reactorsVisible, comment),
     row(CommentService.method.listComments, rules.commentsVisible, post),
     row(CommentService.method.listReplies, rules.repliesVisible, comment),
+    row(CommentService.method.listUserReplies, rules.fansComments(true), one("fan")),
     row(CommentService.method.getThread, rules.threadVisible, post),
     row(CommentService.method.getComment, rules.commentVisible, comment),
     row(ActivityService.method.listReactedPosts, rules.ownReacted, none),
     row(ActivityService.method.listOwnComments, rules.ownComments, none),
     row(ActivityService.method.listMentions, rules.mentions, none),
+    row(ActivityService.method.listCommentMentions, rules.namedInComments, none),
+    row(ActivityService.method.listRepostedPosts, rules.ownReposts, none),
     row(SaveService.method.listSaves, rules.keptPosts, none),
     row(SaveService.method.listCollections, rules.anyoneSignedIn, none),
-    row(FeedService.method.listHomeFeed, rules.homeFeed, none),
+    row(FeedService.method.listHomeFeed, rules.homeFeed, none, { shown: placesIn }),
+    row(FeedService.method.listListFeed, rules.fanOnList, (at) => ({ list: listOf(at) }), { shown: placesIn }),
+    row(FeedService.method.countNewItems, rules.anyoneSignedIn, (at) => ({ seen: [postOf(at)] })),
+    row(FeedService.method.setReadPosition, rules.anyoneSignedIn, (at) => ({ activityId: postOf(at) })),
+    row(FeedService.method.getReadPosition, rules.anyoneSignedIn, none),
     row(relation.listFollowRequests, rules.own("people", asked), none),
     row(relation.listSentFollowRequests, rules.own("people", sent), none),
     row(relation.listBlocks, rules.own("people", blocks), none),
@@ -160,6 +173,7 @@ function additions(): Row[] {
     row(PostService.method.createPost, rules.openAccount, (at) => ({ text: named(at) }), changes),
     row(PostService.method.pinPost, rules.authorsOnly, post, changes),
     row(RepostService.method.undoRepost, rules.ending, post, changes),
+    row(PollService.method.vote, rules.votable, (at) => ({ ...post(at), options: [0] }), changes),
     row(RepostService.method.repostPost, rules.repostable, post, { changes: "reposts" }),
     row(PostService.method.detachQuote, rules.neverThere, (at) => ({ ...post(at), quote: postOf(at) }), changes),
     row(PostService.method.unpinPost, rules.ending, post, changes),

@@ -1,6 +1,16 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { Sight } from "./sight.ts";
-import { type AudienceName, followers, mentioned, type Name, type Owner, owners, type Viewer } from "./world.ts";
+import {
+  type AudienceName,
+  followers,
+  mentioned,
+  type Name,
+  named,
+  type Owner,
+  owners,
+  underPublic,
+  type Viewer,
+} from "./world.ts";
 
 /** Somebody looking at something: who, at whose, and at which post where it is about one. */
 export type Look = {
@@ -55,8 +65,8 @@ const met = ({ sight, viewer, owner }: Look, names: readonly Name[]) =>
   names.filter((name) => sight.meets(viewer, owner, name));
 const postName = ({ owner, audience }: Look) => `${owner} ${audience}`;
 /** Who said and liked something under a post. */
-const under = ({ owner, audience }: Look): readonly Name[] =>
-  audience === "ONLY_ME" ? [owner] : audience === "PUBLIC" ? ["fan", "leaver", "foe"] : ["fan"];
+const under = ({ owner, audience }: Pick<Look, "owner" | "audience">): readonly Name[] =>
+  audience === "ONLY_ME" ? [owner] : audience === "PUBLIC" ? underPublic : ["fan"];
 
 export const anyone = aboutOwner("anyone", () => ok);
 export const anyoneSignedIn = aboutOwner(
@@ -117,16 +127,33 @@ export const followsVisible = (names: (look: Look) => readonly Name[], isPublic:
 export const allFollowers = (): readonly Name[] => followers;
 export const theFan = (): readonly Name[] => ["fan"];
 
-/** The posts of an owner that a viewer may see; there are none of an account that they do not find. */
-export const postsOfFound = aboutOwner(
+/** What an owner posts and passes on, as far as a viewer may see it; there is nothing of an account that they do not find. */
+export const pageOfFound = aboutOwner(
   "posts-visible",
-  ({ sight, viewer, owner }) =>
-    sight.finds(viewer, owner, owner)
-      ? shows(sight.posts(viewer, owner).map((audience) => `${owner} ${audience}`))
-      : absent,
+  ({ sight, viewer, owner }) => (sight.finds(viewer, owner, owner) ? shows(sight.page(viewer, owner, owner)) : absent),
   "posts",
 );
-/** The same asked by id: what is hidden is not there, and nothing is refused. */
+/** The same inside, where whose page it is was looked up before. */
+export const pageVisible = aboutOwner(
+  "posts-visible",
+  ({ sight, viewer, owner }) => shows(sight.page(viewer, owner, owner)),
+  "posts",
+);
+/** What the fan posts and passes on, of both owners. */
+export const fansPage = aboutOwner(
+  "reposts-visible",
+  ({ sight, viewer, owner }) => (sight.finds(viewer, owner, "fan") ? shows(sight.page(viewer, owner, "fan")) : absent),
+  "posts",
+);
+/** The same for who has the fan on a list. */
+export const fanOnList = ownersOnly("posts", ({ sight, viewer, owner }) => sight.page(viewer, owner, "fan"));
+/** Nothing of it is there, whoever asks; and nobody learns so of an account that they do not find. */
+export const emptyOfFound = aboutOwner(
+  "posts-visible",
+  ({ sight, viewer, owner }) => (sight.finds(viewer, owner, owner) ? shows([]) : absent),
+  "posts",
+);
+/** Posts asked by id: what is hidden is not there, and nothing is refused. */
 export const postsVisible = aboutOwner(
   "posts-visible",
   ({ sight, viewer, owner }) => shows(sight.posts(viewer, owner).map((audience) => `${owner} ${audience}`)),
@@ -159,6 +186,22 @@ export const mentions = own("posts", ({ sight, viewer, owner }) =>
       )
     : [],
 );
+/** Every comment names them: listed are those that they may see, under what they may see. */
+export const namedInComments = own("comments", (look) => {
+  const { sight, viewer, owner } = look;
+  if (viewer !== "owner" && !named.some((name) => name === viewer)) return [];
+  return owners.flatMap((whose) =>
+    sight
+      .postsOf(viewer, owner, whose)
+      .flatMap((audience) =>
+        met(look, under({ ...look, owner: whose, audience })).map((name) => `${name} on ${whose} ${audience}`),
+      ),
+  );
+});
+/** Owners passed on what the fan said. */
+export const ownReposts = own("posts", ({ sight, viewer, owner }) =>
+  viewer === "owner" && sight.page(viewer, owner, "fan").includes("fan PUBLIC") ? ["fan PUBLIC"] : [],
+);
 /** About something that nobody has. */
 export const nobodysToChange = aboutOwner(
   "owner-only-write",
@@ -177,6 +220,12 @@ export const likersVisible = aboutPost(
   (look) => (seesPost(look) ? shows(met(look, under(look))) : absent),
   "people",
 );
+/** Who passed a post on; what is not for everybody nobody may. */
+export const repostersVisible = aboutPost(
+  "post-visible",
+  (look) => (seesPost(look) ? shows(look.audience === "PUBLIC" ? met(look, underPublic) : []) : absent),
+  "people",
+);
 /** Who commented reacts to their own comment, too. */
 export const reactorsVisible = aboutPost(
   "comment-visible",
@@ -190,6 +239,21 @@ export const commentsOfPosts = aboutOwner(
     shows(sight.posts(viewer, owner).map((audience) => `${commenterOf({ owner, audience })} on ${owner} ${audience}`)),
   "comments",
 );
+/** What the fan said, under both owners' posts; `isFound` where who they do not find is not there. */
+export const fansComments = (isFound: boolean): Rule =>
+  aboutOwner(
+    "comments-visible",
+    ({ sight, viewer, owner }) => {
+      if (isFound && !sight.finds(viewer, owner, "fan")) return absent;
+      if (!sight.meets(viewer, owner, "fan")) return shows([]);
+      const seen = owners.flatMap((whose) =>
+        sight.postsOf(viewer, owner, whose).map((audience) => ({ whose, audience })),
+      );
+      const said = seen.filter(({ whose, audience }) => commenterOf({ owner: whose, audience }) === "fan");
+      return shows(said.map(({ whose, audience }) => `fan on ${whose} ${audience}`));
+    },
+    "comments",
+  );
 export const commentsVisible = aboutPost(
   "post-visible",
   (look) => (seesPost(look) ? shows(met(look, under(look)).map((name) => `${name} on ${postName(look)}`)) : absent),
@@ -229,6 +293,11 @@ export const authorsOnly = aboutPost(
 export const repostable = aboutPost(
   "post-visible-write",
   write((look) => (seesPost(look) ? (look.audience === "PUBLIC" ? ok : refused("not-for-everybody")) : absent)),
+);
+/** No post of this world asks anything: who sees it is told so. */
+export const votable = aboutPost(
+  "post-visible-write",
+  write((look) => (seesPost(look) ? refused("no-poll") : absent)),
 );
 /** About what nobody has. */
 export const neverThere = aboutPost(

@@ -20,7 +20,9 @@ export type Sight = {
   posts(viewer: Viewer, owner: Owner): readonly AudienceName[];
   /** The same of anybody's; `owner` says who the viewer is. */
   postsOf(viewer: Viewer, owner: Owner, whose: Owner): readonly AudienceName[];
-  /** Names of the posts in their home feed. */
+  /** What stands on somebody's page: names of posts, and of reposts. */
+  page(viewer: Viewer, owner: Owner, whose: Owner | "fan"): readonly string[];
+  /** The same of their home feed. */
   home(viewer: Viewer, owner: Owner): readonly string[];
 };
 
@@ -31,8 +33,8 @@ export function personOf(viewer: Viewer, owner: Owner): Name | undefined {
 }
 
 /** Asks the oracle for everything once; every world of `makeWorld` is alike. */
-export async function sightIn(oracle: Oracle, { people, posts }: World): Promise<Sight> {
-  const nameOf = new Map([...posts].map(([name, id]) => [id, name]));
+export async function sightIn(oracle: Oracle, { people, posts, reposts }: World): Promise<Sight> {
+  const nameOf = new Map([...posts, ...reposts].map(([name, id]) => [id, name]));
   const accounts = new Map<string, Awaited<ReturnType<Oracle["account"]>>>();
   const shown = new Map<string, string[]>();
   for (const owner of owners) {
@@ -45,7 +47,7 @@ export async function sightIn(oracle: Oracle, { people, posts }: World): Promise
           accounts.set(`${key} ${name}`, await oracle.account(BigInt(id), viewerId)),
         ),
       );
-      for (const whose of owners) {
+      for (const whose of [...owners, "fan"] as const) {
         const id = BigInt(people.get(whose) as string);
         const page = viewerId === undefined ? oracle.authorToStrangers(id) : oracle.author(id, viewerId);
         const names = (await page).map((post) => nameOf.get(post) as string);
@@ -67,6 +69,7 @@ export async function sightIn(oracle: Oracle, { people, posts }: World): Promise
     follows: (viewer, owner, name) => account(viewer, owner, name)?.showsFollows === true,
     posts: (viewer, owner) => postsOf(viewer, owner, owner),
     postsOf,
+    page: (viewer, owner, whose) => shown.get(`${viewer} ${owner} ${whose}`) ?? [],
     home: (viewer, owner) => shown.get(`${viewer} ${owner} home`) ?? [],
   };
 }

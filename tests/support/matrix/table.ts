@@ -1,4 +1,4 @@
-import type { DescMethod, JsonObject } from "@bufbuild/protobuf";
+import type { DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { Look, Rule } from "./rules.ts";
 import type { World } from "./world.ts";
 
@@ -34,3 +34,16 @@ export const draftOf = ({ world, owner }: Place): string => world.drafts.get(own
 /** What all posts of an owner are tagged with. */
 export const tagOf = ({ world, owner }: Place): string => `${world.prefix}${owner}`;
 export const listOf = ({ world, owner }: Place): string => world.lists.get(owner) ?? "";
+
+/** The posts of a feed or a page, by public door or inside: those that somebody passed on with who did. */
+export function placesIn({ items, posts }: JsonObject, { world }: Place): string[] {
+  const named = (all: ReadonlyMap<string, string>) => new Map([...all].map(([name, id]) => [id, name]));
+  const [postNames, names] = [named(world.posts), named(world.people)];
+  const idIn = (value: JsonValue | undefined) => (value as JsonObject | undefined)?.id;
+  return ((items ?? posts) as JsonObject[]).flatMap((item) => {
+    const name = postNames.get(String(idIn(item.post) ?? item.postId ?? item.id));
+    const by = idIn(item.repostedBy) ?? (item.repostedById || undefined);
+    if (name === undefined) return [];
+    return [by === undefined ? name : `${name} by ${names.get(String(by))}`];
+  });
+}

@@ -10,6 +10,7 @@ import { LikeService, Reaction, SubjectKind } from "#gen/skein/like/v1/like_pb.t
 import { Kind, MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { Audience, PostService } from "#gen/skein/post/v1/post_pb.ts";
+import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { onBehalfOf } from "#lib/mesh/call.ts";
@@ -40,14 +41,21 @@ export const audiences = ["PUBLIC", "FOLLOWERS", "CLOSE_FRIENDS", "MENTIONED", "
 export type AudienceName = (typeof audiences)[number];
 export const mentioned = ["stranger", "friend", "blocked", "blocker", "suspended", "fan"] as const;
 
+/** Everybody who looks, and whose is looked at, is named in every comment. */
+export const named = [...owners, ...viewers.filter((name) => name !== "anonymous" && name !== "owner")] as const;
+
 /**
- * Who is there beside owners and viewers: a fan, who sees nearly everything, says and likes something under it, and is followed
- * by all; somebody who did the same and left; a foe, who did the same and blocks the follower; somebody who asked to follow.
+ * Who is there beside owners and viewers: a fan, who sees nearly everything, says and likes something under it, passes on what is for
+ * everybody, and is followed by all; somebody who did the same and left; a foe, who did the same and blocks the follower; somebody who
+ * asked to follow.
  */
 const extras = ["fan", "leaver", "foe", "asker"] as const;
 
 const names = [...owners, ...viewers.filter((name) => name !== "anonymous" && name !== "owner"), ...extras] as const;
 export type Name = (typeof names)[number];
+
+/** Who says and likes something under what is for everybody, and passes it on. */
+export const underPublic = ["fan", "leaver", "foe"] as const;
 
 export const password = "correct horse battery";
 
@@ -57,8 +65,10 @@ export const followers = ["follower", "friend", "muted", "suspended", "fan", "le
 export type World = {
   readonly prefix: string;
   readonly people: ReadonlyMap<Name, string>;
-  /** By `<owner> <audience>`. */
+  /** By `<owner> <audience>`; and the fan's own, which both owners pass on. */
   readonly posts: ReadonlyMap<string, string>;
+  /** Activities, by `<post> by <who passes it on>`. */
+  readonly reposts: ReadonlyMap<string, string>;
   /** By `<author> on <owner> <audience>`. */
   readonly comments: ReadonlyMap<string, string>;
   /** A list of each owner's own, with the fan on it. */
@@ -80,6 +90,7 @@ export function openMakers({ mesh, key }: { mesh: string; key: string }) {
   return {
     user: createClient(UserService, transport),
     post: createClient(PostService, transport),
+    repost: createClient(RepostService, transport),
     save: createClient(SaveService, transport),
     draft: createClient(DraftService, transport),
     media: createClient(MediaService, transport),
@@ -131,13 +142,15 @@ export async function makeWorld(makers: Makers): Promise<World> {
   await Promise.all(
     reactionsIn(posts).map(async ([author, where, postId]) => {
       const name = `${author} on ${where}`;
-      const sent = { postId, text: `${prefix} ${name}`, idempotencyKey: randomUUID() };
+      const names = named.map((each) => `@${prefix}_${each}`).join(" ");
+      const sent = { postId, text: `${prefix} ${name}: ${names}.`, idempotencyKey: randomUUID() };
       const id = (await comment.createComment(sent, as(author))).comment?.id ?? "";
       comments.set(name, id);
       await like.like({ subject: { kind: SubjectKind.COMMENT, id }, reaction: Reaction.LOVE }, as(author));
       await like.like({ subject: { kind: SubjectKind.POST, id: postId }, reaction: Reaction.LIKE }, as(author));
     }),
   );
+  const reposts = await passOn(makers, { prefix, people, posts });
   const lists = new Map<Owner, string>();
   const media = new Map<Owner, string>();
   await Promise.all(
@@ -163,7 +176,7 @@ export async function makeWorld(makers: Makers): Promise<World> {
     const sent = { text: `${prefix} ${owner}'s draft`, idempotencyKey: randomUUID() };
     drafts.set(owner, (await draft.createDraft(sent, as(owner))).draft?.id ?? "");
   }
-  return { prefix, people, posts, comments, lists, drafts, media };
+  return { prefix, people, posts, reposts, comments, lists, drafts, media };
 }
 
 /**
@@ -198,12 +211,32 @@ async function openPeople({ user, graph }: Makers, prefix: string): Promise<Map<
   return people;
 }
 
+/** Who passes on what, one after the other: where a post stands by several, the newest decides, in every world the same. */
+async function passOn(
+  { post, repost }: Makers,
+  { prefix, people, posts }: Pick<World, "prefix" | "people"> & { readonly posts: Map<string, string> },
+): Promise<Map<string, string>> {
+  const as = (name: Name) => onBehalfOf(people.get(name), "operator", callMs);
+  const own = { text: `${prefix} fan PUBLIC`, audience: Audience.PUBLIC, idempotencyKey: randomUUID() };
+  posts.set("fan PUBLIC", (await post.createPost(own, as("fan"))).post?.id ?? "");
+  const pairs: readonly [string, Name][] = [
+    ...owners.flatMap((owner) => underPublic.map((name): [string, Name] => [`${owner} PUBLIC`, name])),
+    ...owners.map((owner): [string, Name] => ["fan PUBLIC", owner]),
+  ];
+  const reposts = new Map<string, string>();
+  for (const [where, name] of pairs) {
+    const { activityId } = await repost.repost({ postId: posts.get(where) ?? "" }, as(name));
+    reposts.set(`${where} by ${name}`, activityId);
+  }
+  return reposts;
+}
+
 /** Who says and likes something under which post: the author under what is for nobody else. */
 function reactionsIn(posts: ReadonlyMap<string, string>): [author: Name, where: string, postId: string][] {
   return [...posts].flatMap(([where, id]): [Name, string, string][] => {
     const [owner, audience] = where.split(" ") as [Owner, AudienceName];
     if (audience === "ONLY_ME") return [[owner, where, id]];
-    const all = audience === "PUBLIC" ? (["fan", "leaver", "foe"] as const) : (["fan"] as const);
+    const all = audience === "PUBLIC" ? underPublic : (["fan"] as const);
     return all.map((author) => [author, where, id]);
   });
 }

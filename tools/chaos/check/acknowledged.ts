@@ -11,6 +11,7 @@ export async function checkAcknowledged(journal: readonly Entry[], truth: Truth)
   return [
     ...(await checkPosts(journal, truth)),
     ...(await checkComments(journal, truth)),
+    ...(await checkPositions(journal, truth)),
     ...(await checkSwitches(journal, truth)),
   ];
 }
@@ -56,12 +57,33 @@ async function checkComments(journal: readonly Entry[], { comment }: Truth): Pro
   ];
 }
 
-/** Every text of a run is the key of its create, so two rows of one text are one create done twice. */
+/**
+ * Every text of a run is the key of its create, so two rows of one text are one create done twice. Reposts have none: that there is one
+ * of a person and post, their primary key says.
+ */
 function twice(what: string, rows: readonly Row[]): Finding[] {
   const seen = Map.groupBy(rows, ({ text }) => String(text));
   return [...seen]
-    .filter(([, same]) => same.length > 1)
+    .filter(([text, same]) => text !== "" && same.length > 1)
     .map(([key, same]) => ({ kind: "doubled", text: `${same.length} rows of the ${what} of key ${key}` }));
+}
+
+/** A read position is never behind one that was acknowledged. */
+async function checkPositions(journal: readonly Entry[], { feed }: Truth): Promise<Finding[]> {
+  const said = journal.filter((entry) => entry.what === "position");
+  const rows = await rowsOf(
+    said,
+    ({ who }) => who,
+    (ids) => feed.query("SELECT viewer_id, activity_id FROM read_position WHERE viewer_id IN (?)", [ids]),
+  );
+  const stands = new Map(rows.map((row) => [String(row.viewer_id), String(row.activity_id)]));
+  const newest = new Map<string, string>();
+  for (const { who, at } of said) if (BigInt(at) > BigInt(newest.get(who) ?? 0)) newest.set(who, at);
+  return [...newest]
+    .filter(([who, at]) => BigInt(stands.get(who) ?? 0) < BigInt(at))
+    .map(([who, at]) =>
+      lost(`the read position of ${who} was acknowledged at ${at} and is at ${stands.get(who) ?? 0}`),
+    );
 }
 
 /** A switch is as the last acknowledged write says, unless a later one was not acknowledged: then nobody was told. */
@@ -70,7 +92,7 @@ async function checkSwitches(journal: readonly Entry[], { graph, like, post }: T
   for (const entry of journal) if ("whom" in entry) last.set(`${entry.who} ${entry.what} ${entry.whom}`, entry);
   const of = [...last.values()];
   const whose = (entry: { who: string }) => entry.who;
-  const [follows, reactions, saves] = await Promise.all([
+  const [follows, reactions, saves, reposts] = await Promise.all([
     rowsOf(of, whose, (ids) =>
       graph.query(
         "SELECT follower_id AS who, followee_id AS whom FROM follow WHERE following = 1 AND follower_id IN (?)",
@@ -86,6 +108,9 @@ async function checkSwitches(journal: readonly Entry[], { graph, like, post }: T
     rowsOf(of, whose, (ids) =>
       post.query("SELECT user_id AS who, post_id AS whom FROM save WHERE saved = 1 AND user_id IN (?)", [ids]),
     ),
+    rowsOf(of, whose, (ids) =>
+      post.query("SELECT user_id AS who, post_id AS whom FROM repost WHERE ended = 0 AND user_id IN (?)", [ids]),
+    ),
   ]);
   const on = new Set([
     ...follows.map(({ who, whom }) => `${who} follow ${whom}`),
@@ -93,6 +118,7 @@ async function checkSwitches(journal: readonly Entry[], { graph, like, post }: T
       ({ who, whom, reaction }) => `${who} ${Number(reaction) === Reaction.LIKE ? "like" : "love"} ${whom}`,
     ),
     ...saves.map(({ who, whom }) => `${who} save ${whom}`),
+    ...reposts.map(({ who, whom }) => `${who} repost ${whom}`),
   ]);
   return [...last]
     .filter(([name, { isAcknowledged, isOn }]) => isAcknowledged && on.has(name) !== isOn)

@@ -16,6 +16,11 @@ const counts = {
     UNION ALL SELECT r.comment_id, r.reply_count,
     (SELECT COUNT(*) FROM comment m WHERE m.post_id = r.post_id AND m.parent_id = r.comment_id AND m.deleted = 0 AND m.hidden = 0)
     FROM comment_rank r`,
+  post: `SELECT p.id, p.repost_count AS kept, (SELECT COUNT(*) FROM repost r WHERE r.post_id = p.id AND r.ended = 0) AS counted FROM post p
+    UNION ALL SELECT p.id, p.quote_count,
+    (SELECT COUNT(*) FROM quote q WHERE q.quoted_id = p.id AND q.detached = 0) FROM post p
+    UNION ALL SELECT p.id, p.save_count, COALESCE(s.n, 0) FROM post p
+    LEFT JOIN (SELECT post_id, COUNT(*) AS n FROM save WHERE saved = 1 GROUP BY post_id) s ON s.post_id = p.id`,
   graph: `SELECT c.user_id AS id, c.follower_count AS kept,
     (SELECT COUNT(*) FROM follower f WHERE f.followee_id = c.user_id AND f.following = 1) AS counted FROM follower_count c`,
 } as const;

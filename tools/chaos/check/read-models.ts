@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { createLog } from "#lib/mesh/log.ts";
-import { cards, decodeCard } from "#lib/readmodel/card.ts";
+import { type Card, cards, decodeCard, type ShareCounts } from "#lib/readmodel/card.ts";
 import { commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
 import { bigintOf } from "#lib/storage/mysql.ts";
 import { openRedis, type Redis } from "#lib/storage/redis.ts";
@@ -47,7 +47,10 @@ export async function checkReadModels(world: World): Promise<Finding[]> {
 }
 
 async function checkCards({ truth, redis }: World): Promise<string[]> {
-  const rows = await truth.post.query("SELECT id, version, author_id, deleted, audience, reply_setting FROM post");
+  const rows = await truth.post.query(
+    `SELECT id, version, post.author_id, deleted, audience, reply_setting, repost_count, quote_count, save_count, IF(detached, 0, quoted_id) quoted_id
+     FROM post LEFT JOIN quote ON quote_id = id`,
+  );
   const kept = await valuesOf(
     redis,
     rows.map((row) => cards.keyOf(redis, bigintOf(row.id))),
@@ -55,21 +58,49 @@ async function checkCards({ truth, redis }: World): Promise<string[]> {
   return rows.flatMap((row, nth) => {
     const bytes = kept[nth];
     if (bytes === null || bytes === undefined) return [];
-    const { mentionedIds: _, ...card } = decodeCard(bytes);
     const deleted = Number(row.deleted) === 1;
-    const right = {
+    const right: Comparable = {
       version: Number(row.version),
       authorId: bigintOf(row.author_id),
       deleted,
-      audience: deleted ? card.audience : Number(row.audience),
-      replySetting: deleted ? card.replySetting : Number(row.reply_setting),
+      ...(!deleted && {
+        audience: Number(row.audience),
+        replySetting: Number(row.reply_setting),
+        reposts: Number(row.repost_count),
+        quotes: Number(row.quote_count),
+        saves: Number(row.save_count),
+        quoted: row.quoted_id === null ? undefined : bigintOf(row.quoted_id),
+      }),
     };
+    const card = comparable(decodeCard(bytes), right.version);
     if (isDeepStrictEqual(card, right)) return [];
-    const isForOthers = card.audience !== right.audience;
-    const said = ({ version, deleted, audience }: typeof right) =>
-      `version ${version}${deleted ? ", deleted" : ""}${isForOthers ? `, for audience ${audience}` : ""}`;
+    const differs = (field: "audience" | "reposts" | "quotes" | "saves" | "quoted") =>
+      !deleted && !card.deleted && card[field] !== right[field];
+    const isMiscounted = differs("reposts") || differs("quotes") || differs("saves");
+    const said = (one: Comparable) =>
+      [
+        `version ${one.version}`,
+        ...(one.deleted ? ["deleted"] : []),
+        ...(differs("audience") ? [`for audience ${one.audience}`] : []),
+        ...(differs("quoted") ? [`quoting ${one.quoted ?? "nothing"}`] : []),
+        ...(isMiscounted ? [`${one.reposts} reposts`, `${one.quotes} quotes`, `${one.saves} saves`] : []),
+      ].join(", ");
     return [`the card of post ${row.id} says ${said(card)}; it is ${said(right)}`];
   });
+}
+
+/** What a card is held to. */
+type Comparable = Pick<Card, "version" | "authorId" | "deleted"> &
+  Partial<Pick<Card, "audience" | "replySetting"> & Omit<ShareCounts, "version">> & {
+    readonly quoted?: bigint | undefined;
+  };
+
+/** A tombstone is for nobody, and tells its version together with how often its counts were folded. */
+function comparable(card: Card, rightVersion: number): Comparable {
+  const { version, authorId, deleted, audience, replySetting } = card;
+  if (deleted) return { version: Math.min(version, rightVersion), authorId, deleted };
+  const { reposts = 0, quotes = 0, saves = 0 } = card.shares ?? {};
+  return { version, authorId, deleted, audience, replySetting, reposts, quotes, saves, quoted: card.quoted?.postId };
 }
 
 async function checkCounts({ truth, oracle, redis }: World): Promise<string[]> {
@@ -103,25 +134,33 @@ async function valuesOf(redis: Redis, keys: readonly string[]): Promise<(Buffer 
   return values;
 }
 
-/** The whole feed with counts and the viewer's own likes, and the counts of the profile, all through the front door. */
+/** The whole feed with counts and the viewer's own likes and reposts, and the counts of the profile, all through the front door. */
 async function checkPerson({ oracle }: World, person: Person): Promise<string[]> {
   const id = BigInt(person.id);
   const items = await person.feedItems(pageSize);
-  const [ids, liked, followers, following] = await Promise.all([
+  const postIds = items.map(({ post }) => BigInt(post.id));
+  const [ids, liked, reposted, counted, shared, followers, following] = await Promise.all([
     oracle.home(id),
     oracle.liked(id),
+    oracle.reposted(id),
+    oracle.counts(postIds),
+    oracle.shares(postIds),
     oracle.followers(id),
     oracle.following(id),
   ]);
-  const counts = new Map((await oracle.counts(ids.map(BigInt))).map(([post, ...of]) => [post, of]));
   const shown = items.map(({ activityId }) => activityId);
   const whose = `the feed of ${person.username}`;
   const found = isDeepStrictEqual(shown, ids) ? [] : [`${whose} ${differenceOf(shown, ids)}`];
-  for (const { activityId, post } of items) {
-    const own = [post.viewer?.liked, post.likeCount, post.commentCount];
-    const right = [liked.has(activityId), ...(counts.get(activityId) ?? [])];
-    if (ids.includes(activityId) && !isDeepStrictEqual(own, right))
-      found.push(`${whose} shows post ${activityId} with (liked, likes, comments) ${own}; it is ${right}`);
+  for (const [nth, { post }] of items.entries()) {
+    const { likeCount, commentCount, repostCount = 0, quoteCount = 0, saveCount = 0, viewer } = post;
+    const own = [viewer?.liked, viewer?.reposted === true, likeCount, commentCount, repostCount, quoteCount, saveCount];
+    const [, ...counts] = counted[nth] ?? [];
+    const [, ...shares] = shared[nth] ?? [];
+    const right = [liked.has(post.id), reposted.has(post.id), ...counts, ...shares];
+    if (!isDeepStrictEqual(own, right))
+      found.push(
+        `${whose} shows post ${post.id} with (liked, reposted, likes, comments, reposts, quotes, saves) ${own}; it is ${right}`,
+      );
   }
   const { body } = await person.call<{ followerCount: number; followingCount: number }>("GET", `/v1/users/${id}`);
   if (body.followerCount !== followers || body.followingCount !== following)

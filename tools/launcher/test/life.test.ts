@@ -97,7 +97,9 @@ test("who asks while a start still ends leftovers hears that it is starting, and
   assert.ok(!(await readdir(dir)).includes("restart-0.answers"));
 });
 
-test("a process that dies is started again, and counted", { timeout: 60_000 }, async (context) => {
+test("a process that dies is started again, and counted; what is discarded is gone with all its processes", {
+  timeout: 60_000,
+}, async (context) => {
   const dir = await instanceDir(context);
   const instance = await startInstance({ dir, serversOnly: true });
   context.after(() => instance.stop());
@@ -107,7 +109,10 @@ test("a process that dies is started again, and counted", { timeout: 60_000 }, a
     const found = await redis();
     return found?.restarts === 1 && found.healthy;
   });
-  await instance.stop();
+  const state = readState(dir);
+  assert.equal(state?.processes.length, 3);
+  await instance.discard();
+  for (const { mark } of state?.processes ?? []) assert.ok(mark && !isAlive(mark), `pid ${mark?.pid} was left behind`);
   assert.equal((await instance.status()).phase, "not running");
 });
 

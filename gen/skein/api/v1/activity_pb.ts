@@ -14,7 +14,57 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/activity.proto.
  */
 export const file_skein_api_v1_activity: GenFile = /*@__PURE__*/
-  fileDesc("Chtza2Vpbi9hcGkvdjEvYWN0aXZpdHkucHJvdG8SDHNrZWluLmFwaS52MSKfAQoXTGlzdFJlYWN0ZWRQb3N0c1JlcXVlc3QSLQoEa2luZBgBIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBARIWCglwYWdlX3NpemUYAiABKAVIAYgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAKIAQFCBwoFX2tpbmRCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJWChhMaXN0UmVhY3RlZFBvc3RzUmVzcG9uc2USIQoFcG9zdHMYASADKAsyEi5za2Vpbi5hcGkudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiZgoWTGlzdE93bkNvbW1lbnRzUmVxdWVzdBIWCglwYWdlX3NpemUYASABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAIgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJbChdMaXN0T3duQ29tbWVudHNSZXNwb25zZRInCghjb21tZW50cxgBIAMoCzIVLnNrZWluLmFwaS52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJjChNMaXN0TWVudGlvbnNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlIKFExpc3RNZW50aW9uc1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMsgDCg9BY3Rpdml0eVNlcnZpY2USlQEKEExpc3RSZWFjdGVkUG9zdHMSJS5za2Vpbi5hcGkudjEuTGlzdFJlYWN0ZWRQb3N0c1JlcXVlc3QaJi5za2Vpbi5hcGkudjEuTGlzdFJlYWN0ZWRQb3N0c1Jlc3BvbnNlIjKquxgNCAIQARgBIAIoAjC4F4LT5JMCGxIZL3YxL21lL2FjdGl2aXR5L3JlYWN0aW9ucxKRAQoPTGlzdE93bkNvbW1lbnRzEiQuc2tlaW4uYXBpLnYxLkxpc3RPd25Db21tZW50c1JlcXVlc3QaJS5za2Vpbi5hcGkudjEuTGlzdE93bkNvbW1lbnRzUmVzcG9uc2UiMaq7GA0IAhABGAEgAigCMLgXgtPkkwIaEhgvdjEvbWUvYWN0aXZpdHkvY29tbWVudHMSiAEKDExpc3RNZW50aW9ucxIhLnNrZWluLmFwaS52MS5MaXN0TWVudGlvbnNSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RNZW50aW9uc1Jlc3BvbnNlIjGquxgNCAIQARgBIAIoAjC4F4LT5JMCGhIYL3YxL21lL2FjdGl2aXR5L21lbnRpb25zYgZwcm90bzM", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chtza2Vpbi9hcGkvdjEvYWN0aXZpdHkucHJvdG8SDHNrZWluLmFwaS52MSJqChpMaXN0Q29tbWVudE1lbnRpb25zUmVxdWVzdBIWCglwYWdlX3NpemUYASABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAIgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJfChtMaXN0Q29tbWVudE1lbnRpb25zUmVzcG9uc2USJwoIY29tbWVudHMYASADKAsyFS5za2Vpbi5hcGkudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkinwEKF0xpc3RSZWFjdGVkUG9zdHNSZXF1ZXN0Ei0KBGtpbmQYASABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kSACIAQESFgoJcGFnZV9zaXplGAIgASgFSAGIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgCiAEBQgcKBV9raW5kQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iVgoYTGlzdFJlYWN0ZWRQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImYKFkxpc3RPd25Db21tZW50c1JlcXVlc3QSFgoJcGFnZV9zaXplGAEgASgFSACIAQESFwoKcGFnZV90b2tlbhgCIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iWwoXTGlzdE93bkNvbW1lbnRzUmVzcG9uc2USJwoIY29tbWVudHMYASADKAsyFS5za2Vpbi5hcGkudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiYwoTTGlzdE1lbnRpb25zUmVxdWVzdBIWCglwYWdlX3NpemUYASABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAIgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJSChRMaXN0TWVudGlvbnNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJoChhMaXN0UmVwb3N0ZWRQb3N0c1JlcXVlc3QSFgoJcGFnZV9zaXplGAEgASgFSACIAQESFwoKcGFnZV90b2tlbhgCIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iVwoZTGlzdFJlcG9zdGVkUG9zdHNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKLBgoPQWN0aXZpdHlTZXJ2aWNlEpUBChBMaXN0UmVhY3RlZFBvc3RzEiUuc2tlaW4uYXBpLnYxLkxpc3RSZWFjdGVkUG9zdHNSZXF1ZXN0GiYuc2tlaW4uYXBpLnYxLkxpc3RSZWFjdGVkUG9zdHNSZXNwb25zZSIyqrsYDQgCEAEYASACKAIwuBeC0+STAhsSGS92MS9tZS9hY3Rpdml0eS9yZWFjdGlvbnMSkQEKD0xpc3RPd25Db21tZW50cxIkLnNrZWluLmFwaS52MS5MaXN0T3duQ29tbWVudHNSZXF1ZXN0GiUuc2tlaW4uYXBpLnYxLkxpc3RPd25Db21tZW50c1Jlc3BvbnNlIjGquxgNCAIQARgBIAIoAjC4F4LT5JMCGhIYL3YxL21lL2FjdGl2aXR5L2NvbW1lbnRzEpcBChFMaXN0UmVwb3N0ZWRQb3N0cxImLnNrZWluLmFwaS52MS5MaXN0UmVwb3N0ZWRQb3N0c1JlcXVlc3QaJy5za2Vpbi5hcGkudjEuTGlzdFJlcG9zdGVkUG9zdHNSZXNwb25zZSIxqrsYDQgCEAEYASACKAIwuBeC0+STAhoSGC92MS9tZS9hY3Rpdml0eS9yZXBvc3RlZBKIAQoMTGlzdE1lbnRpb25zEiEuc2tlaW4uYXBpLnYxLkxpc3RNZW50aW9uc1JlcXVlc3QaIi5za2Vpbi5hcGkudjEuTGlzdE1lbnRpb25zUmVzcG9uc2UiMaq7GA0IAhABGAEgAigCMLgXgtPkkwIaEhgvdjEvbWUvYWN0aXZpdHkvbWVudGlvbnMSpgEKE0xpc3RDb21tZW50TWVudGlvbnMSKC5za2Vpbi5hcGkudjEuTGlzdENvbW1lbnRNZW50aW9uc1JlcXVlc3QaKS5za2Vpbi5hcGkudjEuTGlzdENvbW1lbnRNZW50aW9uc1Jlc3BvbnNlIjqquxgNCAIQARgBIAIoAjC4F4LT5JMCIxIhL3YxL21lL2FjdGl2aXR5L21lbnRpb25zL2NvbW1lbnRzYgZwcm90bzM", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+
+/**
+ * @generated from message skein.api.v1.ListCommentMentionsRequest
+ */
+export type ListCommentMentionsRequest = Message<"skein.api.v1.ListCommentMentionsRequest"> & {
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 1;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 2;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListCommentMentionsRequest.
+ * Use `create(ListCommentMentionsRequestSchema)` to create a new message.
+ */
+export const ListCommentMentionsRequestSchema: GenMessage<ListCommentMentionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_activity, 0);
+
+/**
+ * @generated from message skein.api.v1.ListCommentMentionsResponse
+ */
+export type ListCommentMentionsResponse = Message<"skein.api.v1.ListCommentMentionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Comment comments = 1;
+   */
+  comments: Comment[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListCommentMentionsResponse.
+ * Use `create(ListCommentMentionsResponseSchema)` to create a new message.
+ */
+export const ListCommentMentionsResponseSchema: GenMessage<ListCommentMentionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_activity, 1);
 
 /**
  * @generated from message skein.api.v1.ListReactedPostsRequest
@@ -43,7 +93,7 @@ export type ListReactedPostsRequest = Message<"skein.api.v1.ListReactedPostsRequ
  * Use `create(ListReactedPostsRequestSchema)` to create a new message.
  */
 export const ListReactedPostsRequestSchema: GenMessage<ListReactedPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_activity, 0);
+  messageDesc(file_skein_api_v1_activity, 2);
 
 /**
  * @generated from message skein.api.v1.ListReactedPostsResponse
@@ -65,7 +115,7 @@ export type ListReactedPostsResponse = Message<"skein.api.v1.ListReactedPostsRes
  * Use `create(ListReactedPostsResponseSchema)` to create a new message.
  */
 export const ListReactedPostsResponseSchema: GenMessage<ListReactedPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_activity, 1);
+  messageDesc(file_skein_api_v1_activity, 3);
 
 /**
  * @generated from message skein.api.v1.ListOwnCommentsRequest
@@ -87,7 +137,7 @@ export type ListOwnCommentsRequest = Message<"skein.api.v1.ListOwnCommentsReques
  * Use `create(ListOwnCommentsRequestSchema)` to create a new message.
  */
 export const ListOwnCommentsRequestSchema: GenMessage<ListOwnCommentsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_activity, 2);
+  messageDesc(file_skein_api_v1_activity, 4);
 
 /**
  * @generated from message skein.api.v1.ListOwnCommentsResponse
@@ -109,7 +159,7 @@ export type ListOwnCommentsResponse = Message<"skein.api.v1.ListOwnCommentsRespo
  * Use `create(ListOwnCommentsResponseSchema)` to create a new message.
  */
 export const ListOwnCommentsResponseSchema: GenMessage<ListOwnCommentsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_activity, 3);
+  messageDesc(file_skein_api_v1_activity, 5);
 
 /**
  * @generated from message skein.api.v1.ListMentionsRequest
@@ -131,7 +181,7 @@ export type ListMentionsRequest = Message<"skein.api.v1.ListMentionsRequest"> & 
  * Use `create(ListMentionsRequestSchema)` to create a new message.
  */
 export const ListMentionsRequestSchema: GenMessage<ListMentionsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_activity, 4);
+  messageDesc(file_skein_api_v1_activity, 6);
 
 /**
  * @generated from message skein.api.v1.ListMentionsResponse
@@ -153,7 +203,57 @@ export type ListMentionsResponse = Message<"skein.api.v1.ListMentionsResponse"> 
  * Use `create(ListMentionsResponseSchema)` to create a new message.
  */
 export const ListMentionsResponseSchema: GenMessage<ListMentionsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_activity, 5);
+  messageDesc(file_skein_api_v1_activity, 7);
+
+/**
+ * @generated from message skein.api.v1.ListRepostedPostsRequest
+ */
+export type ListRepostedPostsRequest = Message<"skein.api.v1.ListRepostedPostsRequest"> & {
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 1;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 2;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListRepostedPostsRequest.
+ * Use `create(ListRepostedPostsRequestSchema)` to create a new message.
+ */
+export const ListRepostedPostsRequestSchema: GenMessage<ListRepostedPostsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_activity, 8);
+
+/**
+ * @generated from message skein.api.v1.ListRepostedPostsResponse
+ */
+export type ListRepostedPostsResponse = Message<"skein.api.v1.ListRepostedPostsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Post posts = 1;
+   */
+  posts: Post[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListRepostedPostsResponse.
+ * Use `create(ListRepostedPostsResponseSchema)` to create a new message.
+ */
+export const ListRepostedPostsResponseSchema: GenMessage<ListRepostedPostsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_activity, 9);
 
 /**
  * ActivityService shows the viewer what they did, and where they are named. Saves have a list of their own.
@@ -183,6 +283,17 @@ export const ActivityService: GenService<{
     output: typeof ListOwnCommentsResponseSchema;
   },
   /**
+   * ListRepostedPosts lists the posts that the viewer reposted, latest repost first. What they may no longer see is not there. 20 a page,
+   * at most 100.
+   *
+   * @generated from rpc skein.api.v1.ActivityService.ListRepostedPosts
+   */
+  listRepostedPosts: {
+    methodKind: "unary";
+    input: typeof ListRepostedPostsRequestSchema;
+    output: typeof ListRepostedPostsResponseSchema;
+  },
+  /**
    * ListMentions lists the posts that name the viewer, newest first. What they may not see is not there.
    *
    * @generated from rpc skein.api.v1.ActivityService.ListMentions
@@ -191,6 +302,16 @@ export const ActivityService: GenService<{
     methodKind: "unary";
     input: typeof ListMentionsRequestSchema;
     output: typeof ListMentionsResponseSchema;
+  },
+  /**
+   * ListCommentMentions lists the comments that name the viewer, newest first. What they may not see is not there.
+   *
+   * @generated from rpc skein.api.v1.ActivityService.ListCommentMentions
+   */
+  listCommentMentions: {
+    methodKind: "unary";
+    input: typeof ListCommentMentionsRequestSchema;
+    output: typeof ListCommentMentionsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_api_v1_activity, 0);

@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Comment } from "./resources_pb.ts";
+import type { Comment, Post } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/comment.proto.
  */
 export const file_skein_api_v1_comment: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9hcGkvdjEvY29tbWVudC5wcm90bxIMc2tlaW4uYXBpLnYxIlIKFENyZWF0ZUNvbW1lbnRSZXF1ZXN0EgwKBHBvc3QYASABKAkSDAoEdGV4dBgCIAEoCRITCgZwYXJlbnQYAyABKAlIAIgBAUIJCgdfcGFyZW50Ij8KFUNyZWF0ZUNvbW1lbnRSZXNwb25zZRImCgdjb21tZW50GAEgASgLMhUuc2tlaW4uYXBpLnYxLkNvbW1lbnQiqwEKE0xpc3RDb21tZW50c1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQESLgoFb3JkZXIYBCABKA4yGi5za2Vpbi5hcGkudjEuQ29tbWVudE9yZGVySAKIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbkIICgZfb3JkZXIiWAoUTGlzdENvbW1lbnRzUmVzcG9uc2USJwoIY29tbWVudHMYASADKAsyFS5za2Vpbi5hcGkudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkirQEKEkxpc3RSZXBsaWVzUmVxdWVzdBIPCgdjb21tZW50GAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBARIuCgVvcmRlchgEIAEoDjIaLnNrZWluLmFwaS52MS5Db21tZW50T3JkZXJIAogBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQggKBl9vcmRlciJXChNMaXN0UmVwbGllc1Jlc3BvbnNlEicKCGNvbW1lbnRzGAEgAygLMhUuc2tlaW4uYXBpLnYxLkNvbW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjUKFFVwZGF0ZUNvbW1lbnRSZXF1ZXN0Eg8KB2NvbW1lbnQYASABKAkSDAoEdGV4dBgCIAEoCSI/ChVVcGRhdGVDb21tZW50UmVzcG9uc2USJgoHY29tbWVudBgBIAEoCzIVLnNrZWluLmFwaS52MS5Db21tZW50IiUKEkhpZGVDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJIhUKE0hpZGVDb21tZW50UmVzcG9uc2UiJQoSU2hvd0NvbW1lbnRSZXF1ZXN0Eg8KB2NvbW1lbnQYASABKAkiFQoTU2hvd0NvbW1lbnRSZXNwb25zZSIgChBHZXRUaHJlYWRSZXF1ZXN0EgwKBHBvc3QYASABKAkiOQoRR2V0VGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQuc2tlaW4uYXBpLnYxLlRocmVhZCJ/ChNVcGRhdGVUaHJlYWRSZXF1ZXN0EgwKBHBvc3QYASABKAkSEwoGbG9ja2VkGAIgASgISACIAQESLQoIcmVwbGllcnMYAyABKA4yFi5za2Vpbi5hcGkudjEuUmVwbGllcnNIAYgBAUIJCgdfbG9ja2VkQgsKCV9yZXBsaWVycyI8ChRVcGRhdGVUaHJlYWRSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC5za2Vpbi5hcGkudjEuVGhyZWFkIlUKBlRocmVhZBIOCgZsb2NrZWQYASABKAgSKAoIcmVwbGllcnMYAiABKA4yFi5za2Vpbi5hcGkudjEuUmVwbGllcnMSEQoJbWF5X3JlcGx5GAMgASgIIiQKEUdldENvbW1lbnRSZXF1ZXN0Eg8KB2NvbW1lbnQYASABKAkiPAoSR2V0Q29tbWVudFJlc3BvbnNlEiYKB2NvbW1lbnQYASABKAsyFS5za2Vpbi5hcGkudjEuQ29tbWVudCInChREZWxldGVDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJIhcKFURlbGV0ZUNvbW1lbnRSZXNwb25zZSpkCgxDb21tZW50T3JkZXISHQoZQ09NTUVOVF9PUkRFUl9VTlNQRUNJRklFRBAAEhgKFENPTU1FTlRfT1JERVJfTEFURVNUEAESGwoXQ09NTUVOVF9PUkRFUl9MSVZFTElFU1QQAipoCghSZXBsaWVycxIYChRSRVBMSUVSU19VTlNQRUNJRklFRBAAEhUKEVJFUExJRVJTX0VWRVJZT05FEAESFgoSUkVQTElFUlNfRk9MTE9XRVJTEAISEwoPUkVQTElFUlNfTk9CT0RZEAMyrQsKDkNvbW1lbnRTZXJ2aWNlEpgBCg1DcmVhdGVDb21tZW50EiIuc2tlaW4uYXBpLnYxLkNyZWF0ZUNvbW1lbnRSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkNyZWF0ZUNvbW1lbnRSZXNwb25zZSI+qrsYDQgCEAIYAyACKAIwuBeC0+STAic6ASpiB2NvbW1lbnQiGS92MS9wb3N0cy97cG9zdH0vY29tbWVudHMSiQEKDExpc3RDb21tZW50cxIhLnNrZWluLmFwaS52MS5MaXN0Q29tbWVudHNSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIjKquxgNCAEQARgBIAIoAzC4F4LT5JMCGxIZL3YxL3Bvc3RzL3twb3N0fS9jb21tZW50cxKLAQoLTGlzdFJlcGxpZXMSIC5za2Vpbi5hcGkudjEuTGlzdFJlcGxpZXNSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLkxpc3RSZXBsaWVzUmVzcG9uc2UiN6q7GA0IARABGAEgAigDMLgXgtPkkwIgEh4vdjEvY29tbWVudHMve2NvbW1lbnR9L3JlcGxpZXMSlQEKDVVwZGF0ZUNvbW1lbnQSIi5za2Vpbi5hcGkudjEuVXBkYXRlQ29tbWVudFJlcXVlc3QaIy5za2Vpbi5hcGkudjEuVXBkYXRlQ29tbWVudFJlc3BvbnNlIjuquxgNCAIQAhgCIAIoAjC4F4LT5JMCJDoBKmIHY29tbWVudDIWL3YxL2NvbW1lbnRzL3tjb21tZW50fRKKAQoLSGlkZUNvbW1lbnQSIC5za2Vpbi5hcGkudjEuSGlkZUNvbW1lbnRSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLkhpZGVDb21tZW50UmVzcG9uc2UiNqq7GA0IAhACGAIgAigCMLgXgtPkkwIfGh0vdjEvY29tbWVudHMve2NvbW1lbnR9L2hpZGRlbhKKAQoLU2hvd0NvbW1lbnQSIC5za2Vpbi5hcGkudjEuU2hvd0NvbW1lbnRSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLlNob3dDb21tZW50UmVzcG9uc2UiNqq7GA0IAhACGAIgAigCMLgXgtPkkwIfKh0vdjEvY29tbWVudHMve2NvbW1lbnR9L2hpZGRlbhKGAQoJR2V0VGhyZWFkEh4uc2tlaW4uYXBpLnYxLkdldFRocmVhZFJlcXVlc3QaHy5za2Vpbi5hcGkudjEuR2V0VGhyZWFkUmVzcG9uc2UiOKq7GA0IARABGAEgAigDMLgXgtPkkwIhYgZ0aHJlYWQSFy92MS9wb3N0cy97cG9zdH0vdGhyZWFkEpIBCgxVcGRhdGVUaHJlYWQSIS5za2Vpbi5hcGkudjEuVXBkYXRlVGhyZWFkUmVxdWVzdBoiLnNrZWluLmFwaS52MS5VcGRhdGVUaHJlYWRSZXNwb25zZSI7qrsYDQgCEAIYAiACKAIwuBeC0+STAiQ6ASpiBnRocmVhZDIXL3YxL3Bvc3RzL3twb3N0fS90aHJlYWQSiQEKCkdldENvbW1lbnQSHy5za2Vpbi5hcGkudjEuR2V0Q29tbWVudFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuR2V0Q29tbWVudFJlc3BvbnNlIjiquxgNCAEQARgBIAIoAzC4F4LT5JMCIWIHY29tbWVudBIWL3YxL2NvbW1lbnRzL3tjb21tZW50fRKJAQoNRGVsZXRlQ29tbWVudBIiLnNrZWluLmFwaS52MS5EZWxldGVDb21tZW50UmVxdWVzdBojLnNrZWluLmFwaS52MS5EZWxldGVDb21tZW50UmVzcG9uc2UiL6q7GA0IAhACGAIgAigCMLgXgtPkkwIYKhYvdjEvY29tbWVudHMve2NvbW1lbnR9YgZwcm90bzM", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chpza2Vpbi9hcGkvdjEvY29tbWVudC5wcm90bxIMc2tlaW4uYXBpLnYxImUKFENyZWF0ZUNvbW1lbnRSZXF1ZXN0EgwKBHBvc3QYASABKAkSDAoEdGV4dBgCIAEoCRITCgZwYXJlbnQYAyABKAlIAIgBARIRCgltZWRpYV9pZHMYRiADKAlCCQoHX3BhcmVudCI/ChVDcmVhdGVDb21tZW50UmVzcG9uc2USJgoHY29tbWVudBgBIAEoCzIVLnNrZWluLmFwaS52MS5Db21tZW50IqsBChNMaXN0Q29tbWVudHNSZXF1ZXN0EgwKBHBvc3QYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBEi4KBW9yZGVyGAQgASgOMhouc2tlaW4uYXBpLnYxLkNvbW1lbnRPcmRlckgCiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW5CCAoGX29yZGVyIlgKFExpc3RDb21tZW50c1Jlc3BvbnNlEicKCGNvbW1lbnRzGAEgAygLMhUuc2tlaW4uYXBpLnYxLkNvbW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInQKFkxpc3RVc2VyUmVwbGllc1JlcXVlc3QSDAoEdXNlchgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJ+ChdMaXN0VXNlclJlcGxpZXNSZXNwb25zZRInCghjb21tZW50cxgBIAMoCzIVLnNrZWluLmFwaS52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIhCgVwb3N0cxg8IAMoCzISLnNrZWluLmFwaS52MS5Qb3N0Iq0BChJMaXN0UmVwbGllc1JlcXVlc3QSDwoHY29tbWVudBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQESLgoFb3JkZXIYBCABKA4yGi5za2Vpbi5hcGkudjEuQ29tbWVudE9yZGVySAKIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbkIICgZfb3JkZXIiVwoTTGlzdFJlcGxpZXNSZXNwb25zZRInCghjb21tZW50cxgBIAMoCzIVLnNrZWluLmFwaS52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI1ChRVcGRhdGVDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJEgwKBHRleHQYAiABKAkiPwoVVXBkYXRlQ29tbWVudFJlc3BvbnNlEiYKB2NvbW1lbnQYASABKAsyFS5za2Vpbi5hcGkudjEuQ29tbWVudCIlChJIaWRlQ29tbWVudFJlcXVlc3QSDwoHY29tbWVudBgBIAEoCSIVChNIaWRlQ29tbWVudFJlc3BvbnNlIiUKElNob3dDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJIhUKE1Nob3dDb21tZW50UmVzcG9uc2UiIAoQR2V0VGhyZWFkUmVxdWVzdBIMCgRwb3N0GAEgASgJIjkKEUdldFRocmVhZFJlc3BvbnNlEiQKBnRocmVhZBgBIAEoCzIULnNrZWluLmFwaS52MS5UaHJlYWQifwoTVXBkYXRlVGhyZWFkUmVxdWVzdBIMCgRwb3N0GAEgASgJEhMKBmxvY2tlZBgCIAEoCEgAiAEBEi0KCHJlcGxpZXJzGAMgASgOMhYuc2tlaW4uYXBpLnYxLlJlcGxpZXJzSAGIAQFCCQoHX2xvY2tlZEILCglfcmVwbGllcnMiPAoUVXBkYXRlVGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQuc2tlaW4uYXBpLnYxLlRocmVhZCJVCgZUaHJlYWQSDgoGbG9ja2VkGAEgASgIEigKCHJlcGxpZXJzGAIgASgOMhYuc2tlaW4uYXBpLnYxLlJlcGxpZXJzEhEKCW1heV9yZXBseRgDIAEoCCIkChFHZXRDb21tZW50UmVxdWVzdBIPCgdjb21tZW50GAEgASgJIjwKEkdldENvbW1lbnRSZXNwb25zZRImCgdjb21tZW50GAEgASgLMhUuc2tlaW4uYXBpLnYxLkNvbW1lbnQiJwoURGVsZXRlQ29tbWVudFJlcXVlc3QSDwoHY29tbWVudBgBIAEoCSIXChVEZWxldGVDb21tZW50UmVzcG9uc2UqZAoMQ29tbWVudE9yZGVyEh0KGUNPTU1FTlRfT1JERVJfVU5TUEVDSUZJRUQQABIYChRDT01NRU5UX09SREVSX0xBVEVTVBABEhsKF0NPTU1FTlRfT1JERVJfTElWRUxJRVNUEAIqaAoIUmVwbGllcnMSGAoUUkVQTElFUlNfVU5TUEVDSUZJRUQQABIVChFSRVBMSUVSU19FVkVSWU9ORRABEhYKElJFUExJRVJTX0ZPTExPV0VSUxACEhMKD1JFUExJRVJTX05PQk9EWRADMsEMCg5Db21tZW50U2VydmljZRKYAQoNQ3JlYXRlQ29tbWVudBIiLnNrZWluLmFwaS52MS5DcmVhdGVDb21tZW50UmVxdWVzdBojLnNrZWluLmFwaS52MS5DcmVhdGVDb21tZW50UmVzcG9uc2UiPqq7GA0IAhACGAMgAigCMLgXgtPkkwInOgEqYgdjb21tZW50IhkvdjEvcG9zdHMve3Bvc3R9L2NvbW1lbnRzEokBCgxMaXN0Q29tbWVudHMSIS5za2Vpbi5hcGkudjEuTGlzdENvbW1lbnRzUmVxdWVzdBoiLnNrZWluLmFwaS52MS5MaXN0Q29tbWVudHNSZXNwb25zZSIyqrsYDQgBEAEYASACKAMwuBeC0+STAhsSGS92MS9wb3N0cy97cG9zdH0vY29tbWVudHMSkQEKD0xpc3RVc2VyUmVwbGllcxIkLnNrZWluLmFwaS52MS5MaXN0VXNlclJlcGxpZXNSZXF1ZXN0GiUuc2tlaW4uYXBpLnYxLkxpc3RVc2VyUmVwbGllc1Jlc3BvbnNlIjGquxgNCAEQARgBIAIoAzC4F4LT5JMCGhIYL3YxL3VzZXJzL3t1c2VyfS9yZXBsaWVzEosBCgtMaXN0UmVwbGllcxIgLnNrZWluLmFwaS52MS5MaXN0UmVwbGllc1JlcXVlc3QaIS5za2Vpbi5hcGkudjEuTGlzdFJlcGxpZXNSZXNwb25zZSI3qrsYDQgBEAEYASACKAMwuBeC0+STAiASHi92MS9jb21tZW50cy97Y29tbWVudH0vcmVwbGllcxKVAQoNVXBkYXRlQ29tbWVudBIiLnNrZWluLmFwaS52MS5VcGRhdGVDb21tZW50UmVxdWVzdBojLnNrZWluLmFwaS52MS5VcGRhdGVDb21tZW50UmVzcG9uc2UiO6q7GA0IAhACGAIgAigCMLgXgtPkkwIkOgEqYgdjb21tZW50MhYvdjEvY29tbWVudHMve2NvbW1lbnR9EooBCgtIaWRlQ29tbWVudBIgLnNrZWluLmFwaS52MS5IaWRlQ29tbWVudFJlcXVlc3QaIS5za2Vpbi5hcGkudjEuSGlkZUNvbW1lbnRSZXNwb25zZSI2qrsYDQgCEAIYAiACKAIwuBeC0+STAh8aHS92MS9jb21tZW50cy97Y29tbWVudH0vaGlkZGVuEooBCgtTaG93Q29tbWVudBIgLnNrZWluLmFwaS52MS5TaG93Q29tbWVudFJlcXVlc3QaIS5za2Vpbi5hcGkudjEuU2hvd0NvbW1lbnRSZXNwb25zZSI2qrsYDQgCEAIYAiACKAIwuBeC0+STAh8qHS92MS9jb21tZW50cy97Y29tbWVudH0vaGlkZGVuEoYBCglHZXRUaHJlYWQSHi5za2Vpbi5hcGkudjEuR2V0VGhyZWFkUmVxdWVzdBofLnNrZWluLmFwaS52MS5HZXRUaHJlYWRSZXNwb25zZSI4qrsYDQgBEAEYASACKAMwuBeC0+STAiFiBnRocmVhZBIXL3YxL3Bvc3RzL3twb3N0fS90aHJlYWQSkgEKDFVwZGF0ZVRocmVhZBIhLnNrZWluLmFwaS52MS5VcGRhdGVUaHJlYWRSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLlVwZGF0ZVRocmVhZFJlc3BvbnNlIjuquxgNCAIQAhgCIAIoAjC4F4LT5JMCJDoBKmIGdGhyZWFkMhcvdjEvcG9zdHMve3Bvc3R9L3RocmVhZBKJAQoKR2V0Q29tbWVudBIfLnNrZWluLmFwaS52MS5HZXRDb21tZW50UmVxdWVzdBogLnNrZWluLmFwaS52MS5HZXRDb21tZW50UmVzcG9uc2UiOKq7GA0IARABGAEgAigDMLgXgtPkkwIhYgdjb21tZW50EhYvdjEvY29tbWVudHMve2NvbW1lbnR9EokBCg1EZWxldGVDb21tZW50EiIuc2tlaW4uYXBpLnYxLkRlbGV0ZUNvbW1lbnRSZXF1ZXN0GiMuc2tlaW4uYXBpLnYxLkRlbGV0ZUNvbW1lbnRSZXNwb25zZSIvqrsYDQgCEAIYAiACKAIwuBeC0+STAhgqFi92MS9jb21tZW50cy97Y29tbWVudH1iBnByb3RvMw", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.CreateCommentRequest
@@ -38,6 +38,13 @@ export type CreateCommentRequest = Message<"skein.api.v1.CreateCommentRequest"> 
    * @generated from field: optional string parent = 3;
    */
   parent?: string | undefined;
+
+  /**
+   * At most 4 photos, the viewer's own, ready, and part of nothing else. With them the text may be empty.
+   *
+   * @generated from field: repeated string media_ids = 70;
+   */
+  mediaIds: string[];
 };
 
 /**
@@ -119,6 +126,70 @@ export const ListCommentsResponseSchema: GenMessage<ListCommentsResponse> = /*@_
   messageDesc(file_skein_api_v1_comment, 3);
 
 /**
+ * @generated from message skein.api.v1.ListUserRepliesRequest
+ */
+export type ListUserRepliesRequest = Message<"skein.api.v1.ListUserRepliesRequest"> & {
+  /**
+   * An id or a username.
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListUserRepliesRequest.
+ * Use `create(ListUserRepliesRequestSchema)` to create a new message.
+ */
+export const ListUserRepliesRequestSchema: GenMessage<ListUserRepliesRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 4);
+
+/**
+ * @generated from message skein.api.v1.ListUserRepliesResponse
+ */
+export type ListUserRepliesResponse = Message<"skein.api.v1.ListUserRepliesResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Comment comments = 1;
+   */
+  comments: Comment[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * What the comments stand under, each post once, in the order of the comments.
+   *
+   * @generated from field: repeated skein.api.v1.Post posts = 60;
+   */
+  posts: Post[];
+};
+
+/**
+ * Describes the message skein.api.v1.ListUserRepliesResponse.
+ * Use `create(ListUserRepliesResponseSchema)` to create a new message.
+ */
+export const ListUserRepliesResponseSchema: GenMessage<ListUserRepliesResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_comment, 5);
+
+/**
  * @generated from message skein.api.v1.ListRepliesRequest
  */
 export type ListRepliesRequest = Message<"skein.api.v1.ListRepliesRequest"> & {
@@ -148,7 +219,7 @@ export type ListRepliesRequest = Message<"skein.api.v1.ListRepliesRequest"> & {
  * Use `create(ListRepliesRequestSchema)` to create a new message.
  */
 export const ListRepliesRequestSchema: GenMessage<ListRepliesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 4);
+  messageDesc(file_skein_api_v1_comment, 6);
 
 /**
  * @generated from message skein.api.v1.ListRepliesResponse
@@ -170,7 +241,7 @@ export type ListRepliesResponse = Message<"skein.api.v1.ListRepliesResponse"> & 
  * Use `create(ListRepliesResponseSchema)` to create a new message.
  */
 export const ListRepliesResponseSchema: GenMessage<ListRepliesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 5);
+  messageDesc(file_skein_api_v1_comment, 7);
 
 /**
  * @generated from message skein.api.v1.UpdateCommentRequest
@@ -194,7 +265,7 @@ export type UpdateCommentRequest = Message<"skein.api.v1.UpdateCommentRequest"> 
  * Use `create(UpdateCommentRequestSchema)` to create a new message.
  */
 export const UpdateCommentRequestSchema: GenMessage<UpdateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 6);
+  messageDesc(file_skein_api_v1_comment, 8);
 
 /**
  * @generated from message skein.api.v1.UpdateCommentResponse
@@ -211,7 +282,7 @@ export type UpdateCommentResponse = Message<"skein.api.v1.UpdateCommentResponse"
  * Use `create(UpdateCommentResponseSchema)` to create a new message.
  */
 export const UpdateCommentResponseSchema: GenMessage<UpdateCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 7);
+  messageDesc(file_skein_api_v1_comment, 9);
 
 /**
  * @generated from message skein.api.v1.HideCommentRequest
@@ -228,7 +299,7 @@ export type HideCommentRequest = Message<"skein.api.v1.HideCommentRequest"> & {
  * Use `create(HideCommentRequestSchema)` to create a new message.
  */
 export const HideCommentRequestSchema: GenMessage<HideCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 8);
+  messageDesc(file_skein_api_v1_comment, 10);
 
 /**
  * @generated from message skein.api.v1.HideCommentResponse
@@ -241,7 +312,7 @@ export type HideCommentResponse = Message<"skein.api.v1.HideCommentResponse"> & 
  * Use `create(HideCommentResponseSchema)` to create a new message.
  */
 export const HideCommentResponseSchema: GenMessage<HideCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 9);
+  messageDesc(file_skein_api_v1_comment, 11);
 
 /**
  * @generated from message skein.api.v1.ShowCommentRequest
@@ -258,7 +329,7 @@ export type ShowCommentRequest = Message<"skein.api.v1.ShowCommentRequest"> & {
  * Use `create(ShowCommentRequestSchema)` to create a new message.
  */
 export const ShowCommentRequestSchema: GenMessage<ShowCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 10);
+  messageDesc(file_skein_api_v1_comment, 12);
 
 /**
  * @generated from message skein.api.v1.ShowCommentResponse
@@ -271,7 +342,7 @@ export type ShowCommentResponse = Message<"skein.api.v1.ShowCommentResponse"> & 
  * Use `create(ShowCommentResponseSchema)` to create a new message.
  */
 export const ShowCommentResponseSchema: GenMessage<ShowCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 11);
+  messageDesc(file_skein_api_v1_comment, 13);
 
 /**
  * @generated from message skein.api.v1.GetThreadRequest
@@ -288,7 +359,7 @@ export type GetThreadRequest = Message<"skein.api.v1.GetThreadRequest"> & {
  * Use `create(GetThreadRequestSchema)` to create a new message.
  */
 export const GetThreadRequestSchema: GenMessage<GetThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 12);
+  messageDesc(file_skein_api_v1_comment, 14);
 
 /**
  * @generated from message skein.api.v1.GetThreadResponse
@@ -305,7 +376,7 @@ export type GetThreadResponse = Message<"skein.api.v1.GetThreadResponse"> & {
  * Use `create(GetThreadResponseSchema)` to create a new message.
  */
 export const GetThreadResponseSchema: GenMessage<GetThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 13);
+  messageDesc(file_skein_api_v1_comment, 15);
 
 /**
  * @generated from message skein.api.v1.UpdateThreadRequest
@@ -334,7 +405,7 @@ export type UpdateThreadRequest = Message<"skein.api.v1.UpdateThreadRequest"> & 
  * Use `create(UpdateThreadRequestSchema)` to create a new message.
  */
 export const UpdateThreadRequestSchema: GenMessage<UpdateThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 14);
+  messageDesc(file_skein_api_v1_comment, 16);
 
 /**
  * @generated from message skein.api.v1.UpdateThreadResponse
@@ -351,7 +422,7 @@ export type UpdateThreadResponse = Message<"skein.api.v1.UpdateThreadResponse"> 
  * Use `create(UpdateThreadResponseSchema)` to create a new message.
  */
 export const UpdateThreadResponseSchema: GenMessage<UpdateThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 15);
+  messageDesc(file_skein_api_v1_comment, 17);
 
 /**
  * Who may comment on a post.
@@ -384,7 +455,7 @@ export type Thread = Message<"skein.api.v1.Thread"> & {
  * Use `create(ThreadSchema)` to create a new message.
  */
 export const ThreadSchema: GenMessage<Thread> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 16);
+  messageDesc(file_skein_api_v1_comment, 18);
 
 /**
  * @generated from message skein.api.v1.GetCommentRequest
@@ -401,7 +472,7 @@ export type GetCommentRequest = Message<"skein.api.v1.GetCommentRequest"> & {
  * Use `create(GetCommentRequestSchema)` to create a new message.
  */
 export const GetCommentRequestSchema: GenMessage<GetCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 17);
+  messageDesc(file_skein_api_v1_comment, 19);
 
 /**
  * @generated from message skein.api.v1.GetCommentResponse
@@ -418,7 +489,7 @@ export type GetCommentResponse = Message<"skein.api.v1.GetCommentResponse"> & {
  * Use `create(GetCommentResponseSchema)` to create a new message.
  */
 export const GetCommentResponseSchema: GenMessage<GetCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 18);
+  messageDesc(file_skein_api_v1_comment, 20);
 
 /**
  * @generated from message skein.api.v1.DeleteCommentRequest
@@ -435,7 +506,7 @@ export type DeleteCommentRequest = Message<"skein.api.v1.DeleteCommentRequest"> 
  * Use `create(DeleteCommentRequestSchema)` to create a new message.
  */
 export const DeleteCommentRequestSchema: GenMessage<DeleteCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 19);
+  messageDesc(file_skein_api_v1_comment, 21);
 
 /**
  * @generated from message skein.api.v1.DeleteCommentResponse
@@ -448,7 +519,7 @@ export type DeleteCommentResponse = Message<"skein.api.v1.DeleteCommentResponse"
  * Use `create(DeleteCommentResponseSchema)` to create a new message.
  */
 export const DeleteCommentResponseSchema: GenMessage<DeleteCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_comment, 20);
+  messageDesc(file_skein_api_v1_comment, 22);
 
 /**
  * In which order comments are listed.
@@ -562,6 +633,17 @@ export const CommentService: GenService<{
     methodKind: "unary";
     input: typeof ListCommentsRequestSchema;
     output: typeof ListCommentsResponseSchema;
+  },
+  /**
+   * ListUserReplies lists what somebody said under posts, latest first, each with the post it stands under, where the viewer may see
+   * both. 20 a page, at most 100. A page may be short; it goes on as long as there is a next page token.
+   *
+   * @generated from rpc skein.api.v1.CommentService.ListUserReplies
+   */
+  listUserReplies: {
+    methodKind: "unary";
+    input: typeof ListUserRepliesRequestSchema;
+    output: typeof ListUserRepliesResponseSchema;
   },
   /**
    * ListReplies lists the replies to a comment in the same way.

@@ -7,7 +7,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Audience, Post, ReplySetting } from "./resources_pb.ts";
+import type { Audience, MediaList, NewPoll, Post, ReplySetting } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/draft.proto.
  */
 export const file_skein_api_v1_draft: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9hcGkvdjEvZHJhZnQucHJvdG8SDHNrZWluLmFwaS52MSLXAgoFRHJhZnQSCgoCaWQYASABKAkSDAoEdGV4dBgCIAEoCRIoCghhdWRpZW5jZRgDIAEoDjIWLnNrZWluLmFwaS52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGAUgASgJEhAKCGxhbmd1YWdlGAYgASgJEjEKDXJlcGx5X3NldHRpbmcYByABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nEjAKDHB1Ymxpc2hfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWVkaXRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi+AEKEkNyZWF0ZURyYWZ0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEigKCGF1ZGllbmNlGAIgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgDIAMoCRIXCg9jb250ZW50X3dhcm5pbmcYBCABKAkSEAoIbGFuZ3VhZ2UYBSABKAkSMQoNcmVwbHlfc2V0dGluZxgGIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmcSMAoMcHVibGlzaF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI5ChNDcmVhdGVEcmFmdFJlc3BvbnNlEiIKBWRyYWZ0GAEgASgLMhMuc2tlaW4uYXBpLnYxLkRyYWZ0IuECChJVcGRhdGVEcmFmdFJlcXVlc3QSDQoFZHJhZnQYASABKAkSEQoEdGV4dBgCIAEoCUgAiAEBEi0KCGF1ZGllbmNlGAMgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlSAGIAQESHAoPY29udGVudF93YXJuaW5nGAQgASgJSAKIAQESFQoIbGFuZ3VhZ2UYBSABKAlIA4gBARI2Cg1yZXBseV9zZXR0aW5nGAYgASgOMhouc2tlaW4uYXBpLnYxLlJlcGx5U2V0dGluZ0gEiAEBEjAKDHB1Ymxpc2hfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKdW5zY2hlZHVsZRgIIAEoCEIHCgVfdGV4dEILCglfYXVkaWVuY2VCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmciOQoTVXBkYXRlRHJhZnRSZXNwb25zZRIiCgVkcmFmdBgBIAEoCzITLnNrZWluLmFwaS52MS5EcmFmdCIjChJEZWxldGVEcmFmdFJlcXVlc3QSDQoFZHJhZnQYASABKAkiFQoTRGVsZXRlRHJhZnRSZXNwb25zZSJhChFMaXN0RHJhZnRzUmVxdWVzdBIWCglwYWdlX3NpemUYASABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAIgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJSChJMaXN0RHJhZnRzUmVzcG9uc2USIwoGZHJhZnRzGAEgAygLMhMuc2tlaW4uYXBpLnYxLkRyYWZ0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIkChNQdWJsaXNoRHJhZnRSZXF1ZXN0Eg0KBWRyYWZ0GAEgASgJIjgKFFB1Ymxpc2hEcmFmdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdDK8BQoMRHJhZnRTZXJ2aWNlEoQBCgtDcmVhdGVEcmFmdBIgLnNrZWluLmFwaS52MS5DcmVhdGVEcmFmdFJlcXVlc3QaIS5za2Vpbi5hcGkudjEuQ3JlYXRlRHJhZnRSZXNwb25zZSIwqrsYDQgCEAIYAyACKAIwuBeC0+STAhk6ASpiBWRyYWZ0Ig0vdjEvbWUvZHJhZnRzEowBCgtVcGRhdGVEcmFmdBIgLnNrZWluLmFwaS52MS5VcGRhdGVEcmFmdFJlcXVlc3QaIS5za2Vpbi5hcGkudjEuVXBkYXRlRHJhZnRSZXNwb25zZSI4qrsYDQgCEAIYAiACKAIwuBeC0+STAiE6ASpiBWRyYWZ0MhUvdjEvbWUvZHJhZnRzL3tkcmFmdH0SggEKC0RlbGV0ZURyYWZ0EiAuc2tlaW4uYXBpLnYxLkRlbGV0ZURyYWZ0UmVxdWVzdBohLnNrZWluLmFwaS52MS5EZWxldGVEcmFmdFJlc3BvbnNlIi6quxgNCAIQAhgCIAIoAjC4F4LT5JMCFyoVL3YxL21lL2RyYWZ0cy97ZHJhZnR9EncKCkxpc3REcmFmdHMSHy5za2Vpbi5hcGkudjEuTGlzdERyYWZ0c1JlcXVlc3QaIC5za2Vpbi5hcGkudjEuTGlzdERyYWZ0c1Jlc3BvbnNlIiaquxgNCAIQARgBIAIoAjC4F4LT5JMCDxINL3YxL21lL2RyYWZ0cxKXAQoMUHVibGlzaERyYWZ0EiEuc2tlaW4uYXBpLnYxLlB1Ymxpc2hEcmFmdFJlcXVlc3QaIi5za2Vpbi5hcGkudjEuUHVibGlzaERyYWZ0UmVzcG9uc2UiQKq7GA0IAhACGAIgAigCMLgXgtPkkwIpYgRwb3N0GiEvdjEvbWUvZHJhZnRzL3tkcmFmdH0vcHVibGljYXRpb25iBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9hcGkvdjEvZHJhZnQucHJvdG8SDHNrZWluLmFwaS52MSLUAwoFRHJhZnQSCgoCaWQYASABKAkSDAoEdGV4dBgCIAEoCRIoCghhdWRpZW5jZRgDIAEoDjIWLnNrZWluLmFwaS52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGAUgASgJEhAKCGxhbmd1YWdlGAYgASgJEjEKDXJlcGx5X3NldHRpbmcYByABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nEjAKDHB1Ymxpc2hfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWVkaXRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGwoOcXVvdGVkX3Bvc3RfaWQYRiABKAlIAIgBARImCgVtZWRpYRhHIAEoCzIXLnNrZWluLmFwaS52MS5NZWRpYUxpc3QSIwoEcG9sbBhIIAEoCzIVLnNrZWluLmFwaS52MS5OZXdQb2xsQhEKD19xdW90ZWRfcG9zdF9pZCLgAgoSQ3JlYXRlRHJhZnRSZXF1ZXN0EgwKBHRleHQYASABKAkSKAoIYXVkaWVuY2UYAiABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAMgAygJEhcKD2NvbnRlbnRfd2FybmluZxgEIAEoCRIQCghsYW5ndWFnZRgFIAEoCRIxCg1yZXBseV9zZXR0aW5nGAYgASgOMhouc2tlaW4uYXBpLnYxLlJlcGx5U2V0dGluZxIwCgxwdWJsaXNoX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKDnF1b3RlZF9wb3N0X2lkGEYgASgJSACIAQESEQoJbWVkaWFfaWRzGEcgAygJEiMKBHBvbGwYSCABKAsyFS5za2Vpbi5hcGkudjEuTmV3UG9sbEIRCg9fcXVvdGVkX3Bvc3RfaWQiOQoTQ3JlYXRlRHJhZnRSZXNwb25zZRIiCgVkcmFmdBgBIAEoCzITLnNrZWluLmFwaS52MS5EcmFmdCL7AwoSVXBkYXRlRHJhZnRSZXF1ZXN0Eg0KBWRyYWZ0GAEgASgJEhEKBHRleHQYAiABKAlIAIgBARItCghhdWRpZW5jZRgDIAEoDjIWLnNrZWluLmFwaS52MS5BdWRpZW5jZUgBiAEBEhwKD2NvbnRlbnRfd2FybmluZxgEIAEoCUgCiAEBEhUKCGxhbmd1YWdlGAUgASgJSAOIAQESNgoNcmVwbHlfc2V0dGluZxgGIAEoDjIaLnNrZWluLmFwaS52MS5SZXBseVNldHRpbmdIBIgBARIwCgxwdWJsaXNoX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnVuc2NoZWR1bGUYCCABKAgSGwoOcXVvdGVkX3Bvc3RfaWQYRiABKAlIBYgBARIuCgltZWRpYV9pZHMYRyABKAsyGy5za2Vpbi5hcGkudjEuRHJhZnRNZWRpYUlkcxIjCgRwb2xsGEggASgLMhUuc2tlaW4uYXBpLnYxLk5ld1BvbGwSEwoLcmVtb3ZlX3BvbGwYSSABKAhCBwoFX3RleHRCCwoJX2F1ZGllbmNlQhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nQhEKD19xdW90ZWRfcG9zdF9pZCIcCg1EcmFmdE1lZGlhSWRzEgsKA2lkcxgBIAMoCSI5ChNVcGRhdGVEcmFmdFJlc3BvbnNlEiIKBWRyYWZ0GAEgASgLMhMuc2tlaW4uYXBpLnYxLkRyYWZ0IiMKEkRlbGV0ZURyYWZ0UmVxdWVzdBINCgVkcmFmdBgBIAEoCSIVChNEZWxldGVEcmFmdFJlc3BvbnNlImEKEUxpc3REcmFmdHNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlIKEkxpc3REcmFmdHNSZXNwb25zZRIjCgZkcmFmdHMYASADKAsyEy5za2Vpbi5hcGkudjEuRHJhZnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiQKE1B1Ymxpc2hEcmFmdFJlcXVlc3QSDQoFZHJhZnQYASABKAkiOAoUUHVibGlzaERyYWZ0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0MrwFCgxEcmFmdFNlcnZpY2UShAEKC0NyZWF0ZURyYWZ0EiAuc2tlaW4uYXBpLnYxLkNyZWF0ZURyYWZ0UmVxdWVzdBohLnNrZWluLmFwaS52MS5DcmVhdGVEcmFmdFJlc3BvbnNlIjCquxgNCAIQAhgDIAIoAjC4F4LT5JMCGToBKmIFZHJhZnQiDS92MS9tZS9kcmFmdHMSjAEKC1VwZGF0ZURyYWZ0EiAuc2tlaW4uYXBpLnYxLlVwZGF0ZURyYWZ0UmVxdWVzdBohLnNrZWluLmFwaS52MS5VcGRhdGVEcmFmdFJlc3BvbnNlIjiquxgNCAIQAhgCIAIoAjC4F4LT5JMCIToBKmIFZHJhZnQyFS92MS9tZS9kcmFmdHMve2RyYWZ0fRKCAQoLRGVsZXRlRHJhZnQSIC5za2Vpbi5hcGkudjEuRGVsZXRlRHJhZnRSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLkRlbGV0ZURyYWZ0UmVzcG9uc2UiLqq7GA0IAhACGAIgAigCMLgXgtPkkwIXKhUvdjEvbWUvZHJhZnRzL3tkcmFmdH0SdwoKTGlzdERyYWZ0cxIfLnNrZWluLmFwaS52MS5MaXN0RHJhZnRzUmVxdWVzdBogLnNrZWluLmFwaS52MS5MaXN0RHJhZnRzUmVzcG9uc2UiJqq7GA0IAhABGAEgAigCMLgXgtPkkwIPEg0vdjEvbWUvZHJhZnRzEpcBCgxQdWJsaXNoRHJhZnQSIS5za2Vpbi5hcGkudjEuUHVibGlzaERyYWZ0UmVxdWVzdBoiLnNrZWluLmFwaS52MS5QdWJsaXNoRHJhZnRSZXNwb25zZSJAqrsYDQgCEAIYAiACKAIwuBeC0+STAiliBHBvc3QaIS92MS9tZS9kcmFmdHMve2RyYWZ0fS9wdWJsaWNhdGlvbmIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * A post that is not public yet. Its author alone sees it.
@@ -75,6 +75,27 @@ export type Draft = Message<"skein.api.v1.Draft"> & {
    * @generated from field: google.protobuf.Timestamp edit_time = 10;
    */
   editTime?: Timestamp | undefined;
+
+  /**
+   * Absent where it quotes none. When it is published its author must still be able to see that one, or the slot is empty.
+   *
+   * @generated from field: optional string quoted_post_id = 70;
+   */
+  quotedPostId?: string | undefined;
+
+  /**
+   * Absent where there is none.
+   *
+   * @generated from field: skein.api.v1.MediaList media = 71;
+   */
+  media?: MediaList | undefined;
+
+  /**
+   * Open from when it is public; absent where there is none.
+   *
+   * @generated from field: skein.api.v1.NewPoll poll = 72;
+   */
+  poll?: NewPoll | undefined;
 };
 
 /**
@@ -126,6 +147,23 @@ export type CreateDraftRequest = Message<"skein.api.v1.CreateDraftRequest"> & {
    * @generated from field: google.protobuf.Timestamp publish_time = 7;
    */
   publishTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional string quoted_post_id = 70;
+   */
+  quotedPostId?: string | undefined;
+
+  /**
+   * As in CreatePostRequest; they stay while the draft does, and are free again when it is deleted.
+   *
+   * @generated from field: repeated string media_ids = 71;
+   */
+  mediaIds: string[];
+
+  /**
+   * @generated from field: skein.api.v1.NewPoll poll = 72;
+   */
+  poll?: NewPoll | undefined;
 };
 
 /**
@@ -199,6 +237,32 @@ export type UpdateDraftRequest = Message<"skein.api.v1.UpdateDraftRequest"> & {
    * @generated from field: bool unschedule = 8;
    */
   unschedule: boolean;
+
+  /**
+   * Empty takes it away.
+   *
+   * @generated from field: optional string quoted_post_id = 70;
+   */
+  quotedPostId?: string | undefined;
+
+  /**
+   * All that it has from now on, in their order; an empty list takes them away.
+   *
+   * @generated from field: skein.api.v1.DraftMediaIds media_ids = 71;
+   */
+  mediaIds?: DraftMediaIds | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.NewPoll poll = 72;
+   */
+  poll?: NewPoll | undefined;
+
+  /**
+   * Takes the poll away.
+   *
+   * @generated from field: bool remove_poll = 73;
+   */
+  removePoll: boolean;
 };
 
 /**
@@ -207,6 +271,23 @@ export type UpdateDraftRequest = Message<"skein.api.v1.UpdateDraftRequest"> & {
  */
 export const UpdateDraftRequestSchema: GenMessage<UpdateDraftRequest> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_draft, 3);
+
+/**
+ * @generated from message skein.api.v1.DraftMediaIds
+ */
+export type DraftMediaIds = Message<"skein.api.v1.DraftMediaIds"> & {
+  /**
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message skein.api.v1.DraftMediaIds.
+ * Use `create(DraftMediaIdsSchema)` to create a new message.
+ */
+export const DraftMediaIdsSchema: GenMessage<DraftMediaIds> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_draft, 4);
 
 /**
  * @generated from message skein.api.v1.UpdateDraftResponse
@@ -223,7 +304,7 @@ export type UpdateDraftResponse = Message<"skein.api.v1.UpdateDraftResponse"> & 
  * Use `create(UpdateDraftResponseSchema)` to create a new message.
  */
 export const UpdateDraftResponseSchema: GenMessage<UpdateDraftResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_draft, 4);
+  messageDesc(file_skein_api_v1_draft, 5);
 
 /**
  * @generated from message skein.api.v1.DeleteDraftRequest
@@ -240,7 +321,7 @@ export type DeleteDraftRequest = Message<"skein.api.v1.DeleteDraftRequest"> & {
  * Use `create(DeleteDraftRequestSchema)` to create a new message.
  */
 export const DeleteDraftRequestSchema: GenMessage<DeleteDraftRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_draft, 5);
+  messageDesc(file_skein_api_v1_draft, 6);
 
 /**
  * @generated from message skein.api.v1.DeleteDraftResponse
@@ -253,7 +334,7 @@ export type DeleteDraftResponse = Message<"skein.api.v1.DeleteDraftResponse"> & 
  * Use `create(DeleteDraftResponseSchema)` to create a new message.
  */
 export const DeleteDraftResponseSchema: GenMessage<DeleteDraftResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_draft, 6);
+  messageDesc(file_skein_api_v1_draft, 7);
 
 /**
  * @generated from message skein.api.v1.ListDraftsRequest
@@ -279,7 +360,7 @@ export type ListDraftsRequest = Message<"skein.api.v1.ListDraftsRequest"> & {
  * Use `create(ListDraftsRequestSchema)` to create a new message.
  */
 export const ListDraftsRequestSchema: GenMessage<ListDraftsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_draft, 7);
+  messageDesc(file_skein_api_v1_draft, 8);
 
 /**
  * @generated from message skein.api.v1.ListDraftsResponse
@@ -303,7 +384,7 @@ export type ListDraftsResponse = Message<"skein.api.v1.ListDraftsResponse"> & {
  * Use `create(ListDraftsResponseSchema)` to create a new message.
  */
 export const ListDraftsResponseSchema: GenMessage<ListDraftsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_draft, 8);
+  messageDesc(file_skein_api_v1_draft, 9);
 
 /**
  * @generated from message skein.api.v1.PublishDraftRequest
@@ -320,7 +401,7 @@ export type PublishDraftRequest = Message<"skein.api.v1.PublishDraftRequest"> & 
  * Use `create(PublishDraftRequestSchema)` to create a new message.
  */
 export const PublishDraftRequestSchema: GenMessage<PublishDraftRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_draft, 9);
+  messageDesc(file_skein_api_v1_draft, 10);
 
 /**
  * @generated from message skein.api.v1.PublishDraftResponse
@@ -337,7 +418,7 @@ export type PublishDraftResponse = Message<"skein.api.v1.PublishDraftResponse"> 
  * Use `create(PublishDraftResponseSchema)` to create a new message.
  */
 export const PublishDraftResponseSchema: GenMessage<PublishDraftResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_draft, 10);
+  messageDesc(file_skein_api_v1_draft, 11);
 
 /**
  * DraftService keeps what the viewer writes before it is public, and publishes what is scheduled when it is due.
@@ -388,7 +469,7 @@ export const DraftService: GenService<{
   },
   /**
    * PublishDraft makes a draft public now, whenever it was due; again answers the same post. INVALID_ARGUMENT: there is no text in
-   * it. NOT_FOUND: never was, or is somebody else's.
+   * it, and no media. NOT_FOUND: never was, is somebody else's, or quotes what its author may not see any more.
    *
    * @generated from rpc skein.api.v1.DraftService.PublishDraft
    */

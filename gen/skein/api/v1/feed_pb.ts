@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/feed.proto.
  */
 export const file_skein_api_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvZmVlZC5wcm90bxIMc2tlaW4uYXBpLnYxIpYBCghGZWVkSXRlbRITCgthY3Rpdml0eV9pZBgBIAEoCRIoCgZyZWFzb24YAiABKA4yGC5za2Vpbi5hcGkudjEuRmVlZFJlYXNvbhIgCgRwb3N0GAMgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QSKQoLcmVwb3N0ZWRfYnkYFCABKAsyFC5za2Vpbi5hcGkudjEuQXV0aG9yImMKE0xpc3RIb21lRmVlZFJlcXVlc3QSFgoJcGFnZV9zaXplGAEgASgFSACIAQESFwoKcGFnZV90b2tlbhgCIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iVgoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi5za2Vpbi5hcGkudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKnEKCkZlZWRSZWFzb24SGwoXRkVFRF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVGRUVEX1JFQVNPTl9GT0xMT1dJTkcQARITCg9GRUVEX1JFQVNPTl9PV04QAhIWChJGRUVEX1JFQVNPTl9SRVBPU1QQFDKHAQoLRmVlZFNlcnZpY2USeAoMTGlzdEhvbWVGZWVkEiEuc2tlaW4uYXBpLnYxLkxpc3RIb21lRmVlZFJlcXVlc3QaIi5za2Vpbi5hcGkudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiIaq7GA0IAhABGAEgAigDMLgXgtPkkwIKEggvdjEvZmVlZGIGcHJvdG8z", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvZmVlZC5wcm90bxIMc2tlaW4uYXBpLnYxIpYBCghGZWVkSXRlbRITCgthY3Rpdml0eV9pZBgBIAEoCRIoCgZyZWFzb24YAiABKA4yGC5za2Vpbi5hcGkudjEuRmVlZFJlYXNvbhIgCgRwb3N0GAMgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QSKQoLcmVwb3N0ZWRfYnkYFCABKAsyFC5za2Vpbi5hcGkudjEuQXV0aG9yIoEBChNMaXN0SG9tZUZlZWRSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBARISCgVhZnRlchg8IAEoCUgCiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW5CCAoGX2FmdGVyIooBChRMaXN0SG9tZUZlZWRSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnNrZWluLmFwaS52MS5GZWVkSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSHQoQbmV3ZXJfcGFnZV90b2tlbhg8IAEoCUgAiAEBQhMKEV9uZXdlcl9wYWdlX3Rva2VuInEKE0xpc3RMaXN0RmVlZFJlcXVlc3QSDAoEbGlzdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJWChRMaXN0TGlzdEZlZWRSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnNrZWluLmFwaS52MS5GZWVkSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoUQ291bnROZXdJdGVtc1JlcXVlc3QSDAoEc2VlbhgBIAMoCSI0ChVDb3VudE5ld0l0ZW1zUmVzcG9uc2USDQoFY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCItChZTZXRSZWFkUG9zaXRpb25SZXF1ZXN0EhMKC2FjdGl2aXR5X2lkGAEgASgJIi4KF1NldFJlYWRQb3NpdGlvblJlc3BvbnNlEhMKC2FjdGl2aXR5X2lkGAEgASgJIhgKFkdldFJlYWRQb3NpdGlvblJlcXVlc3QiQwoXR2V0UmVhZFBvc2l0aW9uUmVzcG9uc2USGAoLYWN0aXZpdHlfaWQYASABKAlIAIgBAUIOCgxfYWN0aXZpdHlfaWQqhwEKCkZlZWRSZWFzb24SGwoXRkVFRF9SRUFTT05fVU5TUEVDSUZJRUQQABIZChVGRUVEX1JFQVNPTl9GT0xMT1dJTkcQARITCg9GRUVEX1JFQVNPTl9PV04QAhIWChJGRUVEX1JFQVNPTl9SRVBPU1QQFBIUChBGRUVEX1JFQVNPTl9MSVNUEDwysAUKC0ZlZWRTZXJ2aWNlEngKDExpc3RIb21lRmVlZBIhLnNrZWluLmFwaS52MS5MaXN0SG9tZUZlZWRSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RIb21lRmVlZFJlc3BvbnNlIiGquxgNCAIQARgBIAIoAzC4F4LT5JMCChIIL3YxL2ZlZWQSiAEKDExpc3RMaXN0RmVlZBIhLnNrZWluLmFwaS52MS5MaXN0TGlzdEZlZWRSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RMaXN0RmVlZFJlc3BvbnNlIjGquxgNCAIQARgBIAIoAzC4F4LT5JMCGhIYL3YxL21lL2xpc3RzL3tsaXN0fS9mZWVkEn8KDUNvdW50TmV3SXRlbXMSIi5za2Vpbi5hcGkudjEuQ291bnROZXdJdGVtc1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuQ291bnROZXdJdGVtc1Jlc3BvbnNlIiWquxgNCAIQARgBIAIoAzC4F4LT5JMCDhIML3YxL2ZlZWQvbmV3Eo0BCg9TZXRSZWFkUG9zaXRpb24SJC5za2Vpbi5hcGkudjEuU2V0UmVhZFBvc2l0aW9uUmVxdWVzdBolLnNrZWluLmFwaS52MS5TZXRSZWFkUG9zaXRpb25SZXNwb25zZSItqrsYDQgCEAIYAiACKAIwuBeC0+STAhY6ASoaES92MS9mZWVkL3Bvc2l0aW9uEooBCg9HZXRSZWFkUG9zaXRpb24SJC5za2Vpbi5hcGkudjEuR2V0UmVhZFBvc2l0aW9uUmVxdWVzdBolLnNrZWluLmFwaS52MS5HZXRSZWFkUG9zaXRpb25SZXNwb25zZSIqqrsYDQgCEAEYASACKAIwuBeC0+STAhMSES92MS9mZWVkL3Bvc2l0aW9uYgZwcm90bzM", [file_google_api_annotations, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * One item of a feed.
@@ -71,6 +71,13 @@ export type ListHomeFeedRequest = Message<"skein.api.v1.ListHomeFeedRequest"> & 
    * @generated from field: optional string page_token = 2;
    */
   pageToken?: string | undefined;
+
+  /**
+   * An activity_id, whether its item is still there or not, or the newer_page_token of the page below.
+   *
+   * @generated from field: optional string after = 60;
+   */
+  after?: string | undefined;
 };
 
 /**
@@ -95,6 +102,13 @@ export type ListHomeFeedResponse = Message<"skein.api.v1.ListHomeFeedResponse"> 
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * With `after`: goes on above; absent where there is nothing above now.
+   *
+   * @generated from field: optional string newer_page_token = 60;
+   */
+  newerPageToken?: string | undefined;
 };
 
 /**
@@ -103,6 +117,174 @@ export type ListHomeFeedResponse = Message<"skein.api.v1.ListHomeFeedResponse"> 
  */
 export const ListHomeFeedResponseSchema: GenMessage<ListHomeFeedResponse> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_feed, 2);
+
+/**
+ * @generated from message skein.api.v1.ListListFeedRequest
+ */
+export type ListListFeedRequest = Message<"skein.api.v1.ListListFeedRequest"> & {
+  /**
+   * An id, or close-friends.
+   *
+   * @generated from field: string list = 1;
+   */
+  list: string;
+
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 2;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 3;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListListFeedRequest.
+ * Use `create(ListListFeedRequestSchema)` to create a new message.
+ */
+export const ListListFeedRequestSchema: GenMessage<ListListFeedRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 3);
+
+/**
+ * @generated from message skein.api.v1.ListListFeedResponse
+ */
+export type ListListFeedResponse = Message<"skein.api.v1.ListListFeedResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.FeedItem items = 1;
+   */
+  items: FeedItem[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListListFeedResponse.
+ * Use `create(ListListFeedResponseSchema)` to create a new message.
+ */
+export const ListListFeedResponseSchema: GenMessage<ListListFeedResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 4);
+
+/**
+ * @generated from message skein.api.v1.CountNewItemsRequest
+ */
+export type CountNewItemsRequest = Message<"skein.api.v1.CountNewItemsRequest"> & {
+  /**
+   * activity_ids of the items that the device shows at the top; 1 to 100. It is counted down to the oldest of them.
+   *
+   * @generated from field: repeated string seen = 1;
+   */
+  seen: string[];
+};
+
+/**
+ * Describes the message skein.api.v1.CountNewItemsRequest.
+ * Use `create(CountNewItemsRequestSchema)` to create a new message.
+ */
+export const CountNewItemsRequestSchema: GenMessage<CountNewItemsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 5);
+
+/**
+ * @generated from message skein.api.v1.CountNewItemsResponse
+ */
+export type CountNewItemsResponse = Message<"skein.api.v1.CountNewItemsResponse"> & {
+  /**
+   * At most 99.
+   *
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+
+  /**
+   * There are more than `count`.
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message skein.api.v1.CountNewItemsResponse.
+ * Use `create(CountNewItemsResponseSchema)` to create a new message.
+ */
+export const CountNewItemsResponseSchema: GenMessage<CountNewItemsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 6);
+
+/**
+ * @generated from message skein.api.v1.SetReadPositionRequest
+ */
+export type SetReadPositionRequest = Message<"skein.api.v1.SetReadPositionRequest"> & {
+  /**
+   * @generated from field: string activity_id = 1;
+   */
+  activityId: string;
+};
+
+/**
+ * Describes the message skein.api.v1.SetReadPositionRequest.
+ * Use `create(SetReadPositionRequestSchema)` to create a new message.
+ */
+export const SetReadPositionRequestSchema: GenMessage<SetReadPositionRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 7);
+
+/**
+ * @generated from message skein.api.v1.SetReadPositionResponse
+ */
+export type SetReadPositionResponse = Message<"skein.api.v1.SetReadPositionResponse"> & {
+  /**
+   * @generated from field: string activity_id = 1;
+   */
+  activityId: string;
+};
+
+/**
+ * Describes the message skein.api.v1.SetReadPositionResponse.
+ * Use `create(SetReadPositionResponseSchema)` to create a new message.
+ */
+export const SetReadPositionResponseSchema: GenMessage<SetReadPositionResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 8);
+
+/**
+ * @generated from message skein.api.v1.GetReadPositionRequest
+ */
+export type GetReadPositionRequest = Message<"skein.api.v1.GetReadPositionRequest"> & {
+};
+
+/**
+ * Describes the message skein.api.v1.GetReadPositionRequest.
+ * Use `create(GetReadPositionRequestSchema)` to create a new message.
+ */
+export const GetReadPositionRequestSchema: GenMessage<GetReadPositionRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 9);
+
+/**
+ * @generated from message skein.api.v1.GetReadPositionResponse
+ */
+export type GetReadPositionResponse = Message<"skein.api.v1.GetReadPositionResponse"> & {
+  /**
+   * Absent where none was set.
+   *
+   * @generated from field: optional string activity_id = 1;
+   */
+  activityId?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.GetReadPositionResponse.
+ * Use `create(GetReadPositionResponseSchema)` to create a new message.
+ */
+export const GetReadPositionResponseSchema: GenMessage<GetReadPositionResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_feed, 10);
 
 /**
  * Why an item is in the feed.
@@ -131,6 +313,13 @@ export const FeedReason = {
    * @generated from enum value: FEED_REASON_REPOST = 20;
    */
   REPOST: 20,
+
+  /**
+   * The author is on the list.
+   *
+   * @generated from enum value: FEED_REASON_LIST = 60;
+   */
+  LIST: 60,
 } as const;
 
 /**
@@ -154,7 +343,9 @@ export const FeedReasonSchema: GenEnum<FeedReason> = /*@__PURE__*/
 export const FeedService: GenService<{
   /**
    * ListHomeFeed shows the viewer's home feed, newest first. 20 a page, at most 100. A page may be short; the feed
-   * goes on as long as there is a next page token.
+   * goes on as long as there is a next page token. With `after` it shows the items just above a place, newest first, so that
+   * who was away fills the gap upwards: the next page token goes on at and below that place, the newer page token above.
+   * INVALID_ARGUMENT: `after` beside page_token.
    *
    * @generated from rpc skein.api.v1.FeedService.ListHomeFeed
    */
@@ -162,6 +353,52 @@ export const FeedService: GenService<{
     methodKind: "unary";
     input: typeof ListHomeFeedRequestSchema;
     output: typeof ListHomeFeedResponseSchema;
+  },
+  /**
+   * ListListFeed shows what the people on one of the viewer's lists made public, newest first, without whom the viewer mutes. 20 a page,
+   * at most 100. NOT_FOUND: the viewer has no such list.
+   *
+   * @generated from rpc skein.api.v1.FeedService.ListListFeed
+   */
+  listListFeed: {
+    methodKind: "unary";
+    input: typeof ListListFeedRequestSchema;
+    output: typeof ListListFeedResponseSchema;
+  },
+  /**
+   * CountNewItems counts what a first page of the home feed has that this device does not: by arrival, so that a post that came
+   * late counts although it is older than others, and one that is hidden or deleted by now does not. Stateless: the device
+   * names what it shows.
+   *
+   * @generated from rpc skein.api.v1.FeedService.CountNewItems
+   */
+  countNewItems: {
+    methodKind: "unary";
+    input: typeof CountNewItemsRequestSchema;
+    output: typeof CountNewItemsResponseSchema;
+  },
+  /**
+   * SetReadPosition says down from where the viewer has read their home feed, and answers the position that stands. It moves
+   * forward only: whatever devices say, and in which order, the newest stands. It need not be an item that is still there.
+   * INVALID_ARGUMENT: no activity's id, or one of the future.
+   *
+   * @generated from rpc skein.api.v1.FeedService.SetReadPosition
+   */
+  setReadPosition: {
+    methodKind: "unary";
+    input: typeof SetReadPositionRequestSchema;
+    output: typeof SetReadPositionResponseSchema;
+  },
+  /**
+   * GetReadPosition tells the viewer's read position in their home feed. ListHomeFeed with `after` begins there: it shows what is
+   * above, and its next page token what was read. CountNewItems with it as `seen` counts what is above.
+   *
+   * @generated from rpc skein.api.v1.FeedService.GetReadPosition
+   */
+  getReadPosition: {
+    methodKind: "unary";
+    input: typeof GetReadPositionRequestSchema;
+    output: typeof GetReadPositionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_api_v1_feed, 0);

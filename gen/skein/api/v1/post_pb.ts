@@ -2,21 +2,21 @@
 // @generated from file skein/api/v1/post.proto (package skein.api.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Audience, Facets, Post, ReplySetting } from "./resources_pb.ts";
+import type { Audience, Facets, NewPoll, Post, ReplySetting } from "./resources_pb.ts";
 import { file_skein_api_v1_resources } from "./resources_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/api/v1/post.proto.
  */
 export const file_skein_api_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxIsoCChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEigKCGF1ZGllbmNlGAIgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgDIAMoCRIcCg9jb250ZW50X3dhcm5pbmcYFCABKAlIAIgBARIVCghsYW5ndWFnZRgVIAEoCUgBiAEBEjYKDXJlcGx5X3NldHRpbmcYFiABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nSAKIAQESGwoOcXVvdGVkX3Bvc3RfaWQYFyABKAlIA4gBARIRCgltZWRpYV9pZHMYKCADKAlCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmdCEQoPX3F1b3RlZF9wb3N0X2lkIjYKEkNyZWF0ZVBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QiHgoOR2V0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIzCg9HZXRQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0IrkBCg9FZGl0UG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgNSAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNAoQRWRpdFBvc3RSZXNwb25zZRIgCgRwb3N0GAEgASgLMhIuc2tlaW4uYXBpLnYxLlBvc3QidQoXTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJgChhMaXN0UG9zdFZlcnNpb25zUmVzcG9uc2USKwoIdmVyc2lvbnMYASADKAsyGS5za2Vpbi5hcGkudjEuUG9zdFZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItkBCgtQb3N0VmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgNEgwKBHRleHQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKBmZhY2V0cxgEIAEoCzIULnNrZWluLmFwaS52MS5GYWNldHMSHAoPY29udGVudF93YXJuaW5nGAUgASgJSACIAQESFQoIbGFuZ3VhZ2UYBiABKAlIAYgBAUISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZSIhChFEZWxldGVQb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIhQKEkRlbGV0ZVBvc3RSZXNwb25zZSJyChRMaXN0VXNlclBvc3RzUmVxdWVzdBIMCgR1c2VyGAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuInwKFUxpc3RVc2VyUG9zdHNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRInCgtwaW5uZWRfcG9zdBgDIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0Ih4KDlBpblBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiEQoPUGluUG9zdFJlc3BvbnNlIiAKEFVucGluUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSITChFVbnBpblBvc3RSZXNwb25zZSJzChVMaXN0UG9zdFF1b3Rlc1JlcXVlc3QSDAoEcG9zdBgBIAEoCRIWCglwYWdlX3NpemUYAiABKAVIAIgBARIXCgpwYWdlX3Rva2VuGAMgASgJSAGIAQFCDAoKX3BhZ2Vfc2l6ZUINCgtfcGFnZV90b2tlbiJUChZMaXN0UG9zdFF1b3Rlc1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjEKEkRldGFjaFF1b3RlUmVxdWVzdBIMCgRwb3N0GAEgASgJEg0KBXF1b3RlGAIgASgJIhUKE0RldGFjaFF1b3RlUmVzcG9uc2UicAoTTGlzdFRhZ1Bvc3RzUmVxdWVzdBILCgN0YWcYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iUgoUTGlzdFRhZ1Bvc3RzUmVzcG9uc2USIQoFcG9zdHMYASADKAsyEi5za2Vpbi5hcGkudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyvQsKC1Bvc3RTZXJ2aWNlEnwKCkNyZWF0ZVBvc3QSHy5za2Vpbi5hcGkudjEuQ3JlYXRlUG9zdFJlcXVlc3QaIC5za2Vpbi5hcGkudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIiuquxgNCAIQAhgDIAIoAjC4F4LT5JMCFDoBKmIEcG9zdCIJL3YxL3Bvc3RzEncKB0dldFBvc3QSHC5za2Vpbi5hcGkudjEuR2V0UG9zdFJlcXVlc3QaHS5za2Vpbi5hcGkudjEuR2V0UG9zdFJlc3BvbnNlIi+quxgNCAEQARgBIAIoAzC4F4LT5JMCGGIEcG9zdBIQL3YxL3Bvc3RzL3twb3N0fRJ9CghFZGl0UG9zdBIdLnNrZWluLmFwaS52MS5FZGl0UG9zdFJlcXVlc3QaHi5za2Vpbi5hcGkudjEuRWRpdFBvc3RSZXNwb25zZSIyqrsYDQgCEAIYAiACKAIwuBeC0+STAhs6ASpiBHBvc3QyEC92MS9wb3N0cy97cG9zdH0SlQEKEExpc3RQb3N0VmVyc2lvbnMSJS5za2Vpbi5hcGkudjEuTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QaJi5za2Vpbi5hcGkudjEuTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlIjKquxgNCAEQARgBIAIoAzC4F4LT5JMCGxIZL3YxL3Bvc3RzL3twb3N0fS92ZXJzaW9ucxJ6CgpEZWxldGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkRlbGV0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkRlbGV0ZVBvc3RSZXNwb25zZSIpqrsYDQgCEAIYAiACKAIwuBeC0+STAhIqEC92MS9wb3N0cy97cG9zdH0SdQoHUGluUG9zdBIcLnNrZWluLmFwaS52MS5QaW5Qb3N0UmVxdWVzdBodLnNrZWluLmFwaS52MS5QaW5Qb3N0UmVzcG9uc2UiLaq7GA0IAhACGAIgAigCMLgXgtPkkwIWGhQvdjEvcG9zdHMve3Bvc3R9L3BpbhJ7CglVbnBpblBvc3QSHi5za2Vpbi5hcGkudjEuVW5waW5Qb3N0UmVxdWVzdBofLnNrZWluLmFwaS52MS5VbnBpblBvc3RSZXNwb25zZSItqrsYDQgCEAIYAiACKAIwuBeC0+STAhYqFC92MS9wb3N0cy97cG9zdH0vcGluEo0BCg5MaXN0UG9zdFF1b3RlcxIjLnNrZWluLmFwaS52MS5MaXN0UG9zdFF1b3Rlc1JlcXVlc3QaJC5za2Vpbi5hcGkudjEuTGlzdFBvc3RRdW90ZXNSZXNwb25zZSIwqrsYDQgBEAEYASACKAMwuBeC0+STAhkSFy92MS9wb3N0cy97cG9zdH0vcXVvdGVzEowBCgtEZXRhY2hRdW90ZRIgLnNrZWluLmFwaS52MS5EZXRhY2hRdW90ZVJlcXVlc3QaIS5za2Vpbi5hcGkudjEuRGV0YWNoUXVvdGVSZXNwb25zZSI4qrsYDQgCEAIYAiACKAIwuBeC0+STAiEqHy92MS9wb3N0cy97cG9zdH0vcXVvdGVzL3txdW90ZX0ShAEKDExpc3RUYWdQb3N0cxIhLnNrZWluLmFwaS52MS5MaXN0VGFnUG9zdHNSZXF1ZXN0GiIuc2tlaW4uYXBpLnYxLkxpc3RUYWdQb3N0c1Jlc3BvbnNlIi2quxgNCAEQARgBIAIoAzC4F4LT5JMCFhIUL3YxL3RhZ3Mve3RhZ30vcG9zdHMSiQEKDUxpc3RVc2VyUG9zdHMSIi5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1JlcXVlc3QaIy5za2Vpbi5hcGkudjEuTGlzdFVzZXJQb3N0c1Jlc3BvbnNlIi+quxgNCAEQARgBIAIoAzC4F4LT5JMCGBIWL3YxL3VzZXJzL3t1c2VyfS9wb3N0c2IGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
+  fileDesc("Chdza2Vpbi9hcGkvdjEvcG9zdC5wcm90bxIMc2tlaW4uYXBpLnYxIu8CChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEigKCGF1ZGllbmNlGAIgASgOMhYuc2tlaW4uYXBpLnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgDIAMoCRIcCg9jb250ZW50X3dhcm5pbmcYFCABKAlIAIgBARIVCghsYW5ndWFnZRgVIAEoCUgBiAEBEjYKDXJlcGx5X3NldHRpbmcYFiABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlTZXR0aW5nSAKIAQESGwoOcXVvdGVkX3Bvc3RfaWQYFyABKAlIA4gBARIRCgltZWRpYV9pZHMYKCADKAkSIwoEcG9sbBhHIAEoCzIVLnNrZWluLmFwaS52MS5OZXdQb2xsQhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nQhEKD19xdW90ZWRfcG9zdF9pZCI2ChJDcmVhdGVQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0Ih4KDkdldFBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiMwoPR2V0UG9zdFJlc3BvbnNlEiAKBHBvc3QYASABKAsyEi5za2Vpbi5hcGkudjEuUG9zdCK5AQoPRWRpdFBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkSEQoEdGV4dBgCIAEoCUgAiAEBEhwKD2NvbnRlbnRfd2FybmluZxgDIAEoCUgBiAEBEhUKCGxhbmd1YWdlGAQgASgJSAKIAQESFwoKaWZfdmVyc2lvbhgFIAEoDUgDiAEBQgcKBV90ZXh0QhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQg0KC19pZl92ZXJzaW9uIjQKEEVkaXRQb3N0UmVzcG9uc2USIAoEcG9zdBgBIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0InUKF0xpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0EgwKBHBvc3QYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iYAoYTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlEisKCHZlcnNpb25zGAEgAygLMhkuc2tlaW4uYXBpLnYxLlBvc3RWZXJzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLZAQoLUG9zdFZlcnNpb24SDwoHdmVyc2lvbhgBIAEoDRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgZmYWNldHMYBCABKAsyFC5za2Vpbi5hcGkudjEuRmFjZXRzEhwKD2NvbnRlbnRfd2FybmluZxgFIAEoCUgAiAEBEhUKCGxhbmd1YWdlGAYgASgJSAGIAQFCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2UiIQoRRGVsZXRlUG9zdFJlcXVlc3QSDAoEcG9zdBgBIAEoCSIUChJEZWxldGVQb3N0UmVzcG9uc2UiygEKFExpc3RVc2VyUG9zdHNSZXF1ZXN0EgwKBHVzZXIYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBEhIKBWFmdGVyGDwgASgJSAKIAQESLQoGZmlsdGVyGD0gASgOMhguc2tlaW4uYXBpLnYxLlBvc3RGaWx0ZXJIA4gBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuQggKBl9hZnRlckIJCgdfZmlsdGVyImYKFkxpc3RQdWJsaWNQb3N0c1JlcXVlc3QSFgoJcGFnZV9zaXplGAEgASgFSACIAQESFwoKcGFnZV90b2tlbhgCIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iVQoXTGlzdFB1YmxpY1Bvc3RzUmVzcG9uc2USIQoFcG9zdHMYASADKAsyEi5za2Vpbi5hcGkudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkisAEKFUxpc3RVc2VyUG9zdHNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRInCgtwaW5uZWRfcG9zdBgDIAEoCzISLnNrZWluLmFwaS52MS5Qb3N0Eh0KEG5ld2VyX3BhZ2VfdG9rZW4YPCABKAlIAIgBAUITChFfbmV3ZXJfcGFnZV90b2tlbiIeCg5QaW5Qb3N0UmVxdWVzdBIMCgRwb3N0GAEgASgJIhEKD1BpblBvc3RSZXNwb25zZSIgChBVbnBpblBvc3RSZXF1ZXN0EgwKBHBvc3QYASABKAkiEwoRVW5waW5Qb3N0UmVzcG9uc2UicwoVTGlzdFBvc3RRdW90ZXNSZXF1ZXN0EgwKBHBvc3QYASABKAkSFgoJcGFnZV9zaXplGAIgASgFSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iVAoWTGlzdFBvc3RRdW90ZXNSZXNwb25zZRIhCgVwb3N0cxgBIAMoCzISLnNrZWluLmFwaS52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIxChJEZXRhY2hRdW90ZVJlcXVlc3QSDAoEcG9zdBgBIAEoCRINCgVxdW90ZRgCIAEoCSIVChNEZXRhY2hRdW90ZVJlc3BvbnNlInAKE0xpc3RUYWdQb3N0c1JlcXVlc3QSCwoDdGFnGAEgASgJEhYKCXBhZ2Vfc2l6ZRgCIAEoBUgAiAEBEhcKCnBhZ2VfdG9rZW4YAyABKAlIAYgBAUIMCgpfcGFnZV9zaXplQg0KC19wYWdlX3Rva2VuIlIKFExpc3RUYWdQb3N0c1Jlc3BvbnNlEiEKBXBvc3RzGAEgAygLMhIuc2tlaW4uYXBpLnYxLlBvc3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKkAKClBvc3RGaWx0ZXISGwoXUE9TVF9GSUxURVJfVU5TUEVDSUZJRUQQABIVChFQT1NUX0ZJTFRFUl9NRURJQRABMsIMCgtQb3N0U2VydmljZRJ8CgpDcmVhdGVQb3N0Eh8uc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXF1ZXN0GiAuc2tlaW4uYXBpLnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIrqrsYDQgCEAIYAyACKAIwuBeC0+STAhQ6ASpiBHBvc3QiCS92MS9wb3N0cxJ3CgdHZXRQb3N0Ehwuc2tlaW4uYXBpLnYxLkdldFBvc3RSZXF1ZXN0Gh0uc2tlaW4uYXBpLnYxLkdldFBvc3RSZXNwb25zZSIvqrsYDQgBEAEYASACKAMwuBeC0+STAhhiBHBvc3QSEC92MS9wb3N0cy97cG9zdH0SfQoIRWRpdFBvc3QSHS5za2Vpbi5hcGkudjEuRWRpdFBvc3RSZXF1ZXN0Gh4uc2tlaW4uYXBpLnYxLkVkaXRQb3N0UmVzcG9uc2UiMqq7GA0IAhACGAIgAigCMLgXgtPkkwIbOgEqYgRwb3N0MhAvdjEvcG9zdHMve3Bvc3R9EpUBChBMaXN0UG9zdFZlcnNpb25zEiUuc2tlaW4uYXBpLnYxLkxpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0GiYuc2tlaW4uYXBpLnYxLkxpc3RQb3N0VmVyc2lvbnNSZXNwb25zZSIyqrsYDQgBEAEYASACKAMwuBeC0+STAhsSGS92MS9wb3N0cy97cG9zdH0vdmVyc2lvbnMSegoKRGVsZXRlUG9zdBIfLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVxdWVzdBogLnNrZWluLmFwaS52MS5EZWxldGVQb3N0UmVzcG9uc2UiKaq7GA0IAhACGAIgAigCMLgXgtPkkwISKhAvdjEvcG9zdHMve3Bvc3R9EnUKB1BpblBvc3QSHC5za2Vpbi5hcGkudjEuUGluUG9zdFJlcXVlc3QaHS5za2Vpbi5hcGkudjEuUGluUG9zdFJlc3BvbnNlIi2quxgNCAIQAhgCIAIoAjC4F4LT5JMCFhoUL3YxL3Bvc3RzL3twb3N0fS9waW4SewoJVW5waW5Qb3N0Eh4uc2tlaW4uYXBpLnYxLlVucGluUG9zdFJlcXVlc3QaHy5za2Vpbi5hcGkudjEuVW5waW5Qb3N0UmVzcG9uc2UiLaq7GA0IAhACGAIgAigCMLgXgtPkkwIWKhQvdjEvcG9zdHMve3Bvc3R9L3BpbhKNAQoOTGlzdFBvc3RRdW90ZXMSIy5za2Vpbi5hcGkudjEuTGlzdFBvc3RRdW90ZXNSZXF1ZXN0GiQuc2tlaW4uYXBpLnYxLkxpc3RQb3N0UXVvdGVzUmVzcG9uc2UiMKq7GA0IARABGAEgAigDMLgXgtPkkwIZEhcvdjEvcG9zdHMve3Bvc3R9L3F1b3RlcxKMAQoLRGV0YWNoUXVvdGUSIC5za2Vpbi5hcGkudjEuRGV0YWNoUXVvdGVSZXF1ZXN0GiEuc2tlaW4uYXBpLnYxLkRldGFjaFF1b3RlUmVzcG9uc2UiOKq7GA0IAhACGAIgAigCMLgXgtPkkwIhKh8vdjEvcG9zdHMve3Bvc3R9L3F1b3Rlcy97cXVvdGV9EoQBCgxMaXN0VGFnUG9zdHMSIS5za2Vpbi5hcGkudjEuTGlzdFRhZ1Bvc3RzUmVxdWVzdBoiLnNrZWluLmFwaS52MS5MaXN0VGFnUG9zdHNSZXNwb25zZSItqrsYDQgBEAEYASACKAMwuBeC0+STAhYSFC92MS90YWdzL3t0YWd9L3Bvc3RzEoIBCg9MaXN0UHVibGljUG9zdHMSJC5za2Vpbi5hcGkudjEuTGlzdFB1YmxpY1Bvc3RzUmVxdWVzdBolLnNrZWluLmFwaS52MS5MaXN0UHVibGljUG9zdHNSZXNwb25zZSIiqrsYDQgBEAEYASACKAMwuBeC0+STAgsSCS92MS9wb3N0cxKJAQoNTGlzdFVzZXJQb3N0cxIiLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVxdWVzdBojLnNrZWluLmFwaS52MS5MaXN0VXNlclBvc3RzUmVzcG9uc2UiL6q7GA0IARABGAEgAigDMLgXgtPkkwIYEhYvdjEvdXNlcnMve3VzZXJ9L3Bvc3RzYgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_timestamp, file_skein_api_v1_resources, file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.api.v1.CreatePostRequest
@@ -78,6 +78,13 @@ export type CreatePostRequest = Message<"skein.api.v1.CreatePostRequest"> & {
    * @generated from field: repeated string media_ids = 40;
    */
   mediaIds: string[];
+
+  /**
+   * What it asks. An edit does not change it.
+   *
+   * @generated from field: skein.api.v1.NewPoll poll = 71;
+   */
+  poll?: NewPoll | undefined;
 };
 
 /**
@@ -351,6 +358,20 @@ export type ListUserPostsRequest = Message<"skein.api.v1.ListUserPostsRequest"> 
    * @generated from field: optional string page_token = 3;
    */
   pageToken?: string | undefined;
+
+  /**
+   * An activity_id of theirs, still there or not, or the newer_page_token of the page below.
+   *
+   * @generated from field: optional string after = 60;
+   */
+  after?: string | undefined;
+
+  /**
+   * All where absent.
+   *
+   * @generated from field: optional skein.api.v1.PostFilter filter = 61;
+   */
+  filter?: PostFilter | undefined;
 };
 
 /**
@@ -359,6 +380,56 @@ export type ListUserPostsRequest = Message<"skein.api.v1.ListUserPostsRequest"> 
  */
 export const ListUserPostsRequestSchema: GenMessage<ListUserPostsRequest> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_post, 11);
+
+/**
+ * @generated from message skein.api.v1.ListPublicPostsRequest
+ */
+export type ListPublicPostsRequest = Message<"skein.api.v1.ListPublicPostsRequest"> & {
+  /**
+   * 1 to 100; 20 where absent.
+   *
+   * @generated from field: optional int32 page_size = 1;
+   */
+  pageSize?: number | undefined;
+
+  /**
+   * The next_page_token of the page before; absent for the first page.
+   *
+   * @generated from field: optional string page_token = 2;
+   */
+  pageToken?: string | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPublicPostsRequest.
+ * Use `create(ListPublicPostsRequestSchema)` to create a new message.
+ */
+export const ListPublicPostsRequestSchema: GenMessage<ListPublicPostsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 12);
+
+/**
+ * @generated from message skein.api.v1.ListPublicPostsResponse
+ */
+export type ListPublicPostsResponse = Message<"skein.api.v1.ListPublicPostsResponse"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.Post posts = 1;
+   */
+  posts: Post[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.api.v1.ListPublicPostsResponse.
+ * Use `create(ListPublicPostsResponseSchema)` to create a new message.
+ */
+export const ListPublicPostsResponseSchema: GenMessage<ListPublicPostsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_post, 13);
 
 /**
  * @generated from message skein.api.v1.ListUserPostsResponse
@@ -382,6 +453,13 @@ export type ListUserPostsResponse = Message<"skein.api.v1.ListUserPostsResponse"
    * @generated from field: skein.api.v1.Post pinned_post = 3;
    */
   pinnedPost?: Post | undefined;
+
+  /**
+   * With `after`: goes on above; absent where there is nothing above now.
+   *
+   * @generated from field: optional string newer_page_token = 60;
+   */
+  newerPageToken?: string | undefined;
 };
 
 /**
@@ -389,7 +467,7 @@ export type ListUserPostsResponse = Message<"skein.api.v1.ListUserPostsResponse"
  * Use `create(ListUserPostsResponseSchema)` to create a new message.
  */
 export const ListUserPostsResponseSchema: GenMessage<ListUserPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 12);
+  messageDesc(file_skein_api_v1_post, 14);
 
 /**
  * @generated from message skein.api.v1.PinPostRequest
@@ -406,7 +484,7 @@ export type PinPostRequest = Message<"skein.api.v1.PinPostRequest"> & {
  * Use `create(PinPostRequestSchema)` to create a new message.
  */
 export const PinPostRequestSchema: GenMessage<PinPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 13);
+  messageDesc(file_skein_api_v1_post, 15);
 
 /**
  * @generated from message skein.api.v1.PinPostResponse
@@ -419,7 +497,7 @@ export type PinPostResponse = Message<"skein.api.v1.PinPostResponse"> & {
  * Use `create(PinPostResponseSchema)` to create a new message.
  */
 export const PinPostResponseSchema: GenMessage<PinPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 14);
+  messageDesc(file_skein_api_v1_post, 16);
 
 /**
  * @generated from message skein.api.v1.UnpinPostRequest
@@ -436,7 +514,7 @@ export type UnpinPostRequest = Message<"skein.api.v1.UnpinPostRequest"> & {
  * Use `create(UnpinPostRequestSchema)` to create a new message.
  */
 export const UnpinPostRequestSchema: GenMessage<UnpinPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 15);
+  messageDesc(file_skein_api_v1_post, 17);
 
 /**
  * @generated from message skein.api.v1.UnpinPostResponse
@@ -449,7 +527,7 @@ export type UnpinPostResponse = Message<"skein.api.v1.UnpinPostResponse"> & {
  * Use `create(UnpinPostResponseSchema)` to create a new message.
  */
 export const UnpinPostResponseSchema: GenMessage<UnpinPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 16);
+  messageDesc(file_skein_api_v1_post, 18);
 
 /**
  * @generated from message skein.api.v1.ListPostQuotesRequest
@@ -480,7 +558,7 @@ export type ListPostQuotesRequest = Message<"skein.api.v1.ListPostQuotesRequest"
  * Use `create(ListPostQuotesRequestSchema)` to create a new message.
  */
 export const ListPostQuotesRequestSchema: GenMessage<ListPostQuotesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 17);
+  messageDesc(file_skein_api_v1_post, 19);
 
 /**
  * @generated from message skein.api.v1.ListPostQuotesResponse
@@ -504,7 +582,7 @@ export type ListPostQuotesResponse = Message<"skein.api.v1.ListPostQuotesRespons
  * Use `create(ListPostQuotesResponseSchema)` to create a new message.
  */
 export const ListPostQuotesResponseSchema: GenMessage<ListPostQuotesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 18);
+  messageDesc(file_skein_api_v1_post, 20);
 
 /**
  * @generated from message skein.api.v1.DetachQuoteRequest
@@ -528,7 +606,7 @@ export type DetachQuoteRequest = Message<"skein.api.v1.DetachQuoteRequest"> & {
  * Use `create(DetachQuoteRequestSchema)` to create a new message.
  */
 export const DetachQuoteRequestSchema: GenMessage<DetachQuoteRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 19);
+  messageDesc(file_skein_api_v1_post, 21);
 
 /**
  * @generated from message skein.api.v1.DetachQuoteResponse
@@ -541,7 +619,7 @@ export type DetachQuoteResponse = Message<"skein.api.v1.DetachQuoteResponse"> & 
  * Use `create(DetachQuoteResponseSchema)` to create a new message.
  */
 export const DetachQuoteResponseSchema: GenMessage<DetachQuoteResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 20);
+  messageDesc(file_skein_api_v1_post, 22);
 
 /**
  * @generated from message skein.api.v1.ListTagPostsRequest
@@ -574,7 +652,7 @@ export type ListTagPostsRequest = Message<"skein.api.v1.ListTagPostsRequest"> & 
  * Use `create(ListTagPostsRequestSchema)` to create a new message.
  */
 export const ListTagPostsRequestSchema: GenMessage<ListTagPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 21);
+  messageDesc(file_skein_api_v1_post, 23);
 
 /**
  * @generated from message skein.api.v1.ListTagPostsResponse
@@ -598,7 +676,41 @@ export type ListTagPostsResponse = Message<"skein.api.v1.ListTagPostsResponse"> 
  * Use `create(ListTagPostsResponseSchema)` to create a new message.
  */
 export const ListTagPostsResponseSchema: GenMessage<ListTagPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_post, 22);
+  messageDesc(file_skein_api_v1_post, 24);
+
+/**
+ * Which of somebody's posts.
+ *
+ * @generated from enum skein.api.v1.PostFilter
+ */
+export const PostFilter = {
+  /**
+   * All.
+   *
+   * @generated from enum value: POST_FILTER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Those with media; none is pinned above them.
+   *
+   * @generated from enum value: POST_FILTER_MEDIA = 1;
+   */
+  MEDIA: 1,
+} as const;
+
+/**
+ * Which of somebody's posts.
+ *
+ * @generated from enum skein.api.v1.PostFilter
+ */
+export type PostFilter = (typeof PostFilter)[keyof typeof PostFilter] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.PostFilter.
+ */
+export const PostFilterSchema: GenEnum<PostFilter> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_post, 0);
 
 /**
  * PostService writes and shows posts.
@@ -629,7 +741,7 @@ export const PostService: GenService<{
   /**
    * EditPost gives the viewer's own post new content; what is absent stays, and for whom it is stays. The version goes up, the
    * one before is kept, and everybody's next read shows the new one. NOT_FOUND: never was, is deleted, or is somebody else's.
-   * ABORTED, `version-conflict`: it is in another version than if_version.
+   * ABORTED, `version-conflict`: it says other words than in if_version; the preview of a link, which makes a version, is none of them.
    *
    * @generated from rpc skein.api.v1.PostService.EditPost
    */
@@ -713,7 +825,19 @@ export const PostService: GenService<{
     output: typeof ListTagPostsResponseSchema;
   },
   /**
-   * ListUserPosts lists one author's posts, newest first, with the one they pinned beside the first page. 20 a page, at most 100.
+   * ListPublicPosts lists everybody's posts that are for everybody, newest first, without reposts and whom the viewer mutes. 20 a page,
+   * at most 100. A page may be short; it goes on as long as there is a next page token.
+   *
+   * @generated from rpc skein.api.v1.PostService.ListPublicPosts
+   */
+  listPublicPosts: {
+    methodKind: "unary";
+    input: typeof ListPublicPostsRequestSchema;
+    output: typeof ListPublicPostsResponseSchema;
+  },
+  /**
+   * ListUserPosts lists one author's posts, newest first, with the one they pinned beside the first page. 20 a page, at most 100. With
+   * `after` it lists those just above a place, as the home feed does. INVALID_ARGUMENT: `after` beside page_token or filter.
    *
    * @generated from rpc skein.api.v1.PostService.ListUserPosts
    */

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/api/v1/resources.proto.
  */
 export const file_skein_api_v1_resources: GenFile = /*@__PURE__*/
-  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEijgIKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCBIjCgZhdmF0YXIYKCABKAsyEy5za2Vpbi5hcGkudjEuTWVkaWEimgEKD1VzZXJWaWV3ZXJTdGF0ZRIRCglmb2xsb3dpbmcYASABKAgSEwoLZm9sbG93ZWRfYnkYAiABKAgSEQoJcmVxdWVzdGVkGAMgASgIEhQKDHJlcXVlc3RlZF9ieRgEIAEoCBIQCghibG9ja2luZxgFIAEoCBIOCgZtdXRpbmcYBiABKAgSFAoMY2xvc2VfZnJpZW5kGAcgASgIImQKBkF1dGhvchIKCgJpZBgBIAEoCRIQCgh1c2VybmFtZRgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSFwoKYXZhdGFyX3VybBgoIAEoCUgAiAEBQg0KC19hdmF0YXJfdXJsIv4ECgRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaWtlX2NvdW50GAYgASgNEhUKDWNvbW1lbnRfY291bnQYByABKA0SLQoGdmlld2VyGAggASgLMh0uc2tlaW4uYXBpLnYxLlBvc3RWaWV3ZXJTdGF0ZRIoCghhdWRpZW5jZRgJIAEoDjIWLnNrZWluLmFwaS52MS5BdWRpZW5jZRIkCgZmYWNldHMYFCABKAsyFC5za2Vpbi5hcGkudjEuRmFjZXRzEhwKD2NvbnRlbnRfd2FybmluZxgVIAEoCUgAiAEBEhUKCGxhbmd1YWdlGBYgASgJSAGIAQESLQoJZWRpdF90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2Cg1yZXBseV9zZXR0aW5nGBggASgOMhouc2tlaW4uYXBpLnYxLlJlcGx5U2V0dGluZ0gCiAEBEiYKBW1lZGlhGBkgASgLMhcuc2tlaW4uYXBpLnYxLk1lZGlhTGlzdBIiCgVxdW90ZRgdIAEoCzITLnNrZWluLmFwaS52MS5RdW90ZRIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHNCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmciLwoFUXVvdGUSJgoEcG9zdBgBIAEoCzIYLnNrZWluLmFwaS52MS5RdW90ZWRQb3N0IosDCgpRdW90ZWRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghhdWRpZW5jZRgGIAEoDjIWLnNrZWluLmFwaS52MS5BdWRpZW5jZRIkCgZmYWNldHMYByABKAsyFC5za2Vpbi5hcGkudjEuRmFjZXRzEhwKD2NvbnRlbnRfd2FybmluZxgIIAEoCUgAiAEBEhUKCGxhbmd1YWdlGAkgASgJSAGIAQESLQoJZWRpdF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgVtZWRpYRgLIAEoCzIXLnNrZWluLmFwaS52MS5NZWRpYUxpc3RCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2UijAEKBkZhY2V0cxIsCghtZW50aW9ucxgBIAMoCzIaLnNrZWluLmFwaS52MS5NZW50aW9uRmFjZXQSLAoIaGFzaHRhZ3MYAiADKAsyGi5za2Vpbi5hcGkudjEuSGFzaHRhZ0ZhY2V0EiYKBWxpbmtzGAMgAygLMhcuc2tlaW4uYXBpLnYxLkxpbmtGYWNldCJNCglUZXh0UmFuZ2USEgoKYnl0ZV9zdGFydBgBIAEoDRIQCghieXRlX2VuZBgCIAEoDRINCgVzdGFydBgDIAEoDRILCgNlbmQYBCABKA0iRwoMTWVudGlvbkZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRIPCgd1c2VyX2lkGAIgASgJIkMKDEhhc2h0YWdGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdGFnGAIgASgJIkAKCUxpbmtGYWNldBImCgVyYW5nZRgBIAEoCzIXLnNrZWluLmFwaS52MS5UZXh0UmFuZ2USCwoDdXJsGAIgASgJIqYBCg5SZWFjdGlvbkNvdW50cxIMCgRsaWtlGAEgASgNEg8KB2Rpc2xpa2UYAiABKA0SDAoEbG92ZRgDIAEoDRINCgVsYXVnaBgEIAEoDRILCgN3b3cYBSABKA0SCwoDc2FkGAYgASgNEg0KBWFuZ3J5GAcgASgNEhEKCWNlbGVicmF0ZRgIIAEoDRIMCgRmaXJlGAkgASgNEg4KBnRoYW5rcxgKIAEoDSK7AQoFTWVkaWESCgoCaWQYASABKAkSJQoEa2luZBgCIAEoDjIXLnNrZWluLmFwaS52MS5NZWRpYUtpbmQSCwoDYWx0GAMgASgJEg0KBXdpZHRoGAQgASgNEg4KBmhlaWdodBgFIAEoDRITCgtkdXJhdGlvbl9tcxgGIAEoDRIQCghibHVyaGFzaBgHIAEoCRIsCgh2YXJpYW50cxgIIAMoCzIaLnNrZWluLmFwaS52MS5NZWRpYVZhcmlhbnQiOgoMTWVkaWFWYXJpYW50EgsKA3VybBgBIAEoCRINCgV3aWR0aBgCIAEoDRIOCgZoZWlnaHQYAyABKA0iLwoJTWVkaWFMaXN0EiIKBWl0ZW1zGAEgAygLMhMuc2tlaW4uYXBpLnYxLk1lZGlhIosBCg9Qb3N0Vmlld2VyU3RhdGUSCwoDb3duGAEgASgIEg0KBWxpa2VkGAIgASgIEjEKCHJlYWN0aW9uGB4gASgOMhouc2tlaW4uYXBpLnYxLlJlYWN0aW9uS2luZEgAiAEBEhIKBXNhdmVkGB8gASgISAGIAQFCCwoJX3JlYWN0aW9uQggKBl9zYXZlZCLTAwoHQ29tbWVudBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg8KB3Bvc3RfaWQYAyABKAkSJAoGYXV0aG9yGAQgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgZ2aWV3ZXIYByABKAsyIC5za2Vpbi5hcGkudjEuQ29tbWVudFZpZXdlclN0YXRlEhIKCmxpa2VfY291bnQYHiABKA0SLwoJcmVhY3Rpb25zGB8gASgLMhwuc2tlaW4uYXBpLnYxLlJlYWN0aW9uQ291bnRzEhYKCXBhcmVudF9pZBggIAEoCUgAiAEBEg0KBWRlcHRoGCEgASgNEhMKC3JlcGx5X2NvdW50GCIgASgNEi0KCWVkaXRfdGltZRgjIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmVtb3ZlZBgkIAEoCBIOCgZoaWRkZW4YJSABKAgSJAoGZmFjZXRzGCYgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0c0IMCgpfcGFyZW50X2lkImEKEkNvbW1lbnRWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgSMQoIcmVhY3Rpb24YHiABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kSACIAQFCCwoJX3JlYWN0aW9uIjoKCFVzZXJMaXN0EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMbWVtYmVyX2NvdW50GAMgASgNIlYKB0FjY291bnQSDwoHdXNlcl9pZBgBIAEoCRIpCgVzdGF0ZRgCIAEoDjIaLnNrZWluLmFwaS52MS5BY2NvdW50U3RhdGUSDwoHcHJpdmF0ZRgDIAEoCCqdAQoMUmVwbHlTZXR0aW5nEh0KGVJFUExZX1NFVFRJTkdfVU5TUEVDSUZJRUQQABIaChZSRVBMWV9TRVRUSU5HX0VWRVJZT05FEAESGwoXUkVQTFlfU0VUVElOR19GT0xMT1dFUlMQAhIbChdSRVBMWV9TRVRUSU5HX01FTlRJT05FRBADEhgKFFJFUExZX1NFVFRJTkdfTk9CT0RZEAQqpwIKDFJlYWN0aW9uS2luZBIdChlSRUFDVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSUkVBQ1RJT05fS0lORF9MSUtFEAESGQoVUkVBQ1RJT05fS0lORF9ESVNMSUtFEAISFgoSUkVBQ1RJT05fS0lORF9MT1ZFEAMSFwoTUkVBQ1RJT05fS0lORF9MQVVHSBAEEhUKEVJFQUNUSU9OX0tJTkRfV09XEAUSFQoRUkVBQ1RJT05fS0lORF9TQUQQBhIXChNSRUFDVElPTl9LSU5EX0FOR1JZEAcSGwoXUkVBQ1RJT05fS0lORF9DRUxFQlJBVEUQCBIWChJSRUFDVElPTl9LSU5EX0ZJUkUQCRIYChRSRUFDVElPTl9LSU5EX1RIQU5LUxAKKpsBCghBdWRpZW5jZRIYChRBVURJRU5DRV9VTlNQRUNJRklFRBAAEhMKD0FVRElFTkNFX1BVQkxJQxABEhYKEkFVRElFTkNFX0ZPTExPV0VSUxACEhoKFkFVRElFTkNFX0NMT1NFX0ZSSUVORFMQAxIWChJBVURJRU5DRV9NRU5USU9ORUQQBBIUChBBVURJRU5DRV9PTkxZX01FEAUqqQEKCU1lZGlhS2luZBIaChZNRURJQV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQTUVESUFfS0lORF9QSE9UTxABEhQKEE1FRElBX0tJTkRfVklERU8QAhITCg9NRURJQV9LSU5EX1JFRUwQAxIUChBNRURJQV9LSU5EX1ZPSUNFEAQSFAoQTUVESUFfS0lORF9BVURJTxAFEhMKD01FRElBX0tJTkRfRklMRRAGKpsBCgxBY2NvdW50U3RhdGUSHQoZQUNDT1VOVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEFDQ09VTlRfU1RBVEVfQUNUSVZFEAESHQoZQUNDT1VOVF9TVEFURV9ERUFDVElWQVRFRBACEhsKF0FDQ09VTlRfU1RBVEVfU1VTUEVOREVEEAMSFgoSQUNDT1VOVF9TVEFURV9HT05FEARiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chxza2Vpbi9hcGkvdjEvcmVzb3VyY2VzLnByb3RvEgxza2Vpbi5hcGkudjEijgIKBFVzZXISCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEgsKA2JpbxgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBiABKA0SFwoPZm9sbG93aW5nX2NvdW50GAcgASgNEi0KBnZpZXdlchgIIAEoCzIdLnNrZWluLmFwaS52MS5Vc2VyVmlld2VyU3RhdGUSDwoHcHJpdmF0ZRgJIAEoCBIjCgZhdmF0YXIYKCABKAsyEy5za2Vpbi5hcGkudjEuTWVkaWEimgEKD1VzZXJWaWV3ZXJTdGF0ZRIRCglmb2xsb3dpbmcYASABKAgSEwoLZm9sbG93ZWRfYnkYAiABKAgSEQoJcmVxdWVzdGVkGAMgASgIEhQKDHJlcXVlc3RlZF9ieRgEIAEoCBIQCghibG9ja2luZxgFIAEoCBIOCgZtdXRpbmcYBiABKAgSFAoMY2xvc2VfZnJpZW5kGAcgASgIImQKBkF1dGhvchIKCgJpZBgBIAEoCRIQCgh1c2VybmFtZRgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSFwoKYXZhdGFyX3VybBgoIAEoCUgAiAEBQg0KC19hdmF0YXJfdXJsIvoGCgRQb3N0EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKA0SJAoGYXV0aG9yGAMgASgLMhQuc2tlaW4uYXBpLnYxLkF1dGhvchIMCgR0ZXh0GAQgASgJEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsaWtlX2NvdW50GAYgASgNEhUKDWNvbW1lbnRfY291bnQYByABKA0SLQoGdmlld2VyGAggASgLMh0uc2tlaW4uYXBpLnYxLlBvc3RWaWV3ZXJTdGF0ZRIoCghhdWRpZW5jZRgJIAEoDjIWLnNrZWluLmFwaS52MS5BdWRpZW5jZRIkCgZmYWNldHMYFCABKAsyFC5za2Vpbi5hcGkudjEuRmFjZXRzEhwKD2NvbnRlbnRfd2FybmluZxgVIAEoCUgAiAEBEhUKCGxhbmd1YWdlGBYgASgJSAGIAQESLQoJZWRpdF90aW1lGBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2Cg1yZXBseV9zZXR0aW5nGBggASgOMhouc2tlaW4uYXBpLnYxLlJlcGx5U2V0dGluZ0gCiAEBEiYKBW1lZGlhGBkgASgLMhcuc2tlaW4uYXBpLnYxLk1lZGlhTGlzdBIiCgVxdW90ZRgdIAEoCzITLnNrZWluLmFwaS52MS5RdW90ZRIvCglyZWFjdGlvbnMYHiABKAsyHC5za2Vpbi5hcGkudjEuUmVhY3Rpb25Db3VudHMSKQoLcmVwb3N0ZWRfYnkYMiABKAsyFC5za2Vpbi5hcGkudjEuQXV0aG9yEhkKDHJlcG9zdF9jb3VudBgzIAEoDUgDiAEBEhgKC3F1b3RlX2NvdW50GDQgASgNSASIAQESFwoKc2F2ZV9jb3VudBg1IAEoDUgFiAEBEi8KDGxpbmtfcHJldmlldxhGIAEoCzIZLnNrZWluLmFwaS52MS5MaW5rUHJldmlldxIgCgRwb2xsGEcgASgLMhIuc2tlaW4uYXBpLnYxLlBvbGxCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCEAoOX3JlcGx5X3NldHRpbmdCDwoNX3JlcG9zdF9jb3VudEIOCgxfcXVvdGVfY291bnRCDQoLX3NhdmVfY291bnQiugEKBFBvbGwSKQoHb3B0aW9ucxgBIAMoCzIYLnNrZWluLmFwaS52MS5Qb2xsT3B0aW9uEhAKCG11bHRpcGxlGAIgASgIEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVlbmRlZBgEIAEoCBIYCgt2b3Rlcl9jb3VudBgFIAEoDUgAiAEBEg4KBmNob3NlbhgGIAMoDUIOCgxfdm90ZXJfY291bnQiQgoKUG9sbE9wdGlvbhIMCgR0ZXh0GAEgASgJEhcKCnZvdGVfY291bnQYAiABKA1IAIgBAUINCgtfdm90ZV9jb3VudCJGCgdOZXdQb2xsEg8KB29wdGlvbnMYASADKAkSGAoQZHVyYXRpb25fc2Vjb25kcxgCIAEoDRIQCghtdWx0aXBsZRgDIAEoCCJ1CgtMaW5rUHJldmlldxILCgN1cmwYASABKAkSDQoFdGl0bGUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSEQoJc2l0ZV9uYW1lGAQgASgJEiIKBWltYWdlGAUgASgLMhMuc2tlaW4uYXBpLnYxLk1lZGlhIi8KBVF1b3RlEiYKBHBvc3QYASABKAsyGC5za2Vpbi5hcGkudjEuUXVvdGVkUG9zdCK8AwoKUXVvdGVkUG9zdBIKCgJpZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEiQKBmF1dGhvchgDIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoIYXVkaWVuY2UYBiABKA4yFi5za2Vpbi5hcGkudjEuQXVkaWVuY2USJAoGZmFjZXRzGAcgASgLMhQuc2tlaW4uYXBpLnYxLkZhY2V0cxIcCg9jb250ZW50X3dhcm5pbmcYCCABKAlIAIgBARIVCghsYW5ndWFnZRgJIAEoCUgBiAEBEi0KCWVkaXRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoFbWVkaWEYCyABKAsyFy5za2Vpbi5hcGkudjEuTWVkaWFMaXN0Ei8KDGxpbmtfcHJldmlldxhGIAEoCzIZLnNrZWluLmFwaS52MS5MaW5rUHJldmlld0ISChBfY29udGVudF93YXJuaW5nQgsKCV9sYW5ndWFnZSKMAQoGRmFjZXRzEiwKCG1lbnRpb25zGAEgAygLMhouc2tlaW4uYXBpLnYxLk1lbnRpb25GYWNldBIsCghoYXNodGFncxgCIAMoCzIaLnNrZWluLmFwaS52MS5IYXNodGFnRmFjZXQSJgoFbGlua3MYAyADKAsyFy5za2Vpbi5hcGkudjEuTGlua0ZhY2V0Ik0KCVRleHRSYW5nZRISCgpieXRlX3N0YXJ0GAEgASgNEhAKCGJ5dGVfZW5kGAIgASgNEg0KBXN0YXJ0GAMgASgNEgsKA2VuZBgEIAEoDSJHCgxNZW50aW9uRmFjZXQSJgoFcmFuZ2UYASABKAsyFy5za2Vpbi5hcGkudjEuVGV4dFJhbmdlEg8KB3VzZXJfaWQYAiABKAkiQwoMSGFzaHRhZ0ZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRILCgN0YWcYAiABKAkiQAoJTGlua0ZhY2V0EiYKBXJhbmdlGAEgASgLMhcuc2tlaW4uYXBpLnYxLlRleHRSYW5nZRILCgN1cmwYAiABKAkipgEKDlJlYWN0aW9uQ291bnRzEgwKBGxpa2UYASABKA0SDwoHZGlzbGlrZRgCIAEoDRIMCgRsb3ZlGAMgASgNEg0KBWxhdWdoGAQgASgNEgsKA3dvdxgFIAEoDRILCgNzYWQYBiABKA0SDQoFYW5ncnkYByABKA0SEQoJY2VsZWJyYXRlGAggASgNEgwKBGZpcmUYCSABKA0SDgoGdGhhbmtzGAogASgNIrsBCgVNZWRpYRIKCgJpZBgBIAEoCRIlCgRraW5kGAIgASgOMhcuc2tlaW4uYXBpLnYxLk1lZGlhS2luZBILCgNhbHQYAyABKAkSDQoFd2lkdGgYBCABKA0SDgoGaGVpZ2h0GAUgASgNEhMKC2R1cmF0aW9uX21zGAYgASgNEhAKCGJsdXJoYXNoGAcgASgJEiwKCHZhcmlhbnRzGAggAygLMhouc2tlaW4uYXBpLnYxLk1lZGlhVmFyaWFudCI6CgxNZWRpYVZhcmlhbnQSCwoDdXJsGAEgASgJEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDSIvCglNZWRpYUxpc3QSIgoFaXRlbXMYASADKAsyEy5za2Vpbi5hcGkudjEuTWVkaWEi+QEKD1Bvc3RWaWV3ZXJTdGF0ZRILCgNvd24YASABKAgSDQoFbGlrZWQYAiABKAgSMQoIcmVhY3Rpb24YHiABKA4yGi5za2Vpbi5hcGkudjEuUmVhY3Rpb25LaW5kSACIAQESEgoFc2F2ZWQYHyABKAhIAYgBARIVCghyZXBvc3RlZBgyIAEoCEgCiAEBEjYKDXJlcGx5X3JlZnVzYWwYMyABKA4yGi5za2Vpbi5hcGkudjEuUmVwbHlSZWZ1c2FsSAOIAQFCCwoJX3JlYWN0aW9uQggKBl9zYXZlZEILCglfcmVwb3N0ZWRCEAoOX3JlcGx5X3JlZnVzYWwi+wMKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwb3N0X2lkGAMgASgJEiQKBmF1dGhvchgEIAEoCzIULnNrZWluLmFwaS52MS5BdXRob3ISDAoEdGV4dBgFIAEoCRIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoGdmlld2VyGAcgASgLMiAuc2tlaW4uYXBpLnYxLkNvbW1lbnRWaWV3ZXJTdGF0ZRISCgpsaWtlX2NvdW50GB4gASgNEi8KCXJlYWN0aW9ucxgfIAEoCzIcLnNrZWluLmFwaS52MS5SZWFjdGlvbkNvdW50cxIWCglwYXJlbnRfaWQYICABKAlIAIgBARINCgVkZXB0aBghIAEoDRITCgtyZXBseV9jb3VudBgiIAEoDRItCgllZGl0X3RpbWUYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYJCABKAgSDgoGaGlkZGVuGCUgASgIEiQKBmZhY2V0cxgmIAEoCzIULnNrZWluLmFwaS52MS5GYWNldHMSJgoFbWVkaWEYRiABKAsyFy5za2Vpbi5hcGkudjEuTWVkaWFMaXN0QgwKCl9wYXJlbnRfaWQiYQoSQ29tbWVudFZpZXdlclN0YXRlEgsKA293bhgBIAEoCBIxCghyZWFjdGlvbhgeIAEoDjIaLnNrZWluLmFwaS52MS5SZWFjdGlvbktpbmRIAIgBAUILCglfcmVhY3Rpb24iOgoIVXNlckxpc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxtZW1iZXJfY291bnQYAyABKA0iVgoHQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2tlaW4uYXBpLnYxLkFjY291bnRTdGF0ZRIPCgdwcml2YXRlGAMgASgIKp0BCgxSZXBseVNldHRpbmcSHQoZUkVQTFlfU0VUVElOR19VTlNQRUNJRklFRBAAEhoKFlJFUExZX1NFVFRJTkdfRVZFUllPTkUQARIbChdSRVBMWV9TRVRUSU5HX0ZPTExPV0VSUxACEhsKF1JFUExZX1NFVFRJTkdfTUVOVElPTkVEEAMSGAoUUkVQTFlfU0VUVElOR19OT0JPRFkQBCqbAQoMUmVwbHlSZWZ1c2FsEh0KGVJFUExZX1JFRlVTQUxfVU5TUEVDSUZJRUQQABIYChRSRVBMWV9SRUZVU0FMX0xPQ0tFRBABEhsKF1JFUExZX1JFRlVTQUxfRk9MTE9XRVJTEAISGwoXUkVQTFlfUkVGVVNBTF9NRU5USU9ORUQQAxIYChRSRVBMWV9SRUZVU0FMX05PQk9EWRAEKqcCCgxSZWFjdGlvbktpbmQSHQoZUkVBQ1RJT05fS0lORF9VTlNQRUNJRklFRBAAEhYKElJFQUNUSU9OX0tJTkRfTElLRRABEhkKFVJFQUNUSU9OX0tJTkRfRElTTElLRRACEhYKElJFQUNUSU9OX0tJTkRfTE9WRRADEhcKE1JFQUNUSU9OX0tJTkRfTEFVR0gQBBIVChFSRUFDVElPTl9LSU5EX1dPVxAFEhUKEVJFQUNUSU9OX0tJTkRfU0FEEAYSFwoTUkVBQ1RJT05fS0lORF9BTkdSWRAHEhsKF1JFQUNUSU9OX0tJTkRfQ0VMRUJSQVRFEAgSFgoSUkVBQ1RJT05fS0lORF9GSVJFEAkSGAoUUkVBQ1RJT05fS0lORF9USEFOS1MQCiqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFKqkBCglNZWRpYUtpbmQSGgoWTUVESUFfS0lORF9VTlNQRUNJRklFRBAAEhQKEE1FRElBX0tJTkRfUEhPVE8QARIUChBNRURJQV9LSU5EX1ZJREVPEAISEwoPTUVESUFfS0lORF9SRUVMEAMSFAoQTUVESUFfS0lORF9WT0lDRRAEEhQKEE1FRElBX0tJTkRfQVVESU8QBRITCg9NRURJQV9LSU5EX0ZJTEUQBiqbAQoMQWNjb3VudFN0YXRlEh0KGUFDQ09VTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRBQ0NPVU5UX1NUQVRFX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVEVfREVBQ1RJVkFURUQQAhIbChdBQ0NPVU5UX1NUQVRFX1NVU1BFTkRFRBADEhYKEkFDQ09VTlRfU1RBVEVfR09ORRAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * A user as shown.
@@ -254,7 +254,7 @@ export type Post = Message<"skein.api.v1.Post"> & {
   language?: string | undefined;
 
   /**
-   * When it was last edited; absent where it never was. `version` tells how often: the first is 1.
+   * When it was last edited; absent where it never was. `version` goes up with each edit, and where the preview of a link has come.
    *
    * @generated from field: google.protobuf.Timestamp edit_time = 23;
    */
@@ -287,6 +287,47 @@ export type Post = Message<"skein.api.v1.Post"> & {
    * @generated from field: skein.api.v1.ReactionCounts reactions = 30;
    */
   reactions?: ReactionCounts | undefined;
+
+  /**
+   * Who passed it on, where that is why it is on this page of theirs. In a feed its item says so.
+   *
+   * @generated from field: skein.api.v1.Author reposted_by = 50;
+   */
+  repostedBy?: Author | undefined;
+
+  /**
+   * How many reposted it, and how many quote it; absent where nobody does.
+   *
+   * @generated from field: optional uint32 repost_count = 51;
+   */
+  repostCount?: number | undefined;
+
+  /**
+   * @generated from field: optional uint32 quote_count = 52;
+   */
+  quoteCount?: number | undefined;
+
+  /**
+   * How many keep it; absent where nobody does. Who does, nobody else is told.
+   *
+   * @generated from field: optional uint32 save_count = 53;
+   */
+  saveCount?: number | undefined;
+
+  /**
+   * What the first link of the text leads to. It comes some seconds after the post, which is no edit; absent until then, and where
+   * there is none.
+   *
+   * @generated from field: skein.api.v1.LinkPreview link_preview = 70;
+   */
+  linkPreview?: LinkPreview | undefined;
+
+  /**
+   * Absent where it asks nothing.
+   *
+   * @generated from field: skein.api.v1.Poll poll = 71;
+   */
+  poll?: Poll | undefined;
 };
 
 /**
@@ -295,6 +336,164 @@ export type Post = Message<"skein.api.v1.Post"> & {
  */
 export const PostSchema: GenMessage<Post> = /*@__PURE__*/
   messageDesc(file_skein_api_v1_resources, 3);
+
+/**
+ * A question of a post, and how people answer. Who chose what is told to nobody else.
+ *
+ * @generated from message skein.api.v1.Poll
+ */
+export type Poll = Message<"skein.api.v1.Poll"> & {
+  /**
+   * @generated from field: repeated skein.api.v1.PollOption options = 1;
+   */
+  options: PollOption[];
+
+  /**
+   * Whether people may choose several.
+   *
+   * @generated from field: bool multiple = 2;
+   */
+  multiple: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp end_time = 3;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * It is over: nobody votes any more.
+   *
+   * @generated from field: bool ended = 4;
+   */
+  ended: boolean;
+
+  /**
+   * Absent where it could not be asked for.
+   *
+   * @generated from field: optional uint32 voter_count = 5;
+   */
+  voterCount?: number | undefined;
+
+  /**
+   * What the viewer chose, by place from 0, lowest first; empty where they did not.
+   *
+   * @generated from field: repeated uint32 chosen = 6;
+   */
+  chosen: number[];
+};
+
+/**
+ * Describes the message skein.api.v1.Poll.
+ * Use `create(PollSchema)` to create a new message.
+ */
+export const PollSchema: GenMessage<Poll> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 4);
+
+/**
+ * One answer of a poll.
+ *
+ * @generated from message skein.api.v1.PollOption
+ */
+export type PollOption = Message<"skein.api.v1.PollOption"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Absent while the poll is open, but for its author and for who voted.
+   *
+   * @generated from field: optional uint32 vote_count = 2;
+   */
+  voteCount?: number | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.PollOption.
+ * Use `create(PollOptionSchema)` to create a new message.
+ */
+export const PollOptionSchema: GenMessage<PollOption> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 5);
+
+/**
+ * A poll to be: 2 to 10 options of 1 to 50 graphemes and at most 400 bytes, none twice; open for 5 minutes to 30 days.
+ *
+ * @generated from message skein.api.v1.NewPoll
+ */
+export type NewPoll = Message<"skein.api.v1.NewPoll"> & {
+  /**
+   * @generated from field: repeated string options = 1;
+   */
+  options: string[];
+
+  /**
+   * From when it is public: 300 to 2,592,000.
+   *
+   * @generated from field: uint32 duration_seconds = 2;
+   */
+  durationSeconds: number;
+
+  /**
+   * Whether people may choose several.
+   *
+   * @generated from field: bool multiple = 3;
+   */
+  multiple: boolean;
+};
+
+/**
+ * Describes the message skein.api.v1.NewPoll.
+ * Use `create(NewPollSchema)` to create a new message.
+ */
+export const NewPollSchema: GenMessage<NewPoll> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 6);
+
+/**
+ * What a page says of itself.
+ *
+ * @generated from message skein.api.v1.LinkPreview
+ */
+export type LinkPreview = Message<"skein.api.v1.LinkPreview"> & {
+  /**
+   * The link that it is of, as in the facets.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * At most 200 graphemes.
+   *
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * At most 300 graphemes, as the name of the site 60; empty where the page says nothing.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * @generated from field: string site_name = 4;
+   */
+  siteName: string;
+
+  /**
+   * Kept here: nothing is fetched from the site by who looks at it. Absent where there is none.
+   *
+   * @generated from field: skein.api.v1.Media image = 5;
+   */
+  image?: Media | undefined;
+};
+
+/**
+ * Describes the message skein.api.v1.LinkPreview.
+ * Use `create(LinkPreviewSchema)` to create a new message.
+ */
+export const LinkPreviewSchema: GenMessage<LinkPreview> = /*@__PURE__*/
+  messageDesc(file_skein_api_v1_resources, 7);
 
 /**
  * The slot of a quote: each reader finds in it what they may see.
@@ -315,7 +514,7 @@ export type Quote = Message<"skein.api.v1.Quote"> & {
  * Use `create(QuoteSchema)` to create a new message.
  */
 export const QuoteSchema: GenMessage<Quote> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 4);
+  messageDesc(file_skein_api_v1_resources, 8);
 
 /**
  * A post as shown within another one.
@@ -379,6 +578,11 @@ export type QuotedPost = Message<"skein.api.v1.QuotedPost"> & {
    * @generated from field: skein.api.v1.MediaList media = 11;
    */
   media?: MediaList | undefined;
+
+  /**
+   * @generated from field: skein.api.v1.LinkPreview link_preview = 70;
+   */
+  linkPreview?: LinkPreview | undefined;
 };
 
 /**
@@ -386,7 +590,7 @@ export type QuotedPost = Message<"skein.api.v1.QuotedPost"> & {
  * Use `create(QuotedPostSchema)` to create a new message.
  */
 export const QuotedPostSchema: GenMessage<QuotedPost> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 5);
+  messageDesc(file_skein_api_v1_resources, 9);
 
 /**
  * The parts of a text that mean something. Those of one kind are in the order of the text; no two parts overlap. At most 50 of each.
@@ -415,7 +619,7 @@ export type Facets = Message<"skein.api.v1.Facets"> & {
  * Use `create(FacetsSchema)` to create a new message.
  */
 export const FacetsSchema: GenMessage<Facets> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 6);
+  messageDesc(file_skein_api_v1_resources, 10);
 
 /**
  * A part of a text, half-open: it begins at `start` and ends before `end`. Said twice, for who holds bytes and who holds characters.
@@ -453,7 +657,7 @@ export type TextRange = Message<"skein.api.v1.TextRange"> & {
  * Use `create(TextRangeSchema)` to create a new message.
  */
 export const TextRangeSchema: GenMessage<TextRange> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 7);
+  messageDesc(file_skein_api_v1_resources, 11);
 
 /**
  * @username: a person whom the writer could find when the text was written.
@@ -477,7 +681,7 @@ export type MentionFacet = Message<"skein.api.v1.MentionFacet"> & {
  * Use `create(MentionFacetSchema)` to create a new message.
  */
 export const MentionFacetSchema: GenMessage<MentionFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 8);
+  messageDesc(file_skein_api_v1_resources, 12);
 
 /**
  * #tag, in any script, with emoji.
@@ -503,7 +707,7 @@ export type HashtagFacet = Message<"skein.api.v1.HashtagFacet"> & {
  * Use `create(HashtagFacetSchema)` to create a new message.
  */
 export const HashtagFacetSchema: GenMessage<HashtagFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 9);
+  messageDesc(file_skein_api_v1_resources, 13);
 
 /**
  * An http or https address.
@@ -529,7 +733,7 @@ export type LinkFacet = Message<"skein.api.v1.LinkFacet"> & {
  * Use `create(LinkFacetSchema)` to create a new message.
  */
 export const LinkFacetSchema: GenMessage<LinkFacet> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 10);
+  messageDesc(file_skein_api_v1_resources, 14);
 
 /**
  * How many people react to something in each way. The numbers of the fields are those of ReactionKind.
@@ -593,7 +797,7 @@ export type ReactionCounts = Message<"skein.api.v1.ReactionCounts"> & {
  * Use `create(ReactionCountsSchema)` to create a new message.
  */
 export const ReactionCountsSchema: GenMessage<ReactionCounts> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 11);
+  messageDesc(file_skein_api_v1_resources, 15);
 
 /**
  * What somebody uploaded. Once it is ready it never changes.
@@ -658,7 +862,7 @@ export type Media = Message<"skein.api.v1.Media"> & {
  * Use `create(MediaSchema)` to create a new message.
  */
 export const MediaSchema: GenMessage<Media> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 12);
+  messageDesc(file_skein_api_v1_resources, 16);
 
 /**
  * One form of the bytes.
@@ -689,7 +893,7 @@ export type MediaVariant = Message<"skein.api.v1.MediaVariant"> & {
  * Use `create(MediaVariantSchema)` to create a new message.
  */
 export const MediaVariantSchema: GenMessage<MediaVariant> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 13);
+  messageDesc(file_skein_api_v1_resources, 17);
 
 /**
  * Media of a post, in its order.
@@ -708,7 +912,7 @@ export type MediaList = Message<"skein.api.v1.MediaList"> & {
  * Use `create(MediaListSchema)` to create a new message.
  */
 export const MediaListSchema: GenMessage<MediaList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 14);
+  messageDesc(file_skein_api_v1_resources, 18);
 
 /**
  * What the viewer has to do with a post.
@@ -743,6 +947,20 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
    * @generated from field: optional bool saved = 31;
    */
   saved?: boolean | undefined;
+
+  /**
+   * The viewer reposted it; absent where they did not.
+   *
+   * @generated from field: optional bool reposted = 50;
+   */
+  reposted?: boolean | undefined;
+
+  /**
+   * Why the viewer may not reply; absent where they may.
+   *
+   * @generated from field: optional skein.api.v1.ReplyRefusal reply_refusal = 51;
+   */
+  replyRefusal?: ReplyRefusal | undefined;
 };
 
 /**
@@ -750,7 +968,7 @@ export type PostViewerState = Message<"skein.api.v1.PostViewerState"> & {
  * Use `create(PostViewerStateSchema)` to create a new message.
  */
 export const PostViewerStateSchema: GenMessage<PostViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 15);
+  messageDesc(file_skein_api_v1_resources, 19);
 
 /**
  * A comment as shown.
@@ -855,6 +1073,13 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
    * @generated from field: skein.api.v1.Facets facets = 38;
    */
   facets?: Facets | undefined;
+
+  /**
+   * 1 to 4 pictures; absent where there is none. An edit changes none.
+   *
+   * @generated from field: skein.api.v1.MediaList media = 70;
+   */
+  media?: MediaList | undefined;
 };
 
 /**
@@ -862,7 +1087,7 @@ export type Comment = Message<"skein.api.v1.Comment"> & {
  * Use `create(CommentSchema)` to create a new message.
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 16);
+  messageDesc(file_skein_api_v1_resources, 20);
 
 /**
  * What the viewer has to do with a comment.
@@ -890,7 +1115,7 @@ export type CommentViewerState = Message<"skein.api.v1.CommentViewerState"> & {
  * Use `create(CommentViewerStateSchema)` to create a new message.
  */
 export const CommentViewerStateSchema: GenMessage<CommentViewerState> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 17);
+  messageDesc(file_skein_api_v1_resources, 21);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -923,7 +1148,7 @@ export type UserList = Message<"skein.api.v1.UserList"> & {
  * Use `create(UserListSchema)` to create a new message.
  */
 export const UserListSchema: GenMessage<UserList> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 18);
+  messageDesc(file_skein_api_v1_resources, 22);
 
 /**
  * The viewer's own account.
@@ -952,7 +1177,7 @@ export type Account = Message<"skein.api.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_skein_api_v1_resources, 19);
+  messageDesc(file_skein_api_v1_resources, 23);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.
@@ -1002,6 +1227,59 @@ export type ReplySetting = (typeof ReplySetting)[keyof typeof ReplySetting] | Un
  */
 export const ReplySettingSchema: GenEnum<ReplySetting> = /*@__PURE__*/
   enumDesc(file_skein_api_v1_resources, 0);
+
+/**
+ * Why a viewer may not reply to a post.
+ *
+ * @generated from enum skein.api.v1.ReplyRefusal
+ */
+export const ReplyRefusal = {
+  /**
+   * @generated from enum value: REPLY_REFUSAL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its author closed the thread, for everybody.
+   *
+   * @generated from enum value: REPLY_REFUSAL_LOCKED = 1;
+   */
+  LOCKED: 1,
+
+  /**
+   * Those who follow its author may.
+   *
+   * @generated from enum value: REPLY_REFUSAL_FOLLOWERS = 2;
+   */
+  FOLLOWERS: 2,
+
+  /**
+   * Those whom it names may.
+   *
+   * @generated from enum value: REPLY_REFUSAL_MENTIONED = 3;
+   */
+  MENTIONED: 3,
+
+  /**
+   * Its author alone may.
+   *
+   * @generated from enum value: REPLY_REFUSAL_NOBODY = 4;
+   */
+  NOBODY: 4,
+} as const;
+
+/**
+ * Why a viewer may not reply to a post.
+ *
+ * @generated from enum skein.api.v1.ReplyRefusal
+ */
+export type ReplyRefusal = (typeof ReplyRefusal)[keyof typeof ReplyRefusal] | UnknownEnum;
+
+/**
+ * Describes the enum skein.api.v1.ReplyRefusal.
+ */
+export const ReplyRefusalSchema: GenEnum<ReplyRefusal> = /*@__PURE__*/
+  enumDesc(file_skein_api_v1_resources, 1);
 
 /**
  * How somebody reacts to a post or a comment: one way at a time.
@@ -1096,7 +1374,7 @@ export type ReactionKind = (typeof ReactionKind)[keyof typeof ReactionKind] | Un
  * Describes the enum skein.api.v1.ReactionKind.
  */
 export const ReactionKindSchema: GenEnum<ReactionKind> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 1);
+  enumDesc(file_skein_api_v1_resources, 2);
 
 /**
  * For whom a post is. A private account's public posts are for its followers.
@@ -1150,7 +1428,7 @@ export type Audience = (typeof Audience)[keyof typeof Audience] | UnknownEnum;
  * Describes the enum skein.api.v1.Audience.
  */
 export const AudienceSchema: GenEnum<Audience> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 2);
+  enumDesc(file_skein_api_v1_resources, 3);
 
 /**
  * What media is for.
@@ -1213,7 +1491,7 @@ export type MediaKind = (typeof MediaKind)[keyof typeof MediaKind] | UnknownEnum
  * Describes the enum skein.api.v1.MediaKind.
  */
 export const MediaKindSchema: GenEnum<MediaKind> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 3);
+  enumDesc(file_skein_api_v1_resources, 4);
 
 /**
  * The state of an account.
@@ -1258,5 +1536,5 @@ export type AccountState = (typeof AccountState)[keyof typeof AccountState] | Un
  * Describes the enum skein.api.v1.AccountState.
  */
 export const AccountStateSchema: GenEnum<AccountState> = /*@__PURE__*/
-  enumDesc(file_skein_api_v1_resources, 4);
+  enumDesc(file_skein_api_v1_resources, 5);
 

@@ -6,6 +6,10 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { GetThreadRequestSchema, GetThreadResponseSchema, Thread, UpdateThreadRequestSchema, UpdateThreadResponseSchema } from "./thread_pb.ts";
+import { file_skein_comment_v1_thread } from "./thread_pb.ts";
+import type { Media } from "../../media/v1/media_pb.ts";
+import { file_skein_media_v1_media } from "../../media/v1/media_pb.ts";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
@@ -17,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/comment/v1/comment.proto.
  */
 export const file_skein_comment_v1_comment: GenFile = /*@__PURE__*/
-  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEiyAIKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYXJlbnRfaWQYByABKAkSDwoHcm9vdF9pZBgIIAEoCRINCgVkZXB0aBgJIAEoDRItCgllZGl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYCyABKAgSDgoGaGlkZGVuGAwgASgIEhMKC3JlcGx5X2NvdW50GA0gASgEEiUKBmZhY2V0cxgOIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzIkYKBlRocmVhZBIOCgZsb2NrZWQYASABKAgSLAoIcmVwbGllcnMYAiABKA4yGi5za2Vpbi5jb21tZW50LnYxLlJlcGxpZXJzIkYKGUJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIksKGkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlEi0KB2Fuc3dlcnMYASADKAsyHC5za2Vpbi5tZXNoLnYxLkJhdGNoZWRBbnN3ZXIiYQoUQ3JlYXRlQ29tbWVudFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQijwEKE0xpc3RDb21tZW50c1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkSLQoFb3JkZXIYBSABKA4yHi5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnRPcmRlciJcChRMaXN0Q29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0Q29tbWVudFJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCSJAChJHZXRDb21tZW50UmVzcG9uc2USKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCI/ChZMaXN0T3duQ29tbWVudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIl8KF0xpc3RPd25Db21tZW50c1Jlc3BvbnNlEisKCGNvbW1lbnRzGAEgAygLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIuChdCYXRjaEdldENvbW1lbnRzUmVxdWVzdBITCgtjb21tZW50X2lkcxgBIAMoCSJMChhCYXRjaEdldENvbW1lbnRzUmVzcG9uc2USMAoIY29tbWVudHMYASADKAsyHi5za2Vpbi5jb21tZW50LnYxLkZvdW5kQ29tbWVudCI6CgxGb3VuZENvbW1lbnQSKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCI4ChRVcGRhdGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiQwoVVXBkYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQiPQoXU2V0Q29tbWVudEhpZGRlblJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCRIOCgZoaWRkZW4YAiABKAgiGgoYU2V0Q29tbWVudEhpZGRlblJlc3BvbnNlIiMKEEdldFRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSJQChFHZXRUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZBIRCgltYXlfcmVwbHkYAiABKAgihgEKE1VwZGF0ZVRocmVhZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRITCgZsb2NrZWQYAiABKAhIAIgBARIxCghyZXBsaWVycxgDIAEoDjIaLnNrZWluLmNvbW1lbnQudjEuUmVwbGllcnNIAYgBAUIJCgdfbG9ja2VkQgsKCV9yZXBsaWVycyJAChRVcGRhdGVUaHJlYWRSZXNwb25zZRIoCgZ0aHJlYWQYASABKAsyGC5za2Vpbi5jb21tZW50LnYxLlRocmVhZCIqChREZWxldGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJIhcKFURlbGV0ZUNvbW1lbnRSZXNwb25zZSIwChxCYXRjaEdldENvbW1lbnRDb3VudHNSZXF1ZXN0EhAKCHBvc3RfaWRzGAEgAygJIi8KHUJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlEg4KBmNvdW50cxgBIAMoBCpkCgxDb21tZW50T3JkZXISHQoZQ09NTUVOVF9PUkRFUl9VTlNQRUNJRklFRBAAEhgKFENPTU1FTlRfT1JERVJfTEFURVNUEAESGwoXQ09NTUVOVF9PUkRFUl9MSVZFTElFU1QQAipoCghSZXBsaWVycxIYChRSRVBMSUVSU19VTlNQRUNJRklFRBAAEhUKEVJFUExJRVJTX0VWRVJZT05FEAESFgoSUkVQTElFUlNfRk9MTE9XRVJTEAISEwoPUkVQTElFUlNfTk9CT0RZEAMy6AsKDkNvbW1lbnRTZXJ2aWNlEnMKDUNyZWF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkNyZWF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEpMBChJCYXRjaENyZWF0ZUNvbW1lbnQSKy5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlcXVlc3QaLC5za2Vpbi5jb21tZW50LnYxLkJhdGNoQ3JlYXRlQ29tbWVudFJlc3BvbnNlIiKquxgNCAMQBBgDIAIoAjDQD7q7GA1DcmVhdGVDb21tZW50EnAKDExpc3RDb21tZW50cxIlLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEmoKCkdldENvbW1lbnQSIy5za2Vpbi5jb21tZW50LnYxLkdldENvbW1lbnRSZXF1ZXN0GiQuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnkKD0xpc3RPd25Db21tZW50cxIoLnNrZWluLmNvbW1lbnQudjEuTGlzdE93bkNvbW1lbnRzUmVxdWVzdBopLnNrZWluLmNvbW1lbnQudjEuTGlzdE93bkNvbW1lbnRzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEnwKEEJhdGNoR2V0Q29tbWVudHMSKS5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudHNSZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5CYXRjaEdldENvbW1lbnRzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnMKDVVwZGF0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLlVwZGF0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5VcGRhdGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnwKEFNldENvbW1lbnRIaWRkZW4SKS5za2Vpbi5jb21tZW50LnYxLlNldENvbW1lbnRIaWRkZW5SZXF1ZXN0Giouc2tlaW4uY29tbWVudC52MS5TZXRDb21tZW50SGlkZGVuUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmcKCUdldFRocmVhZBIiLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVxdWVzdBojLnNrZWluLmNvbW1lbnQudjEuR2V0VGhyZWFkUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPEnAKDFVwZGF0ZVRocmVhZBIlLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVxdWVzdBomLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlVGhyZWFkUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEnMKDURlbGV0ZUNvbW1lbnQSJi5za2Vpbi5jb21tZW50LnYxLkRlbGV0ZUNvbW1lbnRSZXF1ZXN0Gicuc2tlaW4uY29tbWVudC52MS5EZWxldGVDb21tZW50UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEosBChVCYXRjaEdldENvbW1lbnRDb3VudHMSLi5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QaLy5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxojsrsYA2JmZrK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_text_v1_text]);
+  fileDesc("Ch5za2Vpbi9jb21tZW50L3YxL2NvbW1lbnQucHJvdG8SEHNrZWluLmNvbW1lbnQudjEi7gIKB0NvbW1lbnQSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdwb3N0X2lkGAMgASgJEhEKCWF1dGhvcl9pZBgEIAEoCRIMCgR0ZXh0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYXJlbnRfaWQYByABKAkSDwoHcm9vdF9pZBgIIAEoCRINCgVkZXB0aBgJIAEoDRItCgllZGl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbW92ZWQYCyABKAgSDgoGaGlkZGVuGAwgASgIEhMKC3JlcGx5X2NvdW50GA0gASgEEiUKBmZhY2V0cxgOIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEiQKBW1lZGlhGEYgAygLMhUuc2tlaW4ubWVkaWEudjEuTWVkaWEiRgoZQmF0Y2hDcmVhdGVDb21tZW50UmVxdWVzdBIpCgVjYWxscxgBIAMoCzIaLnNrZWluLm1lc2gudjEuQmF0Y2hlZENhbGwiSwoaQmF0Y2hDcmVhdGVDb21tZW50UmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciJ0ChRDcmVhdGVDb21tZW50UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEgwKBHRleHQYAiABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJEhEKCXBhcmVudF9pZBgEIAEoCRIRCgltZWRpYV9pZHMYRiADKAkiNAoMQ29tbWVudE1lZGlhEiQKBWl0ZW1zGAEgAygLMhUuc2tlaW4ubWVkaWEudjEuTWVkaWEibQoVQ3JlYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQSEAoIcmVwbGF5ZWQYAiABKAgSFgoOYXV0aG9yX3ZlcnNpb24YAyABKAQijwEKE0xpc3RDb21tZW50c1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIRCglwYXJlbnRfaWQYBCABKAkSLQoFb3JkZXIYBSABKA4yHi5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnRPcmRlciJcChRMaXN0Q29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0Q29tbWVudFJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCSJAChJHZXRDb21tZW50UmVzcG9uc2USKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCJRChdMaXN0VXNlckNvbW1lbnRzUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImAKGExpc3RVc2VyQ29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPwoWTGlzdE93bkNvbW1lbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJfChdMaXN0T3duQ29tbWVudHNSZXNwb25zZRIrCghjb21tZW50cxgBIAMoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQwoaTGlzdENvbW1lbnRNZW50aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiYwobTGlzdENvbW1lbnRNZW50aW9uc1Jlc3BvbnNlEisKCGNvbW1lbnRzGAEgAygLMhkuc2tlaW4uY29tbWVudC52MS5Db21tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIuChdCYXRjaEdldENvbW1lbnRzUmVxdWVzdBITCgtjb21tZW50X2lkcxgBIAMoCSJMChhCYXRjaEdldENvbW1lbnRzUmVzcG9uc2USMAoIY29tbWVudHMYASADKAsyHi5za2Vpbi5jb21tZW50LnYxLkZvdW5kQ29tbWVudCI6CgxGb3VuZENvbW1lbnQSKgoHY29tbWVudBgBIAEoCzIZLnNrZWluLmNvbW1lbnQudjEuQ29tbWVudCI4ChRVcGRhdGVDb21tZW50UmVxdWVzdBISCgpjb21tZW50X2lkGAEgASgJEgwKBHRleHQYAiABKAkiQwoVVXBkYXRlQ29tbWVudFJlc3BvbnNlEioKB2NvbW1lbnQYASABKAsyGS5za2Vpbi5jb21tZW50LnYxLkNvbW1lbnQiPQoXU2V0Q29tbWVudEhpZGRlblJlcXVlc3QSEgoKY29tbWVudF9pZBgBIAEoCRIOCgZoaWRkZW4YAiABKAgiGgoYU2V0Q29tbWVudEhpZGRlblJlc3BvbnNlIioKFERlbGV0ZUNvbW1lbnRSZXF1ZXN0EhIKCmNvbW1lbnRfaWQYASABKAkiFwoVRGVsZXRlQ29tbWVudFJlc3BvbnNlIjAKHEJhdGNoR2V0Q29tbWVudENvdW50c1JlcXVlc3QSEAoIcG9zdF9pZHMYASADKAkijAEKHUJhdGNoR2V0Q29tbWVudENvdW50c1Jlc3BvbnNlEg4KBmNvdW50cxgBIAMoBBIpCgd0aHJlYWRzGDIgAygLMhguc2tlaW4uY29tbWVudC52MS5UaHJlYWQSMAoIcmVmdXNhbHMYMyADKA4yHi5za2Vpbi5jb21tZW50LnYxLlJlcGx5UmVmdXNhbCpkCgxDb21tZW50T3JkZXISHQoZQ09NTUVOVF9PUkRFUl9VTlNQRUNJRklFRBAAEhgKFENPTU1FTlRfT1JERVJfTEFURVNUEAESGwoXQ09NTUVOVF9PUkRFUl9MSVZFTElFU1QQAiqbAQoMUmVwbHlSZWZ1c2FsEh0KGVJFUExZX1JFRlVTQUxfVU5TUEVDSUZJRUQQABIYChRSRVBMWV9SRUZVU0FMX0xPQ0tFRBABEhsKF1JFUExZX1JFRlVTQUxfRk9MTE9XRVJTEAISGwoXUkVQTFlfUkVGVVNBTF9NRU5USU9ORUQQAxIYChRSRVBMWV9SRUZVU0FMX05PQk9EWRAEMu4NCg5Db21tZW50U2VydmljZRJzCg1DcmVhdGVDb21tZW50EiYuc2tlaW4uY29tbWVudC52MS5DcmVhdGVDb21tZW50UmVxdWVzdBonLnNrZWluLmNvbW1lbnQudjEuQ3JlYXRlQ29tbWVudFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKTAQoSQmF0Y2hDcmVhdGVDb21tZW50Eisuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXF1ZXN0Giwuc2tlaW4uY29tbWVudC52MS5CYXRjaENyZWF0ZUNvbW1lbnRSZXNwb25zZSIiqrsYDQgDEAQYAyACKAIw0A+6uxgNQ3JlYXRlQ29tbWVudBJwCgxMaXN0Q29tbWVudHMSJS5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1JlcXVlc3QaJi5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJqCgpHZXRDb21tZW50EiMuc2tlaW4uY29tbWVudC52MS5HZXRDb21tZW50UmVxdWVzdBokLnNrZWluLmNvbW1lbnQudjEuR2V0Q29tbWVudFJlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ5Cg9MaXN0T3duQ29tbWVudHMSKC5za2Vpbi5jb21tZW50LnYxLkxpc3RPd25Db21tZW50c1JlcXVlc3QaKS5za2Vpbi5jb21tZW50LnYxLkxpc3RPd25Db21tZW50c1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxKFAQoTTGlzdENvbW1lbnRNZW50aW9ucxIsLnNrZWluLmNvbW1lbnQudjEuTGlzdENvbW1lbnRNZW50aW9uc1JlcXVlc3QaLS5za2Vpbi5jb21tZW50LnYxLkxpc3RDb21tZW50TWVudGlvbnNSZXNwb25zZSIRqrsYDQgCEAEYASACKAIw0A8SfAoQTGlzdFVzZXJDb21tZW50cxIpLnNrZWluLmNvbW1lbnQudjEuTGlzdFVzZXJDb21tZW50c1JlcXVlc3QaKi5za2Vpbi5jb21tZW50LnYxLkxpc3RVc2VyQ29tbWVudHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SfAoQQmF0Y2hHZXRDb21tZW50cxIpLnNrZWluLmNvbW1lbnQudjEuQmF0Y2hHZXRDb21tZW50c1JlcXVlc3QaKi5za2Vpbi5jb21tZW50LnYxLkJhdGNoR2V0Q29tbWVudHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8ScwoNVXBkYXRlQ29tbWVudBImLnNrZWluLmNvbW1lbnQudjEuVXBkYXRlQ29tbWVudFJlcXVlc3QaJy5za2Vpbi5jb21tZW50LnYxLlVwZGF0ZUNvbW1lbnRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SfAoQU2V0Q29tbWVudEhpZGRlbhIpLnNrZWluLmNvbW1lbnQudjEuU2V0Q29tbWVudEhpZGRlblJlcXVlc3QaKi5za2Vpbi5jb21tZW50LnYxLlNldENvbW1lbnRIaWRkZW5SZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SZwoJR2V0VGhyZWFkEiIuc2tlaW4uY29tbWVudC52MS5HZXRUaHJlYWRSZXF1ZXN0GiMuc2tlaW4uY29tbWVudC52MS5HZXRUaHJlYWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8ScAoMVXBkYXRlVGhyZWFkEiUuc2tlaW4uY29tbWVudC52MS5VcGRhdGVUaHJlYWRSZXF1ZXN0GiYuc2tlaW4uY29tbWVudC52MS5VcGRhdGVUaHJlYWRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8ScwoNRGVsZXRlQ29tbWVudBImLnNrZWluLmNvbW1lbnQudjEuRGVsZXRlQ29tbWVudFJlcXVlc3QaJy5za2Vpbi5jb21tZW50LnYxLkRlbGV0ZUNvbW1lbnRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SiwEKFUJhdGNoR2V0Q29tbWVudENvdW50cxIuLnNrZWluLmNvbW1lbnQudjEuQmF0Y2hHZXRDb21tZW50Q291bnRzUmVxdWVzdBovLnNrZWluLmNvbW1lbnQudjEuQmF0Y2hHZXRDb21tZW50Q291bnRzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPGiOyuxgDYmZmsrsYBGZlZWSyuxgEbGlrZbK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_comment_v1_thread, file_skein_media_v1_media, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_text_v1_text]);
 
 /**
  * A comment. Immutable for one (id, version).
@@ -110,6 +114,13 @@ export type Comment = Message<"skein.comment.v1.Comment"> & {
    * @generated from field: skein.text.v1.Facets facets = 14;
    */
   facets?: Facets | undefined;
+
+  /**
+   * Pictures, at most 4; an edit changes none.
+   *
+   * @generated from field: repeated skein.media.v1.Media media = 70;
+   */
+  media: Media[];
 };
 
 /**
@@ -118,32 +129,6 @@ export type Comment = Message<"skein.comment.v1.Comment"> & {
  */
 export const CommentSchema: GenMessage<Comment> = /*@__PURE__*/
   messageDesc(file_skein_comment_v1_comment, 0);
-
-/**
- * Who may comment on a post.
- *
- * @generated from message skein.comment.v1.Thread
- */
-export type Thread = Message<"skein.comment.v1.Thread"> & {
-  /**
-   * Nobody may any more, its author neither.
-   *
-   * @generated from field: bool locked = 1;
-   */
-  locked: boolean;
-
-  /**
-   * @generated from field: skein.comment.v1.Repliers repliers = 2;
-   */
-  repliers: Repliers;
-};
-
-/**
- * Describes the message skein.comment.v1.Thread.
- * Use `create(ThreadSchema)` to create a new message.
- */
-export const ThreadSchema: GenMessage<Thread> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 1);
 
 /**
  * @generated from message skein.comment.v1.BatchCreateCommentRequest
@@ -160,7 +145,7 @@ export type BatchCreateCommentRequest = Message<"skein.comment.v1.BatchCreateCom
  * Use `create(BatchCreateCommentRequestSchema)` to create a new message.
  */
 export const BatchCreateCommentRequestSchema: GenMessage<BatchCreateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 2);
+  messageDesc(file_skein_comment_v1_comment, 1);
 
 /**
  * @generated from message skein.comment.v1.BatchCreateCommentResponse
@@ -179,7 +164,7 @@ export type BatchCreateCommentResponse = Message<"skein.comment.v1.BatchCreateCo
  * Use `create(BatchCreateCommentResponseSchema)` to create a new message.
  */
 export const BatchCreateCommentResponseSchema: GenMessage<BatchCreateCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 3);
+  messageDesc(file_skein_comment_v1_comment, 2);
 
 /**
  * @generated from message skein.comment.v1.CreateCommentRequest
@@ -210,6 +195,13 @@ export type CreateCommentRequest = Message<"skein.comment.v1.CreateCommentReques
    * @generated from field: string parent_id = 4;
    */
   parentId: string;
+
+  /**
+   * Photos of the viewer's own, ready and part of nothing: at most 4, none twice. With them the text may be empty.
+   *
+   * @generated from field: repeated string media_ids = 70;
+   */
+  mediaIds: string[];
 };
 
 /**
@@ -217,6 +209,25 @@ export type CreateCommentRequest = Message<"skein.comment.v1.CreateCommentReques
  * Use `create(CreateCommentRequestSchema)` to create a new message.
  */
 export const CreateCommentRequestSchema: GenMessage<CreateCommentRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 3);
+
+/**
+ * What a comment shows beside its text, as it is kept.
+ *
+ * @generated from message skein.comment.v1.CommentMedia
+ */
+export type CommentMedia = Message<"skein.comment.v1.CommentMedia"> & {
+  /**
+   * @generated from field: repeated skein.media.v1.Media items = 1;
+   */
+  items: Media[];
+};
+
+/**
+ * Describes the message skein.comment.v1.CommentMedia.
+ * Use `create(CommentMediaSchema)` to create a new message.
+ */
+export const CommentMediaSchema: GenMessage<CommentMedia> = /*@__PURE__*/
   messageDesc(file_skein_comment_v1_comment, 4);
 
 /**
@@ -348,6 +359,55 @@ export const GetCommentResponseSchema: GenMessage<GetCommentResponse> = /*@__PUR
   messageDesc(file_skein_comment_v1_comment, 9);
 
 /**
+ * @generated from message skein.comment.v1.ListUserCommentsRequest
+ */
+export type ListUserCommentsRequest = Message<"skein.comment.v1.ListUserCommentsRequest"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.ListUserCommentsRequest.
+ * Use `create(ListUserCommentsRequestSchema)` to create a new message.
+ */
+export const ListUserCommentsRequestSchema: GenMessage<ListUserCommentsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 10);
+
+/**
+ * @generated from message skein.comment.v1.ListUserCommentsResponse
+ */
+export type ListUserCommentsResponse = Message<"skein.comment.v1.ListUserCommentsResponse"> & {
+  /**
+   * @generated from field: repeated skein.comment.v1.Comment comments = 1;
+   */
+  comments: Comment[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.ListUserCommentsResponse.
+ * Use `create(ListUserCommentsResponseSchema)` to create a new message.
+ */
+export const ListUserCommentsResponseSchema: GenMessage<ListUserCommentsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 11);
+
+/**
  * @generated from message skein.comment.v1.ListOwnCommentsRequest
  */
 export type ListOwnCommentsRequest = Message<"skein.comment.v1.ListOwnCommentsRequest"> & {
@@ -367,7 +427,7 @@ export type ListOwnCommentsRequest = Message<"skein.comment.v1.ListOwnCommentsRe
  * Use `create(ListOwnCommentsRequestSchema)` to create a new message.
  */
 export const ListOwnCommentsRequestSchema: GenMessage<ListOwnCommentsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 10);
+  messageDesc(file_skein_comment_v1_comment, 12);
 
 /**
  * @generated from message skein.comment.v1.ListOwnCommentsResponse
@@ -389,7 +449,51 @@ export type ListOwnCommentsResponse = Message<"skein.comment.v1.ListOwnCommentsR
  * Use `create(ListOwnCommentsResponseSchema)` to create a new message.
  */
 export const ListOwnCommentsResponseSchema: GenMessage<ListOwnCommentsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 11);
+  messageDesc(file_skein_comment_v1_comment, 13);
+
+/**
+ * @generated from message skein.comment.v1.ListCommentMentionsRequest
+ */
+export type ListCommentMentionsRequest = Message<"skein.comment.v1.ListCommentMentionsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.ListCommentMentionsRequest.
+ * Use `create(ListCommentMentionsRequestSchema)` to create a new message.
+ */
+export const ListCommentMentionsRequestSchema: GenMessage<ListCommentMentionsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 14);
+
+/**
+ * @generated from message skein.comment.v1.ListCommentMentionsResponse
+ */
+export type ListCommentMentionsResponse = Message<"skein.comment.v1.ListCommentMentionsResponse"> & {
+  /**
+   * @generated from field: repeated skein.comment.v1.Comment comments = 1;
+   */
+  comments: Comment[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.comment.v1.ListCommentMentionsResponse.
+ * Use `create(ListCommentMentionsResponseSchema)` to create a new message.
+ */
+export const ListCommentMentionsResponseSchema: GenMessage<ListCommentMentionsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_comment_v1_comment, 15);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentsRequest
@@ -406,7 +510,7 @@ export type BatchGetCommentsRequest = Message<"skein.comment.v1.BatchGetComments
  * Use `create(BatchGetCommentsRequestSchema)` to create a new message.
  */
 export const BatchGetCommentsRequestSchema: GenMessage<BatchGetCommentsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 12);
+  messageDesc(file_skein_comment_v1_comment, 16);
 
 /**
  * @generated from message skein.comment.v1.BatchGetCommentsResponse
@@ -423,7 +527,7 @@ export type BatchGetCommentsResponse = Message<"skein.comment.v1.BatchGetComment
  * Use `create(BatchGetCommentsResponseSchema)` to create a new message.
  */
 export const BatchGetCommentsResponseSchema: GenMessage<BatchGetCommentsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 13);
+  messageDesc(file_skein_comment_v1_comment, 17);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -442,7 +546,7 @@ export type FoundComment = Message<"skein.comment.v1.FoundComment"> & {
  * Use `create(FoundCommentSchema)` to create a new message.
  */
 export const FoundCommentSchema: GenMessage<FoundComment> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 14);
+  messageDesc(file_skein_comment_v1_comment, 18);
 
 /**
  * @generated from message skein.comment.v1.UpdateCommentRequest
@@ -466,7 +570,7 @@ export type UpdateCommentRequest = Message<"skein.comment.v1.UpdateCommentReques
  * Use `create(UpdateCommentRequestSchema)` to create a new message.
  */
 export const UpdateCommentRequestSchema: GenMessage<UpdateCommentRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 15);
+  messageDesc(file_skein_comment_v1_comment, 19);
 
 /**
  * @generated from message skein.comment.v1.UpdateCommentResponse
@@ -483,7 +587,7 @@ export type UpdateCommentResponse = Message<"skein.comment.v1.UpdateCommentRespo
  * Use `create(UpdateCommentResponseSchema)` to create a new message.
  */
 export const UpdateCommentResponseSchema: GenMessage<UpdateCommentResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 16);
+  messageDesc(file_skein_comment_v1_comment, 20);
 
 /**
  * @generated from message skein.comment.v1.SetCommentHiddenRequest
@@ -505,7 +609,7 @@ export type SetCommentHiddenRequest = Message<"skein.comment.v1.SetCommentHidden
  * Use `create(SetCommentHiddenRequestSchema)` to create a new message.
  */
 export const SetCommentHiddenRequestSchema: GenMessage<SetCommentHiddenRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 17);
+  messageDesc(file_skein_comment_v1_comment, 21);
 
 /**
  * @generated from message skein.comment.v1.SetCommentHiddenResponse
@@ -518,93 +622,6 @@ export type SetCommentHiddenResponse = Message<"skein.comment.v1.SetCommentHidde
  * Use `create(SetCommentHiddenResponseSchema)` to create a new message.
  */
 export const SetCommentHiddenResponseSchema: GenMessage<SetCommentHiddenResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 18);
-
-/**
- * @generated from message skein.comment.v1.GetThreadRequest
- */
-export type GetThreadRequest = Message<"skein.comment.v1.GetThreadRequest"> & {
-  /**
-   * @generated from field: string post_id = 1;
-   */
-  postId: string;
-};
-
-/**
- * Describes the message skein.comment.v1.GetThreadRequest.
- * Use `create(GetThreadRequestSchema)` to create a new message.
- */
-export const GetThreadRequestSchema: GenMessage<GetThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 19);
-
-/**
- * @generated from message skein.comment.v1.GetThreadResponse
- */
-export type GetThreadResponse = Message<"skein.comment.v1.GetThreadResponse"> & {
-  /**
-   * @generated from field: skein.comment.v1.Thread thread = 1;
-   */
-  thread?: Thread | undefined;
-
-  /**
-   * The viewer may comment now; false where there is none.
-   *
-   * @generated from field: bool may_reply = 2;
-   */
-  mayReply: boolean;
-};
-
-/**
- * Describes the message skein.comment.v1.GetThreadResponse.
- * Use `create(GetThreadResponseSchema)` to create a new message.
- */
-export const GetThreadResponseSchema: GenMessage<GetThreadResponse> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 20);
-
-/**
- * @generated from message skein.comment.v1.UpdateThreadRequest
- */
-export type UpdateThreadRequest = Message<"skein.comment.v1.UpdateThreadRequest"> & {
-  /**
-   * @generated from field: string post_id = 1;
-   */
-  postId: string;
-
-  /**
-   * As it is, where absent.
-   *
-   * @generated from field: optional bool locked = 2;
-   */
-  locked?: boolean | undefined;
-
-  /**
-   * @generated from field: optional skein.comment.v1.Repliers repliers = 3;
-   */
-  repliers?: Repliers | undefined;
-};
-
-/**
- * Describes the message skein.comment.v1.UpdateThreadRequest.
- * Use `create(UpdateThreadRequestSchema)` to create a new message.
- */
-export const UpdateThreadRequestSchema: GenMessage<UpdateThreadRequest> = /*@__PURE__*/
-  messageDesc(file_skein_comment_v1_comment, 21);
-
-/**
- * @generated from message skein.comment.v1.UpdateThreadResponse
- */
-export type UpdateThreadResponse = Message<"skein.comment.v1.UpdateThreadResponse"> & {
-  /**
-   * @generated from field: skein.comment.v1.Thread thread = 1;
-   */
-  thread?: Thread | undefined;
-};
-
-/**
- * Describes the message skein.comment.v1.UpdateThreadResponse.
- * Use `create(UpdateThreadResponseSchema)` to create a new message.
- */
-export const UpdateThreadResponseSchema: GenMessage<UpdateThreadResponse> = /*@__PURE__*/
   messageDesc(file_skein_comment_v1_comment, 22);
 
 /**
@@ -662,6 +679,20 @@ export type BatchGetCommentCountsResponse = Message<"skein.comment.v1.BatchGetCo
    * @generated from field: repeated uint64 counts = 1;
    */
   counts: bigint[];
+
+  /**
+   * Who may comment on each.
+   *
+   * @generated from field: repeated skein.comment.v1.Thread threads = 50;
+   */
+  threads: Thread[];
+
+  /**
+   * Why the viewer may not reply to each; UNSPECIFIED where they may, or nobody is signed in. For feed, which decides itself, empty.
+   *
+   * @generated from field: repeated skein.comment.v1.ReplyRefusal refusals = 51;
+   */
+  refusals: ReplyRefusal[];
 };
 
 /**
@@ -711,47 +742,58 @@ export const CommentOrderSchema: GenEnum<CommentOrder> = /*@__PURE__*/
   enumDesc(file_skein_comment_v1_comment, 0);
 
 /**
- * Who may comment on a post, beside its author.
+ * Why somebody who may see a post may not reply to it. What the post said from the start comes first, then what its author said since.
  *
- * @generated from enum skein.comment.v1.Repliers
+ * @generated from enum skein.comment.v1.ReplyRefusal
  */
-export const Repliers = {
+export const ReplyRefusal = {
   /**
-   * As REPLIERS_EVERYONE.
+   * They may.
    *
-   * @generated from enum value: REPLIERS_UNSPECIFIED = 0;
+   * @generated from enum value: REPLY_REFUSAL_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * @generated from enum value: REPLIERS_EVERYONE = 1;
+   * Its author closed the thread, for everybody.
+   *
+   * @generated from enum value: REPLY_REFUSAL_LOCKED = 1;
    */
-  EVERYONE: 1,
+  LOCKED: 1,
 
   /**
-   * Those who follow the author of the post.
+   * Those who follow its author may.
    *
-   * @generated from enum value: REPLIERS_FOLLOWERS = 2;
+   * @generated from enum value: REPLY_REFUSAL_FOLLOWERS = 2;
    */
   FOLLOWERS: 2,
 
   /**
-   * @generated from enum value: REPLIERS_NOBODY = 3;
+   * Those whom it names may.
+   *
+   * @generated from enum value: REPLY_REFUSAL_MENTIONED = 3;
    */
-  NOBODY: 3,
+  MENTIONED: 3,
+
+  /**
+   * Its author alone may.
+   *
+   * @generated from enum value: REPLY_REFUSAL_NOBODY = 4;
+   */
+  NOBODY: 4,
 } as const;
 
 /**
- * Who may comment on a post, beside its author.
+ * Why somebody who may see a post may not reply to it. What the post said from the start comes first, then what its author said since.
  *
- * @generated from enum skein.comment.v1.Repliers
+ * @generated from enum skein.comment.v1.ReplyRefusal
  */
-export type Repliers = (typeof Repliers)[keyof typeof Repliers] | UnknownEnum;
+export type ReplyRefusal = (typeof ReplyRefusal)[keyof typeof ReplyRefusal] | UnknownEnum;
 
 /**
- * Describes the enum skein.comment.v1.Repliers.
+ * Describes the enum skein.comment.v1.ReplyRefusal.
  */
-export const RepliersSchema: GenEnum<Repliers> = /*@__PURE__*/
+export const ReplyRefusalSchema: GenEnum<ReplyRefusal> = /*@__PURE__*/
   enumDesc(file_skein_comment_v1_comment, 1);
 
 /**
@@ -817,6 +859,28 @@ export const CommentService: GenService<{
     methodKind: "unary";
     input: typeof ListOwnCommentsRequestSchema;
     output: typeof ListOwnCommentsResponseSchema;
+  },
+  /**
+   * ListCommentMentions lists the comments that name the viewer, newest first. What they may not see, or what stands under a post that
+   * they may not see, is not there. A page may be short; the list goes on as long as there is a next page token.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.ListCommentMentions
+   */
+  listCommentMentions: {
+    methodKind: "unary";
+    input: typeof ListCommentMentionsRequestSchema;
+    output: typeof ListCommentMentionsResponseSchema;
+  },
+  /**
+   * ListUserComments lists what somebody said, latest first, as this viewer may see it and what it stands under. A page may be short;
+   * the list goes on as long as there is a next page token.
+   *
+   * @generated from rpc skein.comment.v1.CommentService.ListUserComments
+   */
+  listUserComments: {
+    methodKind: "unary";
+    input: typeof ListUserCommentsRequestSchema;
+    output: typeof ListUserCommentsResponseSchema;
   },
   /**
    * BatchGetComments answers in the order asked, one entry an id, empty where there is none that the viewer may see. At most

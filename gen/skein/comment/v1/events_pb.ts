@@ -6,15 +6,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Repliers } from "./comment_pb.ts";
-import { file_skein_comment_v1_comment } from "./comment_pb.ts";
+import type { Repliers } from "./thread_pb.ts";
+import { file_skein_comment_v1_thread } from "./thread_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/comment/v1/events.proto.
  */
 export const file_skein_comment_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch1za2Vpbi9jb21tZW50L3YxL2V2ZW50cy5wcm90bxIQc2tlaW4uY29tbWVudC52MSKIAQoOQ29tbWVudENyZWF0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCRIaChJtZW50aW9uZWRfdXNlcl9pZHMYByADKAYihwEKDUNvbW1lbnRFZGl0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCRIaChJtZW50aW9uZWRfdXNlcl9pZHMYByADKAYiewoNQ29tbWVudEhpZGRlbhISCgpjb21tZW50X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSEQoJYXV0aG9yX2lkGAMgASgJEg8KB3ZlcnNpb24YBCABKAQSEQoJcGFyZW50X2lkGAUgASgJEg4KBmhpZGRlbhgGIAEoCCJ8Cg5Db21tZW50RGVsZXRlZBISCgpjb21tZW50X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSEQoJYXV0aG9yX2lkGAMgASgJEg8KB3ZlcnNpb24YBCABKAQSEQoJcGFyZW50X2lkGAUgASgJEg4KBmhpZGRlbhgGIAEoCCJvCg1UaHJlYWRDaGFuZ2VkEg8KB3Bvc3RfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIOCgZsb2NrZWQYAyABKAgSLAoIcmVwbGllcnMYBCABKA4yGi5za2Vpbi5jb21tZW50LnYxLlJlcGxpZXJzIkcKFENvbW1lbnRDb3VudHNDaGFuZ2VkEg8KB3Bvc3RfaWQYASABKAkSDQoFY291bnQYAiABKAQSDwoHdmVyc2lvbhgDIAEoBGIGcHJvdG8z", [file_skein_comment_v1_comment]);
+  fileDesc("Ch1za2Vpbi9jb21tZW50L3YxL2V2ZW50cy5wcm90bxIQc2tlaW4uY29tbWVudC52MSKbAQoOQ29tbWVudENyZWF0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCRIaChJtZW50aW9uZWRfdXNlcl9pZHMYByADKAYSEQoJbWVkaWFfaWRzGEYgAygGIocBCg1Db21tZW50RWRpdGVkEhIKCmNvbW1lbnRfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCRIRCglhdXRob3JfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBBIRCglwYXJlbnRfaWQYBSABKAkSGgoSbWVudGlvbmVkX3VzZXJfaWRzGAcgAygGInsKDUNvbW1lbnRIaWRkZW4SEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCRIOCgZoaWRkZW4YBiABKAgifAoOQ29tbWVudERlbGV0ZWQSEgoKY29tbWVudF9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEhEKCWF1dGhvcl9pZBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgEEhEKCXBhcmVudF9pZBgFIAEoCRIOCgZoaWRkZW4YBiABKAgibwoNVGhyZWFkQ2hhbmdlZBIPCgdwb3N0X2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSDgoGbG9ja2VkGAMgASgIEiwKCHJlcGxpZXJzGAQgASgOMhouc2tlaW4uY29tbWVudC52MS5SZXBsaWVycyJHChRDb21tZW50Q291bnRzQ2hhbmdlZBIPCgdwb3N0X2lkGAEgASgJEg0KBWNvdW50GAIgASgEEg8KB3ZlcnNpb24YAyABKARiBnByb3RvMw", [file_skein_comment_v1_thread]);
 
 /**
  * Somebody commented on a post, or replied to a comment. Travels in the post's partition.
@@ -55,6 +55,13 @@ export type CommentCreated = Message<"skein.comment.v1.CommentCreated"> & {
    * @generated from field: repeated fixed64 mentioned_user_ids = 7;
    */
   mentionedUserIds: bigint[];
+
+  /**
+   * What it shows beside its text.
+   *
+   * @generated from field: repeated fixed64 media_ids = 70;
+   */
+  mediaIds: bigint[];
 };
 
 /**

@@ -4,25 +4,27 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { AccountState } from "../../graph/v1/graph_pb.ts";
-import { file_skein_graph_v1_graph } from "../../graph/v1/graph_pb.ts";
+import type { ReplyRefusal } from "../../comment/v1/comment_pb.ts";
+import { file_skein_comment_v1_comment } from "../../comment/v1/comment_pb.ts";
+import type { ExplainPostRequestSchema, ExplainPostResponseSchema } from "./explain_pb.ts";
+import { file_skein_feed_v1_explain } from "./explain_pb.ts";
 import type { Reaction, ReactionCount } from "../../like/v1/like_pb.ts";
 import { file_skein_like_v1_like } from "../../like/v1/like_pb.ts";
 import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { QuotedRef } from "../../post/v1/quote_pb.ts";
+import { file_skein_post_v1_quote } from "../../post/v1/quote_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/feed/v1/feed.proto.
  */
 export const file_skein_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEiygIKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgSNQoPb3RoZXJfcmVhY3Rpb25zGB4gAygLMhwuc2tlaW4ubGlrZS52MS5SZWFjdGlvbkNvdW50EjAKD3ZpZXdlcl9yZWFjdGlvbhgfIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SDQoFc2F2ZWQYICABKAgiPAoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSKlAQoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJFChhCYXRjaExpc3RIb21lRmVlZFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkoKGUJhdGNoTGlzdEhvbWVGZWVkUmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciJRChVMaXN0QXV0aG9yRmVlZFJlcXVlc3QSEQoJYXV0aG9yX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIpYBChZMaXN0QXV0aG9yRmVlZFJlc3BvbnNlEiYKBWl0ZW1zGAEgAygLMhcuc2tlaW4uZmVlZC52MS5GZWVkSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKZnJvbV90cnV0aBgDIAEoCBInCgZwaW5uZWQYFCABKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtIk4KFExpc3RRdW90ZUZlZWRSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkipgEKFUxpc3RRdW90ZUZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmZyb21fdHJ1dGgYAyABKAgSIAoTbXV0ZWRfd29yZHNfdmVyc2lvbhgEIAEoBEgAiAEBQhYKFF9tdXRlZF93b3Jkc192ZXJzaW9uIkgKEkxpc3RUYWdGZWVkUmVxdWVzdBILCgN0YWcYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkipAEKE0xpc3RUYWdGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiJAChZDb25maWd1cmVGYW5vdXRSZXF1ZXN0EhcKCnB1bGxfYWJvdmUYASABKA1IAIgBAUINCgtfcHVsbF9hYm92ZSItChdDb25maWd1cmVGYW5vdXRSZXNwb25zZRISCgpwdWxsX2Fib3ZlGAEgASgNIjgKEkV4cGxhaW5Qb3N0UmVxdWVzdBIRCgl2aWV3ZXJfaWQYASABKAkSDwoHcG9zdF9pZBgCIAEoCSJ/ChNFeHBsYWluUG9zdFJlc3BvbnNlEg0KBXNob3duGAEgASgIEisKB3JlYXNvbnMYAiADKAsyGi5za2Vpbi5mZWVkLnYxLkV4cGxhbmF0aW9uEiwKBWZhY3RzGAMgASgLMh0uc2tlaW4uZmVlZC52MS5FeHBsYWluZWRGYWN0cyLAAQoLRXhwbGFuYXRpb24SLAoEa2luZBgBIAEoDjIeLnNrZWluLmZlZWQudjEuRXhwbGFuYXRpb25LaW5kEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBmZhbm91dBgDIAEoCzIVLnNrZWluLmZlZWQudjEuRmFub3V0EjIKDGF1dGhvcl9zdGF0ZRgEIAEoDjIcLnNrZWluLmdyYXBoLnYxLkFjY291bnRTdGF0ZSLBAQoGRmFub3V0Ei8KC3B1YmxpY190aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpiZWdpbl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOZm9sbG93ZXJfY291bnQYBCABKA0SEAoIdHJhY2VfaWQYBSABKAkinwQKDkV4cGxhaW5lZEZhY3RzEhEKCWF1dGhvcl9pZBgBIAEoCRIUCgxwb3N0X3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlbGV0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgx2aWV3ZXJfc3RhdGUYBSABKA4yHC5za2Vpbi5ncmFwaC52MS5BY2NvdW50U3RhdGUSMgoMYXV0aG9yX3N0YXRlGAYgASgOMhwuc2tlaW4uZ3JhcGgudjEuQWNjb3VudFN0YXRlEhEKCWZvbGxvd2luZxgHIAEoCBI2ChJmb2xsb3dfY2hhbmdlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmZvbGxvd19zZXRfdmVyc2lvbhgJIAEoBBIuCgh0aW1lbGluZRgKIAEoCzIcLnNrZWluLmZlZWQudjEuVGltZWxpbmVGYWN0cxIsCghsYWdfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGZmFub3V0GAwgASgLMhUuc2tlaW4uZmVlZC52MS5GYW5vdXQSEAoIcHJvcG9zZWQYDSABKAgSDwoHdmlzaWJsZRgOIAEoCBILCgNkdWUYDyABKAgisgEKDVRpbWVsaW5lRmFjdHMSKwoFc3RhdGUYASABKA4yHC5za2Vpbi5mZWVkLnYxLlRpbWVsaW5lU3RhdGUSLQoJbWFrZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJmb2xsb3dfc2V0X3ZlcnNpb24YAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBhISCgpob2xkc19wb3N0GAUgASgIKnsKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fRk9MTE9XSU5HEAESDgoKUkVBU09OX09XThACEhEKDVJFQVNPTl9BVVRIT1IQAxIOCgpSRUFTT05fVEFHEBQSEAoMUkVBU09OX1FVT1RFEBUqowUKD0V4cGxhbmF0aW9uS2luZBIgChxFWFBMQU5BVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASIwofRVhQTEFOQVRJT05fS0lORF9OT19TVUNIX1ZJRVdFUhABEiEKHUVYUExBTkFUSU9OX0tJTkRfTk9fU1VDSF9QT1NUEAISHAoYRVhQTEFOQVRJT05fS0lORF9ERUxFVEVEEAMSIgoeRVhQTEFOQVRJT05fS0lORF9OT1RfRk9MTE9XSU5HEAQSIgoeRVhQTEFOQVRJT05fS0lORF9BQ0NPVU5UX1NUQVRFEAUSHwobRVhQTEFOQVRJT05fS0lORF9OT19QUk9GSUxFEAYSGAoURVhQTEFOQVRJT05fS0lORF9PV04QBxIeChpFWFBMQU5BVElPTl9LSU5EX0ZPTExPV0lORxAIEhsKF0VYUExBTkFUSU9OX0tJTkRfUFVTSEVEEAkSJAogRVhQTEFOQVRJT05fS0lORF9QVUxMRURfRlJPTV9MQUcQChIlCiFFWFBMQU5BVElPTl9LSU5EX1BVTExFRF9XSEVOX01BREUQCxIfChtFWFBMQU5BVElPTl9LSU5EX0ZST01fVFJVVEgQDBIoCiRFWFBMQU5BVElPTl9LSU5EX0lOQ09OU0lTVEVOVF9ISURERU4QDRInCiNFWFBMQU5BVElPTl9LSU5EX0lOQ09OU0lTVEVOVF9TSE9XThAOEhwKGEVYUExBTkFUSU9OX0tJTkRfQkxPQ0tFRBAPEhoKFkVYUExBTkFUSU9OX0tJTkRfTVVURUQQEBIkCiBFWFBMQU5BVElPTl9LSU5EX05PVF9JTl9BVURJRU5DRRAREicKI0VYUExBTkFUSU9OX0tJTkRfUFVMTEVEX0ZST01fQVVUSE9SEBIqfwoNVGltZWxpbmVTdGF0ZRIeChpUSU1FTElORV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlRJTUVMSU5FX1NUQVRFX01JU1NJTkcQARIYChRUSU1FTElORV9TVEFURV9TVEFMRRACEhgKFFRJTUVMSU5FX1NUQVRFX0ZSRVNIEAMywgYKC0ZlZWRTZXJ2aWNlEmoKDExpc3RIb21lRmVlZBIiLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVxdWVzdBojLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiEaq7GA0IAhABGAEgAigDMNAPEokBChFCYXRjaExpc3RIb21lRmVlZBInLnNrZWluLmZlZWQudjEuQmF0Y2hMaXN0SG9tZUZlZWRSZXF1ZXN0Giguc2tlaW4uZmVlZC52MS5CYXRjaExpc3RIb21lRmVlZFJlc3BvbnNlIiGquxgNCAMQBBgBIAIoAzDQD7q7GAxMaXN0SG9tZUZlZWQScAoOTGlzdEF1dGhvckZlZWQSJC5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVxdWVzdBolLnNrZWluLmZlZWQudjEuTGlzdEF1dGhvckZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SZwoLTGlzdFRhZ0ZlZWQSIS5za2Vpbi5mZWVkLnYxLkxpc3RUYWdGZWVkUmVxdWVzdBoiLnNrZWluLmZlZWQudjEuTGlzdFRhZ0ZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SbQoNTGlzdFF1b3RlRmVlZBIjLnNrZWluLmZlZWQudjEuTGlzdFF1b3RlRmVlZFJlcXVlc3QaJC5za2Vpbi5mZWVkLnYxLkxpc3RRdW90ZUZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SZwoLRXhwbGFpblBvc3QSIS5za2Vpbi5mZWVkLnYxLkV4cGxhaW5Qb3N0UmVxdWVzdBoiLnNrZWluLmZlZWQudjEuRXhwbGFpblBvc3RSZXNwb25zZSIRqrsYDQgEEAQYASACKAQwiCcScwoPQ29uZmlndXJlRmFub3V0EiUuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXF1ZXN0GiYuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXNwb25zZSIRqrsYDQgEEAQYAiACKAQw0A8aE7K7GANiZmayuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_graph_v1_graph, file_skein_like_v1_like, file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+  fileDesc("Chhza2Vpbi9mZWVkL3YxL2ZlZWQucHJvdG8SDXNrZWluLmZlZWQudjEisQQKCEZlZWRJdGVtEhMKC2FjdGl2aXR5X2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSFAoMcG9zdF92ZXJzaW9uGAMgASgEEhEKCWF1dGhvcl9pZBgEIAEoCRIWCg5hdXRob3JfdmVyc2lvbhgFIAEoBBIlCgZyZWFzb24YBiABKA4yFS5za2Vpbi5mZWVkLnYxLlJlYXNvbhISCgpsaWtlX2NvdW50GAcgASgEEhUKDWNvbW1lbnRfY291bnQYCCABKAQSDQoFbGlrZWQYCSABKAgSNQoPb3RoZXJfcmVhY3Rpb25zGB4gAygLMhwuc2tlaW4ubGlrZS52MS5SZWFjdGlvbkNvdW50EjAKD3ZpZXdlcl9yZWFjdGlvbhgfIAEoDjIXLnNrZWluLmxpa2UudjEuUmVhY3Rpb24SDQoFc2F2ZWQYICABKAgSFgoOcmVwb3N0ZWRfYnlfaWQYMiABKAkSGwoTcmVwb3N0ZWRfYnlfdmVyc2lvbhgzIAEoBBIUCgxyZXBvc3RfY291bnQYNCABKAQSEwoLcXVvdGVfY291bnQYNSABKAQSEAoIcmVwb3N0ZWQYNiABKAgSNQoNcmVwbHlfcmVmdXNhbBg3IAEoDjIeLnNrZWluLmNvbW1lbnQudjEuUmVwbHlSZWZ1c2FsEhIKCnNhdmVfY291bnQYOCABKAQSKAoGcXVvdGVkGDkgASgLMhguc2tlaW4ucG9zdC52MS5RdW90ZWRSZWYiSwoTTGlzdEhvbWVGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRINCgVhZnRlchg8IAEoCSK/AQoUTGlzdEhvbWVGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBARIYChBuZXdlcl9wYWdlX3Rva2VuGDwgASgJQhYKFF9tdXRlZF93b3Jkc192ZXJzaW9uIi0KFlNldFJlYWRQb3NpdGlvblJlcXVlc3QSEwoLYWN0aXZpdHlfaWQYASABKAkiLgoXU2V0UmVhZFBvc2l0aW9uUmVzcG9uc2USEwoLYWN0aXZpdHlfaWQYASABKAkiGAoWR2V0UmVhZFBvc2l0aW9uUmVxdWVzdCIuChdHZXRSZWFkUG9zaXRpb25SZXNwb25zZRITCgthY3Rpdml0eV9pZBgBIAEoCSJFChhCYXRjaExpc3RIb21lRmVlZFJlcXVlc3QSKQoFY2FsbHMYASADKAsyGi5za2Vpbi5tZXNoLnYxLkJhdGNoZWRDYWxsIkoKGUJhdGNoTGlzdEhvbWVGZWVkUmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciKNAQoVTGlzdEF1dGhvckZlZWRSZXF1ZXN0EhEKCWF1dGhvcl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRINCgVhZnRlchg8IAEoCRIrCgZmaWx0ZXIYPSABKA4yGy5za2Vpbi5mZWVkLnYxLkF1dGhvckZpbHRlciKwAQoWTGlzdEF1dGhvckZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmZyb21fdHJ1dGgYAyABKAgSJwoGcGlubmVkGBQgASgLMhcuc2tlaW4uZmVlZC52MS5GZWVkSXRlbRIYChBuZXdlcl9wYWdlX3Rva2VuGDwgASgJIk0KE0xpc3RMaXN0RmVlZFJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSKlAQoUTGlzdExpc3RGZWVkUmVzcG9uc2USJgoFaXRlbXMYASADKAsyFy5za2Vpbi5mZWVkLnYxLkZlZWRJdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpmcm9tX3RydXRoGAMgASgIEiAKE211dGVkX3dvcmRzX3ZlcnNpb24YBCABKARIAIgBAUIWChRfbXV0ZWRfd29yZHNfdmVyc2lvbiI9ChRMaXN0TG9jYWxGZWVkUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSKmAQoVTGlzdExvY2FsRmVlZFJlc3BvbnNlEiYKBWl0ZW1zGAEgAygLMhcuc2tlaW4uZmVlZC52MS5GZWVkSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKZnJvbV90cnV0aBgDIAEoCBIgChNtdXRlZF93b3Jkc192ZXJzaW9uGAQgASgESACIAQFCFgoUX211dGVkX3dvcmRzX3ZlcnNpb24iTgoUTGlzdFF1b3RlRmVlZFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSKmAQoVTGlzdFF1b3RlRmVlZFJlc3BvbnNlEiYKBWl0ZW1zGAEgAygLMhcuc2tlaW4uZmVlZC52MS5GZWVkSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKZnJvbV90cnV0aBgDIAEoCBIgChNtdXRlZF93b3Jkc192ZXJzaW9uGAQgASgESACIAQFCFgoUX211dGVkX3dvcmRzX3ZlcnNpb24iSAoSTGlzdFRhZ0ZlZWRSZXF1ZXN0EgsKA3RhZxgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSKkAQoTTGlzdFRhZ0ZlZWRSZXNwb25zZRImCgVpdGVtcxgBIAMoCzIXLnNrZWluLmZlZWQudjEuRmVlZEl0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmZyb21fdHJ1dGgYAyABKAgSIAoTbXV0ZWRfd29yZHNfdmVyc2lvbhgEIAEoBEgAiAEBQhYKFF9tdXRlZF93b3Jkc192ZXJzaW9uIkAKFkNvbmZpZ3VyZUZhbm91dFJlcXVlc3QSFwoKcHVsbF9hYm92ZRgBIAEoDUgAiAEBQg0KC19wdWxsX2Fib3ZlIi0KF0NvbmZpZ3VyZUZhbm91dFJlc3BvbnNlEhIKCnB1bGxfYWJvdmUYASABKA0qsQEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fRk9MTE9XSU5HEAESDgoKUkVBU09OX09XThACEhEKDVJFQVNPTl9BVVRIT1IQAxIOCgpSRUFTT05fVEFHEBQSEAoMUkVBU09OX1FVT1RFEBUSEQoNUkVBU09OX1JFUE9TVBAyEg8KC1JFQVNPTl9MSVNUEDwSEAoMUkVBU09OX0xPQ0FMED0qRgoMQXV0aG9yRmlsdGVyEh0KGUFVVEhPUl9GSUxURVJfVU5TUEVDSUZJRUQQABIXChNBVVRIT1JfRklMVEVSX01FRElBEAEyhwoKC0ZlZWRTZXJ2aWNlEmoKDExpc3RIb21lRmVlZBIiLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVxdWVzdBojLnNrZWluLmZlZWQudjEuTGlzdEhvbWVGZWVkUmVzcG9uc2UiEaq7GA0IAhABGAEgAigDMNAPEokBChFCYXRjaExpc3RIb21lRmVlZBInLnNrZWluLmZlZWQudjEuQmF0Y2hMaXN0SG9tZUZlZWRSZXF1ZXN0Giguc2tlaW4uZmVlZC52MS5CYXRjaExpc3RIb21lRmVlZFJlc3BvbnNlIiGquxgNCAMQBBgBIAIoAzDQD7q7GAxMaXN0SG9tZUZlZWQScAoOTGlzdEF1dGhvckZlZWQSJC5za2Vpbi5mZWVkLnYxLkxpc3RBdXRob3JGZWVkUmVxdWVzdBolLnNrZWluLmZlZWQudjEuTGlzdEF1dGhvckZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SZwoLTGlzdFRhZ0ZlZWQSIS5za2Vpbi5mZWVkLnYxLkxpc3RUYWdGZWVkUmVxdWVzdBoiLnNrZWluLmZlZWQudjEuTGlzdFRhZ0ZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SbQoNTGlzdFF1b3RlRmVlZBIjLnNrZWluLmZlZWQudjEuTGlzdFF1b3RlRmVlZFJlcXVlc3QaJC5za2Vpbi5mZWVkLnYxLkxpc3RRdW90ZUZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SagoMTGlzdExpc3RGZWVkEiIuc2tlaW4uZmVlZC52MS5MaXN0TGlzdEZlZWRSZXF1ZXN0GiMuc2tlaW4uZmVlZC52MS5MaXN0TGlzdEZlZWRSZXNwb25zZSIRqrsYDQgCEAEYASACKAMw0A8SbQoNTGlzdExvY2FsRmVlZBIjLnNrZWluLmZlZWQudjEuTGlzdExvY2FsRmVlZFJlcXVlc3QaJC5za2Vpbi5mZWVkLnYxLkxpc3RMb2NhbEZlZWRSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8ScwoPU2V0UmVhZFBvc2l0aW9uEiUuc2tlaW4uZmVlZC52MS5TZXRSZWFkUG9zaXRpb25SZXF1ZXN0GiYuc2tlaW4uZmVlZC52MS5TZXRSZWFkUG9zaXRpb25SZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8ScwoPR2V0UmVhZFBvc2l0aW9uEiUuc2tlaW4uZmVlZC52MS5HZXRSZWFkUG9zaXRpb25SZXF1ZXN0GiYuc2tlaW4uZmVlZC52MS5HZXRSZWFkUG9zaXRpb25SZXNwb25zZSIRqrsYDQgCEAEYASACKAIw0A8SZwoLRXhwbGFpblBvc3QSIS5za2Vpbi5mZWVkLnYxLkV4cGxhaW5Qb3N0UmVxdWVzdBoiLnNrZWluLmZlZWQudjEuRXhwbGFpblBvc3RSZXNwb25zZSIRqrsYDQgEEAQYASACKAQwiCcScwoPQ29uZmlndXJlRmFub3V0EiUuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXF1ZXN0GiYuc2tlaW4uZmVlZC52MS5Db25maWd1cmVGYW5vdXRSZXNwb25zZSIRqrsYDQgEEAQYAiACKAQw0A8aE7K7GANiZmayuxgIb3BlcmF0b3JiBnByb3RvMw", [file_skein_comment_v1_comment, file_skein_feed_v1_explain, file_skein_like_v1_like, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_quote]);
 
 /**
- * One thin item.
+ * One thin item. A post is on a page once, where it is newest.
  *
  * @generated from message skein.feed.v1.FeedItem
  */
@@ -94,6 +96,58 @@ export type FeedItem = Message<"skein.feed.v1.FeedItem"> & {
    * @generated from field: bool saved = 32;
    */
   saved: boolean;
+
+  /**
+   * Who passed it on, where that is why it is here; empty otherwise. The activity is theirs, the post and its author are not.
+   *
+   * @generated from field: string reposted_by_id = 50;
+   */
+  repostedById: string;
+
+  /**
+   * @generated from field: uint64 reposted_by_version = 51;
+   */
+  repostedByVersion: bigint;
+
+  /**
+   * How often it is passed on.
+   *
+   * @generated from field: uint64 repost_count = 52;
+   */
+  repostCount: bigint;
+
+  /**
+   * @generated from field: uint64 quote_count = 53;
+   */
+  quoteCount: bigint;
+
+  /**
+   * The viewer reposted it; false where there is no viewer.
+   *
+   * @generated from field: bool reposted = 54;
+   */
+  reposted: boolean;
+
+  /**
+   * Why the viewer may not reply; UNSPECIFIED where they may, or there is no viewer.
+   *
+   * @generated from field: skein.comment.v1.ReplyRefusal reply_refusal = 55;
+   */
+  replyRefusal: ReplyRefusal;
+
+  /**
+   * How many keep it.
+   *
+   * @generated from field: uint64 save_count = 56;
+   */
+  saveCount: bigint;
+
+  /**
+   * Where it is known to quote: what is in the slot, empty where the viewer may not see that. Absent: whoever has the content asks post.
+   *
+   * @generated from field: skein.post.v1.QuotedRef quoted = 57;
+   */
+  quoted?: QuotedRef | undefined;
 };
 
 /**
@@ -116,6 +170,13 @@ export type ListHomeFeedRequest = Message<"skein.feed.v1.ListHomeFeedRequest"> &
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * An activity, or the newer_page_token of a page: what is just above it.
+   *
+   * @generated from field: string after = 60;
+   */
+  after: string;
 };
 
 /**
@@ -153,6 +214,13 @@ export type ListHomeFeedResponse = Message<"skein.feed.v1.ListHomeFeedResponse">
    * @generated from field: optional uint64 muted_words_version = 4;
    */
   mutedWordsVersion?: bigint | undefined;
+
+  /**
+   * With `after`: where the feed goes on above; empty where there is nothing.
+   *
+   * @generated from field: string newer_page_token = 60;
+   */
+  newerPageToken: string;
 };
 
 /**
@@ -161,6 +229,72 @@ export type ListHomeFeedResponse = Message<"skein.feed.v1.ListHomeFeedResponse">
  */
 export const ListHomeFeedResponseSchema: GenMessage<ListHomeFeedResponse> = /*@__PURE__*/
   messageDesc(file_skein_feed_v1_feed, 2);
+
+/**
+ * @generated from message skein.feed.v1.SetReadPositionRequest
+ */
+export type SetReadPositionRequest = Message<"skein.feed.v1.SetReadPositionRequest"> & {
+  /**
+   * @generated from field: string activity_id = 1;
+   */
+  activityId: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.SetReadPositionRequest.
+ * Use `create(SetReadPositionRequestSchema)` to create a new message.
+ */
+export const SetReadPositionRequestSchema: GenMessage<SetReadPositionRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 3);
+
+/**
+ * @generated from message skein.feed.v1.SetReadPositionResponse
+ */
+export type SetReadPositionResponse = Message<"skein.feed.v1.SetReadPositionResponse"> & {
+  /**
+   * @generated from field: string activity_id = 1;
+   */
+  activityId: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.SetReadPositionResponse.
+ * Use `create(SetReadPositionResponseSchema)` to create a new message.
+ */
+export const SetReadPositionResponseSchema: GenMessage<SetReadPositionResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 4);
+
+/**
+ * @generated from message skein.feed.v1.GetReadPositionRequest
+ */
+export type GetReadPositionRequest = Message<"skein.feed.v1.GetReadPositionRequest"> & {
+};
+
+/**
+ * Describes the message skein.feed.v1.GetReadPositionRequest.
+ * Use `create(GetReadPositionRequestSchema)` to create a new message.
+ */
+export const GetReadPositionRequestSchema: GenMessage<GetReadPositionRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 5);
+
+/**
+ * @generated from message skein.feed.v1.GetReadPositionResponse
+ */
+export type GetReadPositionResponse = Message<"skein.feed.v1.GetReadPositionResponse"> & {
+  /**
+   * Empty where none was set.
+   *
+   * @generated from field: string activity_id = 1;
+   */
+  activityId: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.GetReadPositionResponse.
+ * Use `create(GetReadPositionResponseSchema)` to create a new message.
+ */
+export const GetReadPositionResponseSchema: GenMessage<GetReadPositionResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 6);
 
 /**
  * @generated from message skein.feed.v1.BatchListHomeFeedRequest
@@ -177,7 +311,7 @@ export type BatchListHomeFeedRequest = Message<"skein.feed.v1.BatchListHomeFeedR
  * Use `create(BatchListHomeFeedRequestSchema)` to create a new message.
  */
 export const BatchListHomeFeedRequestSchema: GenMessage<BatchListHomeFeedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 3);
+  messageDesc(file_skein_feed_v1_feed, 7);
 
 /**
  * @generated from message skein.feed.v1.BatchListHomeFeedResponse
@@ -196,7 +330,7 @@ export type BatchListHomeFeedResponse = Message<"skein.feed.v1.BatchListHomeFeed
  * Use `create(BatchListHomeFeedResponseSchema)` to create a new message.
  */
 export const BatchListHomeFeedResponseSchema: GenMessage<BatchListHomeFeedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 4);
+  messageDesc(file_skein_feed_v1_feed, 8);
 
 /**
  * @generated from message skein.feed.v1.ListAuthorFeedRequest
@@ -216,6 +350,18 @@ export type ListAuthorFeedRequest = Message<"skein.feed.v1.ListAuthorFeedRequest
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * As in ListHomeFeedRequest.
+   *
+   * @generated from field: string after = 60;
+   */
+  after: string;
+
+  /**
+   * @generated from field: skein.feed.v1.AuthorFilter filter = 61;
+   */
+  filter: AuthorFilter;
 };
 
 /**
@@ -223,7 +369,7 @@ export type ListAuthorFeedRequest = Message<"skein.feed.v1.ListAuthorFeedRequest
  * Use `create(ListAuthorFeedRequestSchema)` to create a new message.
  */
 export const ListAuthorFeedRequestSchema: GenMessage<ListAuthorFeedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 5);
+  messageDesc(file_skein_feed_v1_feed, 9);
 
 /**
  * @generated from message skein.feed.v1.ListAuthorFeedResponse
@@ -252,6 +398,13 @@ export type ListAuthorFeedResponse = Message<"skein.feed.v1.ListAuthorFeedRespon
    * @generated from field: skein.feed.v1.FeedItem pinned = 20;
    */
   pinned?: FeedItem | undefined;
+
+  /**
+   * As in ListHomeFeedResponse.
+   *
+   * @generated from field: string newer_page_token = 60;
+   */
+  newerPageToken: string;
 };
 
 /**
@@ -259,7 +412,130 @@ export type ListAuthorFeedResponse = Message<"skein.feed.v1.ListAuthorFeedRespon
  * Use `create(ListAuthorFeedResponseSchema)` to create a new message.
  */
 export const ListAuthorFeedResponseSchema: GenMessage<ListAuthorFeedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 6);
+  messageDesc(file_skein_feed_v1_feed, 10);
+
+/**
+ * @generated from message skein.feed.v1.ListListFeedRequest
+ */
+export type ListListFeedRequest = Message<"skein.feed.v1.ListListFeedRequest"> & {
+  /**
+   * An id, or close-friends.
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId: string;
+
+  /**
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.ListListFeedRequest.
+ * Use `create(ListListFeedRequestSchema)` to create a new message.
+ */
+export const ListListFeedRequestSchema: GenMessage<ListListFeedRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 11);
+
+/**
+ * @generated from message skein.feed.v1.ListListFeedResponse
+ */
+export type ListListFeedResponse = Message<"skein.feed.v1.ListListFeedResponse"> & {
+  /**
+   * @generated from field: repeated skein.feed.v1.FeedItem items = 1;
+   */
+  items: FeedItem[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Redis was away, so the owners of the truth were asked: as right, and slower.
+   *
+   * @generated from field: bool from_truth = 3;
+   */
+  fromTruth: boolean;
+
+  /**
+   * As in ListHomeFeedResponse.
+   *
+   * @generated from field: optional uint64 muted_words_version = 4;
+   */
+  mutedWordsVersion?: bigint | undefined;
+};
+
+/**
+ * Describes the message skein.feed.v1.ListListFeedResponse.
+ * Use `create(ListListFeedResponseSchema)` to create a new message.
+ */
+export const ListListFeedResponseSchema: GenMessage<ListListFeedResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 12);
+
+/**
+ * @generated from message skein.feed.v1.ListLocalFeedRequest
+ */
+export type ListLocalFeedRequest = Message<"skein.feed.v1.ListLocalFeedRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.feed.v1.ListLocalFeedRequest.
+ * Use `create(ListLocalFeedRequestSchema)` to create a new message.
+ */
+export const ListLocalFeedRequestSchema: GenMessage<ListLocalFeedRequest> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 13);
+
+/**
+ * @generated from message skein.feed.v1.ListLocalFeedResponse
+ */
+export type ListLocalFeedResponse = Message<"skein.feed.v1.ListLocalFeedResponse"> & {
+  /**
+   * @generated from field: repeated skein.feed.v1.FeedItem items = 1;
+   */
+  items: FeedItem[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Redis was away, so the owners of the truth were asked: as right, and slower.
+   *
+   * @generated from field: bool from_truth = 3;
+   */
+  fromTruth: boolean;
+
+  /**
+   * As in ListHomeFeedResponse.
+   *
+   * @generated from field: optional uint64 muted_words_version = 4;
+   */
+  mutedWordsVersion?: bigint | undefined;
+};
+
+/**
+ * Describes the message skein.feed.v1.ListLocalFeedResponse.
+ * Use `create(ListLocalFeedResponseSchema)` to create a new message.
+ */
+export const ListLocalFeedResponseSchema: GenMessage<ListLocalFeedResponse> = /*@__PURE__*/
+  messageDesc(file_skein_feed_v1_feed, 14);
 
 /**
  * @generated from message skein.feed.v1.ListQuoteFeedRequest
@@ -286,7 +562,7 @@ export type ListQuoteFeedRequest = Message<"skein.feed.v1.ListQuoteFeedRequest">
  * Use `create(ListQuoteFeedRequestSchema)` to create a new message.
  */
 export const ListQuoteFeedRequestSchema: GenMessage<ListQuoteFeedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 7);
+  messageDesc(file_skein_feed_v1_feed, 15);
 
 /**
  * @generated from message skein.feed.v1.ListQuoteFeedResponse
@@ -322,7 +598,7 @@ export type ListQuoteFeedResponse = Message<"skein.feed.v1.ListQuoteFeedResponse
  * Use `create(ListQuoteFeedResponseSchema)` to create a new message.
  */
 export const ListQuoteFeedResponseSchema: GenMessage<ListQuoteFeedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 8);
+  messageDesc(file_skein_feed_v1_feed, 16);
 
 /**
  * @generated from message skein.feed.v1.ListTagFeedRequest
@@ -351,7 +627,7 @@ export type ListTagFeedRequest = Message<"skein.feed.v1.ListTagFeedRequest"> & {
  * Use `create(ListTagFeedRequestSchema)` to create a new message.
  */
 export const ListTagFeedRequestSchema: GenMessage<ListTagFeedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 9);
+  messageDesc(file_skein_feed_v1_feed, 17);
 
 /**
  * @generated from message skein.feed.v1.ListTagFeedResponse
@@ -387,7 +663,7 @@ export type ListTagFeedResponse = Message<"skein.feed.v1.ListTagFeedResponse"> &
  * Use `create(ListTagFeedResponseSchema)` to create a new message.
  */
 export const ListTagFeedResponseSchema: GenMessage<ListTagFeedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 10);
+  messageDesc(file_skein_feed_v1_feed, 18);
 
 /**
  * @generated from message skein.feed.v1.ConfigureFanoutRequest
@@ -404,7 +680,7 @@ export type ConfigureFanoutRequest = Message<"skein.feed.v1.ConfigureFanoutReque
  * Use `create(ConfigureFanoutRequestSchema)` to create a new message.
  */
 export const ConfigureFanoutRequestSchema: GenMessage<ConfigureFanoutRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 11);
+  messageDesc(file_skein_feed_v1_feed, 19);
 
 /**
  * @generated from message skein.feed.v1.ConfigureFanoutResponse
@@ -421,291 +697,7 @@ export type ConfigureFanoutResponse = Message<"skein.feed.v1.ConfigureFanoutResp
  * Use `create(ConfigureFanoutResponseSchema)` to create a new message.
  */
 export const ConfigureFanoutResponseSchema: GenMessage<ConfigureFanoutResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 12);
-
-/**
- * @generated from message skein.feed.v1.ExplainPostRequest
- */
-export type ExplainPostRequest = Message<"skein.feed.v1.ExplainPostRequest"> & {
-  /**
-   * @generated from field: string viewer_id = 1;
-   */
-  viewerId: string;
-
-  /**
-   * @generated from field: string post_id = 2;
-   */
-  postId: string;
-};
-
-/**
- * Describes the message skein.feed.v1.ExplainPostRequest.
- * Use `create(ExplainPostRequestSchema)` to create a new message.
- */
-export const ExplainPostRequestSchema: GenMessage<ExplainPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 13);
-
-/**
- * @generated from message skein.feed.v1.ExplainPostResponse
- */
-export type ExplainPostResponse = Message<"skein.feed.v1.ExplainPostResponse"> & {
-  /**
-   * What the home read shows now.
-   *
-   * @generated from field: bool shown = 1;
-   */
-  shown: boolean;
-
-  /**
-   * In the order in which they decide: who the viewer is to the post, then the way it came.
-   *
-   * @generated from field: repeated skein.feed.v1.Explanation reasons = 2;
-   */
-  reasons: Explanation[];
-
-  /**
-   * @generated from field: skein.feed.v1.ExplainedFacts facts = 3;
-   */
-  facts?: ExplainedFacts | undefined;
-};
-
-/**
- * Describes the message skein.feed.v1.ExplainPostResponse.
- * Use `create(ExplainPostResponseSchema)` to create a new message.
- */
-export const ExplainPostResponseSchema: GenMessage<ExplainPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 14);
-
-/**
- * One reason for a post to be in a home feed, or not to be.
- *
- * @generated from message skein.feed.v1.Explanation
- */
-export type Explanation = Message<"skein.feed.v1.Explanation"> & {
-  /**
-   * @generated from field: skein.feed.v1.ExplanationKind kind = 1;
-   */
-  kind: ExplanationKind;
-
-  /**
-   * What it means is said at each kind; absent where it is not known.
-   *
-   * @generated from field: google.protobuf.Timestamp time = 2;
-   */
-  time?: Timestamp | undefined;
-
-  /**
-   * With PUSHED and PULLED_FROM_LAG, where it is known.
-   *
-   * @generated from field: skein.feed.v1.Fanout fanout = 3;
-   */
-  fanout?: Fanout | undefined;
-
-  /**
-   * With ACCOUNT_STATE.
-   *
-   * @generated from field: skein.graph.v1.AccountState author_state = 4;
-   */
-  authorState: AccountState;
-};
-
-/**
- * Describes the message skein.feed.v1.Explanation.
- * Use `create(ExplanationSchema)` to create a new message.
- */
-export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 15);
-
-/**
- * A fan-out, which is remembered for seven days after its end.
- *
- * @generated from message skein.feed.v1.Fanout
- */
-export type Fanout = Message<"skein.feed.v1.Fanout"> & {
-  /**
-   * When the fact was written; absent where a forgotten entry of the lag began the fan-out.
-   *
-   * @generated from field: google.protobuf.Timestamp public_time = 1;
-   */
-  publicTime?: Timestamp | undefined;
-
-  /**
-   * When its first page was begun; absent where it waits.
-   *
-   * @generated from field: google.protobuf.Timestamp begin_time = 2;
-   */
-  beginTime?: Timestamp | undefined;
-
-  /**
-   * When its last page was written; absent where it is under way.
-   *
-   * @generated from field: google.protobuf.Timestamp end_time = 3;
-   */
-  endTime?: Timestamp | undefined;
-
-  /**
-   * Followers it reached so far.
-   *
-   * @generated from field: uint32 follower_count = 4;
-   */
-  followerCount: number;
-
-  /**
-   * The trace of the request that made the post, 32 hex digits; empty where it is not known.
-   *
-   * @generated from field: string trace_id = 5;
-   */
-  traceId: string;
-};
-
-/**
- * Describes the message skein.feed.v1.Fanout.
- * Use `create(FanoutSchema)` to create a new message.
- */
-export const FanoutSchema: GenMessage<Fanout> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 16);
-
-/**
- * What was looked at.
- *
- * @generated from message skein.feed.v1.ExplainedFacts
- */
-export type ExplainedFacts = Message<"skein.feed.v1.ExplainedFacts"> & {
-  /**
-   * @generated from field: string author_id = 1;
-   */
-  authorId: string;
-
-  /**
-   * @generated from field: uint64 post_version = 2;
-   */
-  postVersion: bigint;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp create_time = 3;
-   */
-  createTime?: Timestamp | undefined;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp delete_time = 4;
-   */
-  deleteTime?: Timestamp | undefined;
-
-  /**
-   * @generated from field: skein.graph.v1.AccountState viewer_state = 5;
-   */
-  viewerState: AccountState;
-
-  /**
-   * @generated from field: skein.graph.v1.AccountState author_state = 6;
-   */
-  authorState: AccountState;
-
-  /**
-   * @generated from field: bool following = 7;
-   */
-  following: boolean;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp follow_change_time = 8;
-   */
-  followChangeTime?: Timestamp | undefined;
-
-  /**
-   * @generated from field: uint64 follow_set_version = 9;
-   */
-  followSetVersion: bigint;
-
-  /**
-   * @generated from field: skein.feed.v1.TimelineFacts timeline = 10;
-   */
-  timeline?: TimelineFacts | undefined;
-
-  /**
-   * Since when it is in the lag.
-   *
-   * @generated from field: google.protobuf.Timestamp lag_time = 11;
-   */
-  lagTime?: Timestamp | undefined;
-
-  /**
-   * @generated from field: skein.feed.v1.Fanout fanout = 12;
-   */
-  fanout?: Fanout | undefined;
-
-  /**
-   * The first step of the home read proposes it.
-   *
-   * @generated from field: bool proposed = 13;
-   */
-  proposed: boolean;
-
-  /**
-   * The second step lets it pass.
-   *
-   * @generated from field: bool visible = 14;
-   */
-  visible: boolean;
-
-  /**
-   * Truth says that it belongs into the feed.
-   *
-   * @generated from field: bool due = 15;
-   */
-  due: boolean;
-};
-
-/**
- * Describes the message skein.feed.v1.ExplainedFacts.
- * Use `create(ExplainedFactsSchema)` to create a new message.
- */
-export const ExplainedFactsSchema: GenMessage<ExplainedFacts> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 17);
-
-/**
- * A viewer's timeline as it stands in Redis.
- *
- * @generated from message skein.feed.v1.TimelineFacts
- */
-export type TimelineFacts = Message<"skein.feed.v1.TimelineFacts"> & {
-  /**
-   * @generated from field: skein.feed.v1.TimelineState state = 1;
-   */
-  state: TimelineState;
-
-  /**
-   * With FRESH and STALE.
-   *
-   * @generated from field: google.protobuf.Timestamp make_time = 2;
-   */
-  makeTime?: Timestamp | undefined;
-
-  /**
-   * The set of followings it was made from.
-   *
-   * @generated from field: uint64 follow_set_version = 3;
-   */
-  followSetVersion: bigint;
-
-  /**
-   * Down to this activity it is whole; 0 is all there is.
-   *
-   * @generated from field: fixed64 low_watermark = 4;
-   */
-  lowWatermark: bigint;
-
-  /**
-   * @generated from field: bool holds_post = 5;
-   */
-  holdsPost: boolean;
-};
-
-/**
- * Describes the message skein.feed.v1.TimelineFacts.
- * Use `create(TimelineFactsSchema)` to create a new message.
- */
-export const TimelineFactsSchema: GenMessage<TimelineFacts> = /*@__PURE__*/
-  messageDesc(file_skein_feed_v1_feed, 18);
+  messageDesc(file_skein_feed_v1_feed, 20);
 
 /**
  * Why an item is in a feed.
@@ -752,6 +744,27 @@ export const Reason = {
    * @generated from enum value: REASON_QUOTE = 21;
    */
   QUOTE: 21,
+
+  /**
+   * Somebody passed the post on: `reposted_by_id`.
+   *
+   * @generated from enum value: REASON_REPOST = 50;
+   */
+  REPOST: 50,
+
+  /**
+   * The page is a list's, and the author is on it.
+   *
+   * @generated from enum value: REASON_LIST = 60;
+   */
+  LIST: 60,
+
+  /**
+   * The page is everybody's.
+   *
+   * @generated from enum value: REASON_LOCAL = 61;
+   */
+  LOCAL: 61,
 } as const;
 
 /**
@@ -768,201 +781,38 @@ export const ReasonSchema: GenEnum<Reason> = /*@__PURE__*/
   enumDesc(file_skein_feed_v1_feed, 0);
 
 /**
- * What a reason says.
+ * Which of an author's posts.
  *
- * @generated from enum skein.feed.v1.ExplanationKind
+ * @generated from enum skein.feed.v1.AuthorFilter
  */
-export const ExplanationKind = {
+export const AuthorFilter = {
   /**
-   * @generated from enum value: EXPLANATION_KIND_UNSPECIFIED = 0;
+   * All.
+   *
+   * @generated from enum value: AUTHOR_FILTER_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Hidden: there is no such account.
+   * Those with media; none is pinned above them.
    *
-   * @generated from enum value: EXPLANATION_KIND_NO_SUCH_VIEWER = 1;
+   * @generated from enum value: AUTHOR_FILTER_MEDIA = 1;
    */
-  NO_SUCH_VIEWER: 1,
-
-  /**
-   * Hidden: there never was such a post.
-   *
-   * @generated from enum value: EXPLANATION_KIND_NO_SUCH_POST = 2;
-   */
-  NO_SUCH_POST: 2,
-
-  /**
-   * Hidden: it was deleted. Time: when.
-   *
-   * @generated from enum value: EXPLANATION_KIND_DELETED = 3;
-   */
-  DELETED: 3,
-
-  /**
-   * Hidden: the viewer does not follow the author. Time: since when not; absent where there never was a follow.
-   *
-   * @generated from enum value: EXPLANATION_KIND_NOT_FOLLOWING = 4;
-   */
-  NOT_FOLLOWING: 4,
-
-  /**
-   * Hidden: the author's account is not active.
-   *
-   * @generated from enum value: EXPLANATION_KIND_ACCOUNT_STATE = 5;
-   */
-  ACCOUNT_STATE: 5,
-
-  /**
-   * Hidden: the author has no profile to show.
-   *
-   * @generated from enum value: EXPLANATION_KIND_NO_PROFILE = 6;
-   */
-  NO_PROFILE: 6,
-
-  /**
-   * The viewer is the author.
-   *
-   * @generated from enum value: EXPLANATION_KIND_OWN = 7;
-   */
-  OWN: 7,
-
-  /**
-   * The viewer follows the author. Time: since when.
-   *
-   * @generated from enum value: EXPLANATION_KIND_FOLLOWING = 8;
-   */
-  FOLLOWING: 8,
-
-  /**
-   * The way: a fan-out wrote it to the viewer's timeline. Time: when the fan-out began.
-   *
-   * @generated from enum value: EXPLANATION_KIND_PUSHED = 9;
-   */
-  PUSHED: 9,
-
-  /**
-   * The way: it is not fanned out to this viewer yet, and reads merge the lag. Time: since when it is in the lag.
-   *
-   * @generated from enum value: EXPLANATION_KIND_PULLED_FROM_LAG = 10;
-   */
-  PULLED_FROM_LAG: 10,
-
-  /**
-   * The way: it came from the author's timeline when the viewer's was made. Time: when that was; absent where the
-   * timeline is missing, or made from another set of followings, so that the next read makes it.
-   *
-   * @generated from enum value: EXPLANATION_KIND_PULLED_WHEN_MADE = 11;
-   */
-  PULLED_WHEN_MADE: 11,
-
-  /**
-   * The way: it is older than the kept part of the timeline, and read from the database. Time: that of the oldest entry
-   * that is kept.
-   *
-   * @generated from enum value: EXPLANATION_KIND_FROM_TRUTH = 12;
-   */
-  FROM_TRUTH: 12,
-
-  /**
-   * A bug: truth says that it belongs into the feed, and the home read hides it.
-   *
-   * @generated from enum value: EXPLANATION_KIND_INCONSISTENT_HIDDEN = 13;
-   */
-  INCONSISTENT_HIDDEN: 13,
-
-  /**
-   * A bug: truth says that it does not belong into the feed, and the home read shows it.
-   *
-   * @generated from enum value: EXPLANATION_KIND_INCONSISTENT_SHOWN = 14;
-   */
-  INCONSISTENT_SHOWN: 14,
-
-  /**
-   * Hidden: one of the two blocks the other.
-   *
-   * @generated from enum value: EXPLANATION_KIND_BLOCKED = 15;
-   */
-  BLOCKED: 15,
-
-  /**
-   * Hidden: the viewer mutes the author.
-   *
-   * @generated from enum value: EXPLANATION_KIND_MUTED = 16;
-   */
-  MUTED: 16,
-
-  /**
-   * Hidden: the post is for others.
-   *
-   * @generated from enum value: EXPLANATION_KIND_NOT_IN_AUDIENCE = 17;
-   */
-  NOT_IN_AUDIENCE: 17,
-
-  /**
-   * The way: its author has so many followers that nothing of theirs is pushed, and reads merge the author's timeline.
-   *
-   * @generated from enum value: EXPLANATION_KIND_PULLED_FROM_AUTHOR = 18;
-   */
-  PULLED_FROM_AUTHOR: 18,
+  MEDIA: 1,
 } as const;
 
 /**
- * What a reason says.
+ * Which of an author's posts.
  *
- * @generated from enum skein.feed.v1.ExplanationKind
+ * @generated from enum skein.feed.v1.AuthorFilter
  */
-export type ExplanationKind = (typeof ExplanationKind)[keyof typeof ExplanationKind] | UnknownEnum;
+export type AuthorFilter = (typeof AuthorFilter)[keyof typeof AuthorFilter] | UnknownEnum;
 
 /**
- * Describes the enum skein.feed.v1.ExplanationKind.
+ * Describes the enum skein.feed.v1.AuthorFilter.
  */
-export const ExplanationKindSchema: GenEnum<ExplanationKind> = /*@__PURE__*/
+export const AuthorFilterSchema: GenEnum<AuthorFilter> = /*@__PURE__*/
   enumDesc(file_skein_feed_v1_feed, 1);
-
-/**
- * Whether a timeline can be read as it is.
- *
- * @generated from enum skein.feed.v1.TimelineState
- */
-export const TimelineState = {
-  /**
-   * @generated from enum value: TIMELINE_STATE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * There is none, or it is being made.
-   *
-   * @generated from enum value: TIMELINE_STATE_MISSING = 1;
-   */
-  MISSING: 1,
-
-  /**
-   * Made from another set of followings.
-   *
-   * @generated from enum value: TIMELINE_STATE_STALE = 2;
-   */
-  STALE: 2,
-
-  /**
-   * @generated from enum value: TIMELINE_STATE_FRESH = 3;
-   */
-  FRESH: 3,
-} as const;
-
-/**
- * Whether a timeline can be read as it is.
- *
- * @generated from enum skein.feed.v1.TimelineState
- */
-export type TimelineState = (typeof TimelineState)[keyof typeof TimelineState] | UnknownEnum;
-
-/**
- * Describes the enum skein.feed.v1.TimelineState.
- */
-export const TimelineStateSchema: GenEnum<TimelineState> = /*@__PURE__*/
-  enumDesc(file_skein_feed_v1_feed, 2);
 
 /**
  * FeedService owns timelines: which activity stands where for whom. It answers thin items, ids and versions; content
@@ -973,7 +823,9 @@ export const TimelineStateSchema: GenEnum<TimelineState> = /*@__PURE__*/
 export const FeedService: GenService<{
   /**
    * ListHomeFeed answers what the viewer's followings and the viewer made public, newest first. What the viewer may
-   * not see at this moment is not there. A page may be short; the feed goes on as long as there is a next page token.
+   * not see at this moment is not there. A page may be short; the feed goes on as long as there is a next page token. With
+   * `after` it answers the items just above a place, and goes on above as long as there is a newer page token.
+   * INVALID_ARGUMENT: `after` beside page_token.
    *
    * @generated from rpc skein.feed.v1.FeedService.ListHomeFeed
    */
@@ -995,7 +847,8 @@ export const FeedService: GenService<{
     output: typeof BatchListHomeFeedResponseSchema;
   },
   /**
-   * ListAuthorFeed answers what one author made public, newest first, as this viewer may see it.
+   * ListAuthorFeed answers what one author made public, newest first, as this viewer may see it. With `after` it answers what is just
+   * above a place. INVALID_ARGUMENT: `after` beside page_token or a filter.
    *
    * @generated from rpc skein.feed.v1.FeedService.ListAuthorFeed
    */
@@ -1025,6 +878,48 @@ export const FeedService: GenService<{
     methodKind: "unary";
     input: typeof ListQuoteFeedRequestSchema;
     output: typeof ListQuoteFeedResponseSchema;
+  },
+  /**
+   * ListListFeed answers what the people on a list of the viewer's made public, newest first, without whom the viewer mutes. NOT_FOUND:
+   * the viewer has no such list.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.ListListFeed
+   */
+  listListFeed: {
+    methodKind: "unary";
+    input: typeof ListListFeedRequestSchema;
+    output: typeof ListListFeedResponseSchema;
+  },
+  /**
+   * ListLocalFeed answers everybody's posts that are for everybody, newest first, as this viewer may see them, without whom they mute.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.ListLocalFeed
+   */
+  listLocalFeed: {
+    methodKind: "unary";
+    input: typeof ListLocalFeedRequestSchema;
+    output: typeof ListLocalFeedResponseSchema;
+  },
+  /**
+   * SetReadPosition says down from where the viewer has read their home feed, and answers the position that stands: it moves
+   * forward only, so of several devices the newest one's stands. INVALID_ARGUMENT: no activity's id, or one of the future.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.SetReadPosition
+   */
+  setReadPosition: {
+    methodKind: "unary";
+    input: typeof SetReadPositionRequestSchema;
+    output: typeof SetReadPositionResponseSchema;
+  },
+  /**
+   * GetReadPosition answers the viewer's read position in their home feed.
+   *
+   * @generated from rpc skein.feed.v1.FeedService.GetReadPosition
+   */
+  getReadPosition: {
+    methodKind: "unary";
+    input: typeof GetReadPositionRequestSchema;
+    output: typeof GetReadPositionResponseSchema;
   },
   /**
    * ExplainPost answers whether a post is in a viewer's home feed at this moment and why, or why not. It decides by the

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/graph/v1/list.proto.
  */
 export const file_skein_graph_v1_list: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi9ncmFwaC92MS9saXN0LnByb3RvEg5za2Vpbi5ncmFwaC52MSI/CghVc2VyTGlzdBIPCgdsaXN0X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMbWVtYmVyX2NvdW50GAMgASgNIjoKEUNyZWF0ZUxpc3RSZXF1ZXN0EgwKBG5hbWUYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJIk4KEkNyZWF0ZUxpc3RSZXNwb25zZRImCgRsaXN0GAEgASgLMhguc2tlaW4uZ3JhcGgudjEuVXNlckxpc3QSEAoIcmVwbGF5ZWQYAiABKAgiMgoRUmVuYW1lTGlzdFJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIjwKElJlbmFtZUxpc3RSZXNwb25zZRImCgRsaXN0GAEgASgLMhguc2tlaW4uZ3JhcGgudjEuVXNlckxpc3QiJAoRRGVsZXRlTGlzdFJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCSIUChJEZWxldGVMaXN0UmVzcG9uc2UiEgoQTGlzdExpc3RzUmVxdWVzdCI8ChFMaXN0TGlzdHNSZXNwb25zZRInCgVsaXN0cxgBIAMoCzIYLnNrZWluLmdyYXBoLnYxLlVzZXJMaXN0IjgKFEFkZExpc3RNZW1iZXJSZXF1ZXN0Eg8KB2xpc3RfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCSIXChVBZGRMaXN0TWVtYmVyUmVzcG9uc2UiOwoXUmVtb3ZlTGlzdE1lbWJlclJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJIhoKGFJlbW92ZUxpc3RNZW1iZXJSZXNwb25zZSJQChZMaXN0TGlzdE1lbWJlcnNSZXF1ZXN0Eg8KB2xpc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiRAoXTGlzdExpc3RNZW1iZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMqEGCgtMaXN0U2VydmljZRJmCgpDcmVhdGVMaXN0EiEuc2tlaW4uZ3JhcGgudjEuQ3JlYXRlTGlzdFJlcXVlc3QaIi5za2Vpbi5ncmFwaC52MS5DcmVhdGVMaXN0UmVzcG9uc2UiEaq7GA0IAhACGAMgAigCMNAPEmYKClJlbmFtZUxpc3QSIS5za2Vpbi5ncmFwaC52MS5SZW5hbWVMaXN0UmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLlJlbmFtZUxpc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SZgoKRGVsZXRlTGlzdBIhLnNrZWluLmdyYXBoLnYxLkRlbGV0ZUxpc3RSZXF1ZXN0GiIuc2tlaW4uZ3JhcGgudjEuRGVsZXRlTGlzdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJjCglMaXN0TGlzdHMSIC5za2Vpbi5ncmFwaC52MS5MaXN0TGlzdHNSZXF1ZXN0GiEuc2tlaW4uZ3JhcGgudjEuTGlzdExpc3RzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEm8KDUFkZExpc3RNZW1iZXISJC5za2Vpbi5ncmFwaC52MS5BZGRMaXN0TWVtYmVyUmVxdWVzdBolLnNrZWluLmdyYXBoLnYxLkFkZExpc3RNZW1iZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SeAoQUmVtb3ZlTGlzdE1lbWJlchInLnNrZWluLmdyYXBoLnYxLlJlbW92ZUxpc3RNZW1iZXJSZXF1ZXN0Giguc2tlaW4uZ3JhcGgudjEuUmVtb3ZlTGlzdE1lbWJlclJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ1Cg9MaXN0TGlzdE1lbWJlcnMSJi5za2Vpbi5ncmFwaC52MS5MaXN0TGlzdE1lbWJlcnNSZXF1ZXN0Gicuc2tlaW4uZ3JhcGgudjEuTGlzdExpc3RNZW1iZXJzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPGhOyuxgDYmZmsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_options_v1_options]);
+  fileDesc("Chlza2Vpbi9ncmFwaC92MS9saXN0LnByb3RvEg5za2Vpbi5ncmFwaC52MSI/CghVc2VyTGlzdBIPCgdsaXN0X2lkGAEgASgJEgwKBG5hbWUYAiABKAkSFAoMbWVtYmVyX2NvdW50GAMgASgNIjoKEUNyZWF0ZUxpc3RSZXF1ZXN0EgwKBG5hbWUYASABKAkSFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJIk4KEkNyZWF0ZUxpc3RSZXNwb25zZRImCgRsaXN0GAEgASgLMhguc2tlaW4uZ3JhcGgudjEuVXNlckxpc3QSEAoIcmVwbGF5ZWQYAiABKAgiMgoRUmVuYW1lTGlzdFJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJIjwKElJlbmFtZUxpc3RSZXNwb25zZRImCgRsaXN0GAEgASgLMhguc2tlaW4uZ3JhcGgudjEuVXNlckxpc3QiJAoRRGVsZXRlTGlzdFJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCSIUChJEZWxldGVMaXN0UmVzcG9uc2UiEgoQTGlzdExpc3RzUmVxdWVzdCI8ChFMaXN0TGlzdHNSZXNwb25zZRInCgVsaXN0cxgBIAMoCzIYLnNrZWluLmdyYXBoLnYxLlVzZXJMaXN0IjgKFEFkZExpc3RNZW1iZXJSZXF1ZXN0Eg8KB2xpc3RfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCSIXChVBZGRMaXN0TWVtYmVyUmVzcG9uc2UiOwoXUmVtb3ZlTGlzdE1lbWJlclJlcXVlc3QSDwoHbGlzdF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJIhoKGFJlbW92ZUxpc3RNZW1iZXJSZXNwb25zZSImChNHZXRNZW1iZXJTZXRSZXF1ZXN0Eg8KB2xpc3RfaWQYASABKAkiKAoUR2V0TWVtYmVyU2V0UmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAYiUAoWTGlzdExpc3RNZW1iZXJzUmVxdWVzdBIPCgdsaXN0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIkQKF0xpc3RMaXN0TWVtYmVyc1Jlc3BvbnNlEhAKCHVzZXJfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKXBwoLTGlzdFNlcnZpY2USZgoKQ3JlYXRlTGlzdBIhLnNrZWluLmdyYXBoLnYxLkNyZWF0ZUxpc3RSZXF1ZXN0GiIuc2tlaW4uZ3JhcGgudjEuQ3JlYXRlTGlzdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxJmCgpSZW5hbWVMaXN0EiEuc2tlaW4uZ3JhcGgudjEuUmVuYW1lTGlzdFJlcXVlc3QaIi5za2Vpbi5ncmFwaC52MS5SZW5hbWVMaXN0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmYKCkRlbGV0ZUxpc3QSIS5za2Vpbi5ncmFwaC52MS5EZWxldGVMaXN0UmVxdWVzdBoiLnNrZWluLmdyYXBoLnYxLkRlbGV0ZUxpc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SYwoJTGlzdExpc3RzEiAuc2tlaW4uZ3JhcGgudjEuTGlzdExpc3RzUmVxdWVzdBohLnNrZWluLmdyYXBoLnYxLkxpc3RMaXN0c1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxJvCg1BZGRMaXN0TWVtYmVyEiQuc2tlaW4uZ3JhcGgudjEuQWRkTGlzdE1lbWJlclJlcXVlc3QaJS5za2Vpbi5ncmFwaC52MS5BZGRMaXN0TWVtYmVyUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEngKEFJlbW92ZUxpc3RNZW1iZXISJy5za2Vpbi5ncmFwaC52MS5SZW1vdmVMaXN0TWVtYmVyUmVxdWVzdBooLnNrZWluLmdyYXBoLnYxLlJlbW92ZUxpc3RNZW1iZXJSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SbAoMR2V0TWVtYmVyU2V0EiMuc2tlaW4uZ3JhcGgudjEuR2V0TWVtYmVyU2V0UmVxdWVzdBokLnNrZWluLmdyYXBoLnYxLkdldE1lbWJlclNldFJlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxJ1Cg9MaXN0TGlzdE1lbWJlcnMSJi5za2Vpbi5ncmFwaC52MS5MaXN0TGlzdE1lbWJlcnNSZXF1ZXN0Gicuc2tlaW4uZ3JhcGgudjEuTGlzdExpc3RNZW1iZXJzUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPGhuyuxgDYmZmsrsYCG9wZXJhdG9ysrsYBGZlZWRiBnByb3RvMw", [file_skein_options_v1_options]);
 
 /**
  * A list of people. Its owner alone sees it.
@@ -264,6 +264,42 @@ export const RemoveListMemberResponseSchema: GenMessage<RemoveListMemberResponse
   messageDesc(file_skein_graph_v1_list, 12);
 
 /**
+ * @generated from message skein.graph.v1.GetMemberSetRequest
+ */
+export type GetMemberSetRequest = Message<"skein.graph.v1.GetMemberSetRequest"> & {
+  /**
+   * An id, or close-friends.
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId: string;
+};
+
+/**
+ * Describes the message skein.graph.v1.GetMemberSetRequest.
+ * Use `create(GetMemberSetRequestSchema)` to create a new message.
+ */
+export const GetMemberSetRequestSchema: GenMessage<GetMemberSetRequest> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_list, 13);
+
+/**
+ * @generated from message skein.graph.v1.GetMemberSetResponse
+ */
+export type GetMemberSetResponse = Message<"skein.graph.v1.GetMemberSetResponse"> & {
+  /**
+   * @generated from field: repeated fixed64 user_ids = 1;
+   */
+  userIds: bigint[];
+};
+
+/**
+ * Describes the message skein.graph.v1.GetMemberSetResponse.
+ * Use `create(GetMemberSetResponseSchema)` to create a new message.
+ */
+export const GetMemberSetResponseSchema: GenMessage<GetMemberSetResponse> = /*@__PURE__*/
+  messageDesc(file_skein_graph_v1_list, 14);
+
+/**
  * @generated from message skein.graph.v1.ListListMembersRequest
  */
 export type ListListMembersRequest = Message<"skein.graph.v1.ListListMembersRequest"> & {
@@ -288,7 +324,7 @@ export type ListListMembersRequest = Message<"skein.graph.v1.ListListMembersRequ
  * Use `create(ListListMembersRequestSchema)` to create a new message.
  */
 export const ListListMembersRequestSchema: GenMessage<ListListMembersRequest> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_list, 13);
+  messageDesc(file_skein_graph_v1_list, 15);
 
 /**
  * @generated from message skein.graph.v1.ListListMembersResponse
@@ -310,7 +346,7 @@ export type ListListMembersResponse = Message<"skein.graph.v1.ListListMembersRes
  * Use `create(ListListMembersResponseSchema)` to create a new message.
  */
 export const ListListMembersResponseSchema: GenMessage<ListListMembersResponse> = /*@__PURE__*/
-  messageDesc(file_skein_graph_v1_list, 14);
+  messageDesc(file_skein_graph_v1_list, 16);
 
 /**
  * ListService keeps people's lists of people. Close friends is one that everybody has.
@@ -381,6 +417,16 @@ export const ListService: GenService<{
     methodKind: "unary";
     input: typeof RemoveListMemberRequestSchema;
     output: typeof RemoveListMemberResponseSchema;
+  },
+  /**
+   * GetMemberSet answers everyone on a list, at most 1,000, in no order. NOT_FOUND: the viewer has no such list.
+   *
+   * @generated from rpc skein.graph.v1.ListService.GetMemberSet
+   */
+  getMemberSet: {
+    methodKind: "unary";
+    input: typeof GetMemberSetRequestSchema;
+    output: typeof GetMemberSetResponseSchema;
   },
   /**
    * ListListMembers lists who is on a list, latest first. At most 100 a page.

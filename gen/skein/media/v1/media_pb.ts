@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/media/v1/media.proto.
  */
 export const file_skein_media_v1_media: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9tZWRpYS92MS9tZWRpYS5wcm90bxIOc2tlaW4ubWVkaWEudjEixQEKBU1lZGlhEgoKAmlkGAEgASgJEiIKBGtpbmQYAiABKA4yFC5za2Vpbi5tZWRpYS52MS5LaW5kEgsKA2FsdBgDIAEoCRINCgV3aWR0aBgEIAEoDRIOCgZoZWlnaHQYBSABKA0SEwoLZHVyYXRpb25fbXMYBiABKA0SEAoIYmx1cmhhc2gYByABKAkSDgoGaGFuZGxlGAggASgJEikKCHZhcmlhbnRzGAkgAygLMhcuc2tlaW4ubWVkaWEudjEuVmFyaWFudCI2CgdWYXJpYW50EgwKBG5hbWUYASABKAkSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNInIKEkNyZWF0ZU1lZGlhUmVxdWVzdBIiCgRraW5kGAEgASgOMhQuc2tlaW4ubWVkaWEudjEuS2luZBISCgpzaXplX2J5dGVzGAIgASgEEgsKA2FsdBgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkimwEKE0NyZWF0ZU1lZGlhUmVzcG9uc2USJAoFbWVkaWEYASABKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYRIkCgVzdGF0ZRgCIAEoDjIVLnNrZWluLm1lZGlhLnYxLlN0YXRlEiYKBnVwbG9hZBgDIAEoCzIWLnNrZWluLm1lZGlhLnYxLlVwbG9hZBIQCghyZXBsYXllZBgEIAEoCCJbCgZVcGxvYWQSDAoEcGF0aBgBIAEoCRISCgpkaXJlY3RfdXJsGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIjCg9HZXRNZWRpYVJlcXVlc3QSEAoIbWVkaWFfaWQYASABKAkihwEKEEdldE1lZGlhUmVzcG9uc2USJAoFbWVkaWEYASABKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYRIkCgVzdGF0ZRgCIAEoDjIVLnNrZWluLm1lZGlhLnYxLlN0YXRlEg8KB2ZhaWx1cmUYAyABKAkSFgoOcmVjZWl2ZWRfYnl0ZXMYBCABKAQiKAoUQ29tcGxldGVNZWRpYVJlcXVlc3QSEAoIbWVkaWFfaWQYASABKAkiPQoVQ29tcGxldGVNZWRpYVJlc3BvbnNlEiQKBXN0YXRlGAEgASgOMhUuc2tlaW4ubWVkaWEudjEuU3RhdGUiJgoSRGVsZXRlTWVkaWFSZXF1ZXN0EhAKCG1lZGlhX2lkGAEgASgJIhUKE0RlbGV0ZU1lZGlhUmVzcG9uc2UiXwoSQXR0YWNoTWVkaWFSZXF1ZXN0EhEKCW1lZGlhX2lkcxgBIAMoCRISCgphdHRhY2htZW50GAIgASgJEiIKBGtpbmQYAyABKA4yFC5za2Vpbi5tZWRpYS52MS5LaW5kIjsKE0F0dGFjaE1lZGlhUmVzcG9uc2USJAoFbWVkaWEYASADKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYSp6CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIOCgpLSU5EX1BIT1RPEAESDgoKS0lORF9WSURFTxACEg0KCUtJTkRfUkVFTBADEg4KCktJTkRfVk9JQ0UQBBIOCgpLSU5EX0FVRElPEAUSDQoJS0lORF9GSUxFEAYqbAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABITCg9TVEFURV9VUExPQURJTkcQARIUChBTVEFURV9QUk9DRVNTSU5HEAISDwoLU1RBVEVfUkVBRFkQAxIQCgxTVEFURV9GQUlMRUQQBDLHBAoMTWVkaWFTZXJ2aWNlEmkKC0NyZWF0ZU1lZGlhEiIuc2tlaW4ubWVkaWEudjEuQ3JlYXRlTWVkaWFSZXF1ZXN0GiMuc2tlaW4ubWVkaWEudjEuQ3JlYXRlTWVkaWFSZXNwb25zZSIRqrsYDQgCEAIYAyACKAIw0A8SYAoIR2V0TWVkaWESHy5za2Vpbi5tZWRpYS52MS5HZXRNZWRpYVJlcXVlc3QaIC5za2Vpbi5tZWRpYS52MS5HZXRNZWRpYVJlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxJvCg1Db21wbGV0ZU1lZGlhEiQuc2tlaW4ubWVkaWEudjEuQ29tcGxldGVNZWRpYVJlcXVlc3QaJS5za2Vpbi5tZWRpYS52MS5Db21wbGV0ZU1lZGlhUmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMIgnEmkKC0RlbGV0ZU1lZGlhEiIuc2tlaW4ubWVkaWEudjEuRGVsZXRlTWVkaWFSZXF1ZXN0GiMuc2tlaW4ubWVkaWEudjEuRGVsZXRlTWVkaWFSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SaQoLQXR0YWNoTWVkaWESIi5za2Vpbi5tZWRpYS52MS5BdHRhY2hNZWRpYVJlcXVlc3QaIy5za2Vpbi5tZWRpYS52MS5BdHRhY2hNZWRpYVJlc3BvbnNlIhGquxgNCAIQBBgCIAIoAjDQDxojsrsYA2JmZrK7GAhvcGVyYXRvcrK7GARwb3N0srsYBHVzZXJiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
+  fileDesc("Chpza2Vpbi9tZWRpYS92MS9tZWRpYS5wcm90bxIOc2tlaW4ubWVkaWEudjEixQEKBU1lZGlhEgoKAmlkGAEgASgJEiIKBGtpbmQYAiABKA4yFC5za2Vpbi5tZWRpYS52MS5LaW5kEgsKA2FsdBgDIAEoCRINCgV3aWR0aBgEIAEoDRIOCgZoZWlnaHQYBSABKA0SEwoLZHVyYXRpb25fbXMYBiABKA0SEAoIYmx1cmhhc2gYByABKAkSDgoGaGFuZGxlGAggASgJEikKCHZhcmlhbnRzGAkgAygLMhcuc2tlaW4ubWVkaWEudjEuVmFyaWFudCI2CgdWYXJpYW50EgwKBG5hbWUYASABKAkSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNInIKEkNyZWF0ZU1lZGlhUmVxdWVzdBIiCgRraW5kGAEgASgOMhQuc2tlaW4ubWVkaWEudjEuS2luZBISCgpzaXplX2J5dGVzGAIgASgEEgsKA2FsdBgDIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkimwEKE0NyZWF0ZU1lZGlhUmVzcG9uc2USJAoFbWVkaWEYASABKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYRIkCgVzdGF0ZRgCIAEoDjIVLnNrZWluLm1lZGlhLnYxLlN0YXRlEiYKBnVwbG9hZBgDIAEoCzIWLnNrZWluLm1lZGlhLnYxLlVwbG9hZBIQCghyZXBsYXllZBgEIAEoCCJbCgZVcGxvYWQSDAoEcGF0aBgBIAEoCRISCgpkaXJlY3RfdXJsGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIjCg9HZXRNZWRpYVJlcXVlc3QSEAoIbWVkaWFfaWQYASABKAkihwEKEEdldE1lZGlhUmVzcG9uc2USJAoFbWVkaWEYASABKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYRIkCgVzdGF0ZRgCIAEoDjIVLnNrZWluLm1lZGlhLnYxLlN0YXRlEg8KB2ZhaWx1cmUYAyABKAkSFgoOcmVjZWl2ZWRfYnl0ZXMYBCABKAQiKAoUQ29tcGxldGVNZWRpYVJlcXVlc3QSEAoIbWVkaWFfaWQYASABKAkiPQoVQ29tcGxldGVNZWRpYVJlc3BvbnNlEiQKBXN0YXRlGAEgASgOMhUuc2tlaW4ubWVkaWEudjEuU3RhdGUiJgoSRGVsZXRlTWVkaWFSZXF1ZXN0EhAKCG1lZGlhX2lkGAEgASgJIhUKE0RlbGV0ZU1lZGlhUmVzcG9uc2UiXwoSQXR0YWNoTWVkaWFSZXF1ZXN0EhEKCW1lZGlhX2lkcxgBIAMoCRISCgphdHRhY2htZW50GAIgASgJEiIKBGtpbmQYAyABKA4yFC5za2Vpbi5tZWRpYS52MS5LaW5kIjsKE0F0dGFjaE1lZGlhUmVzcG9uc2USJAoFbWVkaWEYASADKAsyFS5za2Vpbi5tZWRpYS52MS5NZWRpYSIiChNGZXRjaFByZXZpZXdSZXF1ZXN0EgsKA3VybBgBIAEoCSJVChRGZXRjaFByZXZpZXdSZXNwb25zZRIsCgdwcmV2aWV3GAEgASgLMhsuc2tlaW4ubWVkaWEudjEuTGlua1ByZXZpZXcSDwoHZmFpbHVyZRgCIAEoCSKDAQoLTGlua1ByZXZpZXcSCgoCaWQYASABKAYSCwoDdXJsGAIgASgJEg0KBXRpdGxlGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEhEKCXNpdGVfbmFtZRgFIAEoCRIkCgVpbWFnZRgGIAEoCzIVLnNrZWluLm1lZGlhLnYxLk1lZGlhKnoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfUEhPVE8QARIOCgpLSU5EX1ZJREVPEAISDQoJS0lORF9SRUVMEAMSDgoKS0lORF9WT0lDRRAEEg4KCktJTkRfQVVESU8QBRINCglLSU5EX0ZJTEUQBipsCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhMKD1NUQVRFX1VQTE9BRElORxABEhQKEFNUQVRFX1BST0NFU1NJTkcQAhIPCgtTVEFURV9SRUFEWRADEhAKDFNUQVRFX0ZBSUxFRBAEMsEFCgxNZWRpYVNlcnZpY2USaQoLQ3JlYXRlTWVkaWESIi5za2Vpbi5tZWRpYS52MS5DcmVhdGVNZWRpYVJlcXVlc3QaIy5za2Vpbi5tZWRpYS52MS5DcmVhdGVNZWRpYVJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxJgCghHZXRNZWRpYRIfLnNrZWluLm1lZGlhLnYxLkdldE1lZGlhUmVxdWVzdBogLnNrZWluLm1lZGlhLnYxLkdldE1lZGlhUmVzcG9uc2UiEaq7GA0IAhABGAEgAigCMNAPEm8KDUNvbXBsZXRlTWVkaWESJC5za2Vpbi5tZWRpYS52MS5Db21wbGV0ZU1lZGlhUmVxdWVzdBolLnNrZWluLm1lZGlhLnYxLkNvbXBsZXRlTWVkaWFSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIwiCcSaQoLRGVsZXRlTWVkaWESIi5za2Vpbi5tZWRpYS52MS5EZWxldGVNZWRpYVJlcXVlc3QaIy5za2Vpbi5tZWRpYS52MS5EZWxldGVNZWRpYVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJpCgtBdHRhY2hNZWRpYRIiLnNrZWluLm1lZGlhLnYxLkF0dGFjaE1lZGlhUmVxdWVzdBojLnNrZWluLm1lZGlhLnYxLkF0dGFjaE1lZGlhUmVzcG9uc2UiEaq7GA0IAhAEGAIgAigCMNAPEm0KDEZldGNoUHJldmlldxIjLnNrZWluLm1lZGlhLnYxLkZldGNoUHJldmlld1JlcXVlc3QaJC5za2Vpbi5tZWRpYS52MS5GZXRjaFByZXZpZXdSZXNwb25zZSISqrsYDggDEAQYASACKAQwoJwBGi6yuxgDYmZmsrsYB2NvbW1lbnSyuxgIb3BlcmF0b3KyuxgEcG9zdLK7GAR1c2VyYgZwcm90bzM", [file_google_protobuf_timestamp, file_skein_options_v1_options]);
 
 /**
  * What somebody uploaded. Once it is ready it never changes.
@@ -386,6 +386,102 @@ export const AttachMediaResponseSchema: GenMessage<AttachMediaResponse> = /*@__P
   messageDesc(file_skein_media_v1_media, 12);
 
 /**
+ * @generated from message skein.media.v1.FetchPreviewRequest
+ */
+export type FetchPreviewRequest = Message<"skein.media.v1.FetchPreviewRequest"> & {
+  /**
+   * http or https, at most 2,048 characters.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message skein.media.v1.FetchPreviewRequest.
+ * Use `create(FetchPreviewRequestSchema)` to create a new message.
+ */
+export const FetchPreviewRequestSchema: GenMessage<FetchPreviewRequest> = /*@__PURE__*/
+  messageDesc(file_skein_media_v1_media, 13);
+
+/**
+ * @generated from message skein.media.v1.FetchPreviewResponse
+ */
+export type FetchPreviewResponse = Message<"skein.media.v1.FetchPreviewResponse"> & {
+  /**
+   * Absent where there is none.
+   *
+   * @generated from field: skein.media.v1.LinkPreview preview = 1;
+   */
+  preview?: LinkPreview | undefined;
+
+  /**
+   * Why there is none: `url-not-allowed` is not of the public web, `unusable` is nothing that has one, `away` did not answer, or more are asked for than will be fetched soon: it may be
+   * asked again in a minute. Beside a preview `away` says so of the picture that its page names; otherwise empty where there is one.
+   *
+   * @generated from field: string failure = 2;
+   */
+  failure: string;
+};
+
+/**
+ * Describes the message skein.media.v1.FetchPreviewResponse.
+ * Use `create(FetchPreviewResponseSchema)` to create a new message.
+ */
+export const FetchPreviewResponseSchema: GenMessage<FetchPreviewResponse> = /*@__PURE__*/
+  messageDesc(file_skein_media_v1_media, 14);
+
+/**
+ * What a page says of itself.
+ *
+ * @generated from message skein.media.v1.LinkPreview
+ */
+export type LinkPreview = Message<"skein.media.v1.LinkPreview"> & {
+  /**
+   * @generated from field: fixed64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * As it was asked for.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * At most 200 graphemes; the description 300, the name of the site 60, each empty where nothing is said.
+   *
+   * @generated from field: string title = 3;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string description = 4;
+   */
+  description: string;
+
+  /**
+   * @generated from field: string site_name = 5;
+   */
+  siteName: string;
+
+  /**
+   * In one form; absent where there is none that could be fetched and decoded.
+   *
+   * @generated from field: skein.media.v1.Media image = 6;
+   */
+  image?: Media | undefined;
+};
+
+/**
+ * Describes the message skein.media.v1.LinkPreview.
+ * Use `create(LinkPreviewSchema)` to create a new message.
+ */
+export const LinkPreviewSchema: GenMessage<LinkPreview> = /*@__PURE__*/
+  messageDesc(file_skein_media_v1_media, 15);
+
+/**
  * What media is for, which says what it may be and how large.
  *
  * @generated from enum skein.media.v1.Kind
@@ -552,6 +648,17 @@ export const MediaService: GenService<{
     methodKind: "unary";
     input: typeof AttachMediaRequestSchema;
     output: typeof AttachMediaResponseSchema;
+  },
+  /**
+   * FetchPreview answers what the page behind an address says of itself: from memory for a day, otherwise by asking it. Its picture is
+   * kept here, a day and as long as a post shows it. Where there is none the answer says why. INVALID_ARGUMENT: it is no address.
+   *
+   * @generated from rpc skein.media.v1.MediaService.FetchPreview
+   */
+  fetchPreview: {
+    methodKind: "unary";
+    input: typeof FetchPreviewRequestSchema;
+    output: typeof FetchPreviewResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_media_v1_media, 0);

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Media } from "../../media/v1/media_pb.ts";
+import type { LinkPreview, Media } from "../../media/v1/media_pb.ts";
 import { file_skein_media_v1_media } from "../../media/v1/media_pb.ts";
 import type { Facets } from "../../text/v1/text_pb.ts";
 import { file_skein_text_v1_text } from "../../text/v1/text_pb.ts";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/content.proto.
  */
 export const file_skein_post_v1_content: GenFile = /*@__PURE__*/
-  fileDesc("Chtza2Vpbi9wb3N0L3YxL2NvbnRlbnQucHJvdG8SDXNrZWluLnBvc3QudjEitwEKC1Bvc3RDb250ZW50EiUKBmZhY2V0cxgBIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEhcKD2NvbnRlbnRfd2FybmluZxgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRIWCg5xdW90ZWRfcG9zdF9pZBgUIAEoBhIYChByZXBvc3RlZF9wb3N0X2lkGBUgASgGEiQKBW1lZGlhGCggAygLMhUuc2tlaW4ubWVkaWEudjEuTWVkaWFiBnByb3RvMw", [file_skein_media_v1_media, file_skein_text_v1_text]);
+  fileDesc("Chtza2Vpbi9wb3N0L3YxL2NvbnRlbnQucHJvdG8SDXNrZWluLnBvc3QudjEirQIKC1Bvc3RDb250ZW50EiUKBmZhY2V0cxgBIAEoCzIVLnNrZWluLnRleHQudjEuRmFjZXRzEhcKD2NvbnRlbnRfd2FybmluZxgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRIWCg5xdW90ZWRfcG9zdF9pZBgUIAEoBhIYChByZXBvc3RlZF9wb3N0X2lkGBUgASgGEhoKEnJlcG9zdGVkX2F1dGhvcl9pZBgyIAEoBhIkCgVtZWRpYRgoIAMoCzIVLnNrZWluLm1lZGlhLnYxLk1lZGlhEjEKDGxpbmtfcHJldmlldxhGIAEoCzIbLnNrZWluLm1lZGlhLnYxLkxpbmtQcmV2aWV3EiUKBHBvbGwYRyABKAsyFy5za2Vpbi5wb3N0LnYxLlBvc3RQb2xsIkcKCFBvc3RQb2xsEg8KB29wdGlvbnMYASADKAkSGAoQZHVyYXRpb25fc2Vjb25kcxgCIAEoDRIQCghtdWx0aXBsZRgDIAEoCGIGcHJvdG8z", [file_skein_media_v1_media, file_skein_text_v1_text]);
 
 /**
  * What a version of a post holds beside its text.
@@ -56,11 +56,32 @@ export type PostContent = Message<"skein.post.v1.PostContent"> & {
   repostedPostId: bigint;
 
   /**
+   * Whose that one is; 0 where an older release made the repost.
+   *
+   * @generated from field: fixed64 reposted_author_id = 50;
+   */
+  repostedAuthorId: bigint;
+
+  /**
    * As they were when it was made; an edit changes none.
    *
    * @generated from field: repeated skein.media.v1.Media media = 40;
    */
   media: Media[];
+
+  /**
+   * Of the first link in the text; absent where there is none, or none yet.
+   *
+   * @generated from field: skein.media.v1.LinkPreview link_preview = 70;
+   */
+  linkPreview?: LinkPreview | undefined;
+
+  /**
+   * What it asks; an edit does not change it. How people answer is asked at each read.
+   *
+   * @generated from field: skein.post.v1.PostPoll poll = 71;
+   */
+  poll?: PostPoll | undefined;
 };
 
 /**
@@ -69,4 +90,39 @@ export type PostContent = Message<"skein.post.v1.PostContent"> & {
  */
 export const PostContentSchema: GenMessage<PostContent> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_content, 0);
+
+/**
+ * A question with answers to choose from.
+ *
+ * @generated from message skein.post.v1.PostPoll
+ */
+export type PostPoll = Message<"skein.post.v1.PostPoll"> & {
+  /**
+   * 2 to 10 of 1 to 50 graphemes and at most 400 bytes, none twice.
+   *
+   * @generated from field: repeated string options = 1;
+   */
+  options: string[];
+
+  /**
+   * From when it is public: 300 to 2,592,000.
+   *
+   * @generated from field: uint32 duration_seconds = 2;
+   */
+  durationSeconds: number;
+
+  /**
+   * Whether people may choose several.
+   *
+   * @generated from field: bool multiple = 3;
+   */
+  multiple: boolean;
+};
+
+/**
+ * Describes the message skein.post.v1.PostPoll.
+ * Use `create(PostPollSchema)` to create a new message.
+ */
+export const PostPollSchema: GenMessage<PostPoll> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_content, 1);
 

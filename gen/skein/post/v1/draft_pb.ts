@@ -6,7 +6,11 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Media } from "../../media/v1/media_pb.ts";
+import { file_skein_media_v1_media } from "../../media/v1/media_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { PostPoll } from "./content_pb.ts";
+import { file_skein_post_v1_content } from "./content_pb.ts";
 import type { Audience, Post, ReplySetting } from "./post_pb.ts";
 import { file_skein_post_v1_post } from "./post_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/draft.proto.
  */
 export const file_skein_post_v1_draft: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi9wb3N0L3YxL2RyYWZ0LnByb3RvEg1za2Vpbi5wb3N0LnYxItkCCgVEcmFmdBIKCgJpZBgBIAEoCRIMCgR0ZXh0GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGAUgASgJEhAKCGxhbmd1YWdlGAYgASgJEjIKDXJlcGx5X3NldHRpbmcYByABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZxIwCgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgllZGl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpMCChJDcmVhdGVEcmFmdFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIpCghhdWRpZW5jZRgCIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAMgAygJEhcKD2NvbnRlbnRfd2FybmluZxgEIAEoCRIQCghsYW5ndWFnZRgFIAEoCRIyCg1yZXBseV9zZXR0aW5nGAYgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmcSMAoMcHVibGlzaF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkiTAoTQ3JlYXRlRHJhZnRSZXNwb25zZRIjCgVkcmFmdBgBIAEoCzIULnNrZWluLnBvc3QudjEuRHJhZnQSEAoIcmVwbGF5ZWQYAiABKAgi5gIKElVwZGF0ZURyYWZ0UmVxdWVzdBIQCghkcmFmdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESLgoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlSAGIAQESHAoPY29udGVudF93YXJuaW5nGAQgASgJSAKIAQESFQoIbGFuZ3VhZ2UYBSABKAlIA4gBARI3Cg1yZXBseV9zZXR0aW5nGAYgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmdIBIgBARIwCgxwdWJsaXNoX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnVuc2NoZWR1bGUYCCABKAhCBwoFX3RleHRCCwoJX2F1ZGllbmNlQhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nIjoKE1VwZGF0ZURyYWZ0UmVzcG9uc2USIwoFZHJhZnQYASABKAsyFC5za2Vpbi5wb3N0LnYxLkRyYWZ0IiYKEkRlbGV0ZURyYWZ0UmVxdWVzdBIQCghkcmFmdF9pZBgBIAEoCSIVChNEZWxldGVEcmFmdFJlc3BvbnNlIjoKEUxpc3REcmFmdHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlMKEkxpc3REcmFmdHNSZXNwb25zZRIkCgZkcmFmdHMYASADKAsyFC5za2Vpbi5wb3N0LnYxLkRyYWZ0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChNQdWJsaXNoRHJhZnRSZXF1ZXN0EhAKCGRyYWZ0X2lkGAEgASgJIjkKFFB1Ymxpc2hEcmFmdFJlc3BvbnNlEiEKBHBvc3QYASABKAsyEy5za2Vpbi5wb3N0LnYxLlBvc3QysAQKDERyYWZ0U2VydmljZRJnCgtDcmVhdGVEcmFmdBIhLnNrZWluLnBvc3QudjEuQ3JlYXRlRHJhZnRSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5DcmVhdGVEcmFmdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxJnCgtVcGRhdGVEcmFmdBIhLnNrZWluLnBvc3QudjEuVXBkYXRlRHJhZnRSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5VcGRhdGVEcmFmdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJnCgtEZWxldGVEcmFmdBIhLnNrZWluLnBvc3QudjEuRGVsZXRlRHJhZnRSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5EZWxldGVEcmFmdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJkCgpMaXN0RHJhZnRzEiAuc2tlaW4ucG9zdC52MS5MaXN0RHJhZnRzUmVxdWVzdBohLnNrZWluLnBvc3QudjEuTGlzdERyYWZ0c1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxJqCgxQdWJsaXNoRHJhZnQSIi5za2Vpbi5wb3N0LnYxLlB1Ymxpc2hEcmFmdFJlcXVlc3QaIy5za2Vpbi5wb3N0LnYxLlB1Ymxpc2hEcmFmdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxoTsrsYA2JmZrK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_options_v1_options, file_skein_post_v1_post]);
+  fileDesc("Chlza2Vpbi9wb3N0L3YxL2RyYWZ0LnByb3RvEg1za2Vpbi5wb3N0LnYxIr4DCgVEcmFmdBIKCgJpZBgBIAEoCRIMCgR0ZXh0GAIgASgJEikKCGF1ZGllbmNlGAMgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBCADKAkSFwoPY29udGVudF93YXJuaW5nGAUgASgJEhAKCGxhbmd1YWdlGAYgASgJEjIKDXJlcGx5X3NldHRpbmcYByABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZxIwCgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgllZGl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnF1b3RlZF9wb3N0X2lkGEYgASgGEiQKBW1lZGlhGEcgAygLMhUuc2tlaW4ubWVkaWEudjEuTWVkaWESJQoEcG9sbBhIIAEoCzIXLnNrZWluLnBvc3QudjEuUG9zdFBvbGwi5QIKEkNyZWF0ZURyYWZ0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEikKCGF1ZGllbmNlGAIgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZRIaChJtZW50aW9uZWRfdXNlcl9pZHMYAyADKAkSFwoPY29udGVudF93YXJuaW5nGAQgASgJEhAKCGxhbmd1YWdlGAUgASgJEjIKDXJlcGx5X3NldHRpbmcYBiABKA4yGy5za2Vpbi5wb3N0LnYxLlJlcGx5U2V0dGluZxIwCgxwdWJsaXNoX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2lkZW1wb3RlbmN5X2tleRgIIAEoCRIWCg5xdW90ZWRfcG9zdF9pZBhGIAEoBhIRCgltZWRpYV9pZHMYRyADKAkSJQoEcG9sbBhIIAEoCzIXLnNrZWluLnBvc3QudjEuUG9zdFBvbGwiTAoTQ3JlYXRlRHJhZnRSZXNwb25zZRIjCgVkcmFmdBgBIAEoCzIULnNrZWluLnBvc3QudjEuRHJhZnQSEAoIcmVwbGF5ZWQYAiABKAgigwQKElVwZGF0ZURyYWZ0UmVxdWVzdBIQCghkcmFmdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESLgoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlSAGIAQESHAoPY29udGVudF93YXJuaW5nGAQgASgJSAKIAQESFQoIbGFuZ3VhZ2UYBSABKAlIA4gBARI3Cg1yZXBseV9zZXR0aW5nGAYgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmdIBIgBARIwCgxwdWJsaXNoX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnVuc2NoZWR1bGUYCCABKAgSGwoOcXVvdGVkX3Bvc3RfaWQYRiABKAZIBYgBARIvCgltZWRpYV9pZHMYRyABKAsyHC5za2Vpbi5wb3N0LnYxLkRyYWZ0TWVkaWFJZHMSJQoEcG9sbBhIIAEoCzIXLnNrZWluLnBvc3QudjEuUG9zdFBvbGwSEwoLcmVtb3ZlX3BvbGwYSSABKAhCBwoFX3RleHRCCwoJX2F1ZGllbmNlQhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQhAKDl9yZXBseV9zZXR0aW5nQhEKD19xdW90ZWRfcG9zdF9pZCIcCg1EcmFmdE1lZGlhSWRzEgsKA2lkcxgBIAMoCSI6ChNVcGRhdGVEcmFmdFJlc3BvbnNlEiMKBWRyYWZ0GAEgASgLMhQuc2tlaW4ucG9zdC52MS5EcmFmdCImChJEZWxldGVEcmFmdFJlcXVlc3QSEAoIZHJhZnRfaWQYASABKAkiFQoTRGVsZXRlRHJhZnRSZXNwb25zZSI6ChFMaXN0RHJhZnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJTChJMaXN0RHJhZnRzUmVzcG9uc2USJAoGZHJhZnRzGAEgAygLMhQuc2tlaW4ucG9zdC52MS5EcmFmdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoTUHVibGlzaERyYWZ0UmVxdWVzdBIQCghkcmFmdF9pZBgBIAEoCSJ4ChRQdWJsaXNoRHJhZnRSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhQKDHJlcG9zdF9jb3VudBgyIAEoBBITCgtxdW90ZV9jb3VudBgzIAEoBBISCgpzYXZlX2NvdW50GDQgASgEMrAECgxEcmFmdFNlcnZpY2USZwoLQ3JlYXRlRHJhZnQSIS5za2Vpbi5wb3N0LnYxLkNyZWF0ZURyYWZ0UmVxdWVzdBoiLnNrZWluLnBvc3QudjEuQ3JlYXRlRHJhZnRSZXNwb25zZSIRqrsYDQgCEAIYAyACKAIw0A8SZwoLVXBkYXRlRHJhZnQSIS5za2Vpbi5wb3N0LnYxLlVwZGF0ZURyYWZ0UmVxdWVzdBoiLnNrZWluLnBvc3QudjEuVXBkYXRlRHJhZnRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SZwoLRGVsZXRlRHJhZnQSIS5za2Vpbi5wb3N0LnYxLkRlbGV0ZURyYWZ0UmVxdWVzdBoiLnNrZWluLnBvc3QudjEuRGVsZXRlRHJhZnRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SZAoKTGlzdERyYWZ0cxIgLnNrZWluLnBvc3QudjEuTGlzdERyYWZ0c1JlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkxpc3REcmFmdHNSZXNwb25zZSIRqrsYDQgCEAEYASACKAIw0A8SagoMUHVibGlzaERyYWZ0EiIuc2tlaW4ucG9zdC52MS5QdWJsaXNoRHJhZnRSZXF1ZXN0GiMuc2tlaW4ucG9zdC52MS5QdWJsaXNoRHJhZnRSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8aE7K7GANiZmayuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_media_v1_media, file_skein_options_v1_options, file_skein_post_v1_content, file_skein_post_v1_post]);
 
 /**
  * A post that is not public yet.
@@ -74,6 +78,25 @@ export type Draft = Message<"skein.post.v1.Draft"> & {
    * @generated from field: google.protobuf.Timestamp edit_time = 10;
    */
   editTime?: Timestamp | undefined;
+
+  /**
+   * 0 where it quotes none.
+   *
+   * @generated from field: fixed64 quoted_post_id = 70;
+   */
+  quotedPostId: bigint;
+
+  /**
+   * @generated from field: repeated skein.media.v1.Media media = 71;
+   */
+  media: Media[];
+
+  /**
+   * Open from when it is public.
+   *
+   * @generated from field: skein.post.v1.PostPoll poll = 72;
+   */
+  poll?: PostPoll | undefined;
 };
 
 /**
@@ -130,6 +153,25 @@ export type CreateDraftRequest = Message<"skein.post.v1.CreateDraftRequest"> & {
    * @generated from field: string idempotency_key = 8;
    */
   idempotencyKey: string;
+
+  /**
+   * 0 for none.
+   *
+   * @generated from field: fixed64 quoted_post_id = 70;
+   */
+  quotedPostId: bigint;
+
+  /**
+   * As in CreatePostRequest.
+   *
+   * @generated from field: repeated string media_ids = 71;
+   */
+  mediaIds: string[];
+
+  /**
+   * @generated from field: skein.post.v1.PostPoll poll = 72;
+   */
+  poll?: PostPoll | undefined;
 };
 
 /**
@@ -208,6 +250,32 @@ export type UpdateDraftRequest = Message<"skein.post.v1.UpdateDraftRequest"> & {
    * @generated from field: bool unschedule = 8;
    */
   unschedule: boolean;
+
+  /**
+   * 0 takes it away.
+   *
+   * @generated from field: optional fixed64 quoted_post_id = 70;
+   */
+  quotedPostId?: bigint | undefined;
+
+  /**
+   * All that it has from now on, in their order.
+   *
+   * @generated from field: skein.post.v1.DraftMediaIds media_ids = 71;
+   */
+  mediaIds?: DraftMediaIds | undefined;
+
+  /**
+   * @generated from field: skein.post.v1.PostPoll poll = 72;
+   */
+  poll?: PostPoll | undefined;
+
+  /**
+   * Takes the poll away.
+   *
+   * @generated from field: bool remove_poll = 73;
+   */
+  removePoll: boolean;
 };
 
 /**
@@ -216,6 +284,23 @@ export type UpdateDraftRequest = Message<"skein.post.v1.UpdateDraftRequest"> & {
  */
 export const UpdateDraftRequestSchema: GenMessage<UpdateDraftRequest> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_draft, 3);
+
+/**
+ * @generated from message skein.post.v1.DraftMediaIds
+ */
+export type DraftMediaIds = Message<"skein.post.v1.DraftMediaIds"> & {
+  /**
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message skein.post.v1.DraftMediaIds.
+ * Use `create(DraftMediaIdsSchema)` to create a new message.
+ */
+export const DraftMediaIdsSchema: GenMessage<DraftMediaIds> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_draft, 4);
 
 /**
  * @generated from message skein.post.v1.UpdateDraftResponse
@@ -232,7 +317,7 @@ export type UpdateDraftResponse = Message<"skein.post.v1.UpdateDraftResponse"> &
  * Use `create(UpdateDraftResponseSchema)` to create a new message.
  */
 export const UpdateDraftResponseSchema: GenMessage<UpdateDraftResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_draft, 4);
+  messageDesc(file_skein_post_v1_draft, 5);
 
 /**
  * @generated from message skein.post.v1.DeleteDraftRequest
@@ -249,7 +334,7 @@ export type DeleteDraftRequest = Message<"skein.post.v1.DeleteDraftRequest"> & {
  * Use `create(DeleteDraftRequestSchema)` to create a new message.
  */
 export const DeleteDraftRequestSchema: GenMessage<DeleteDraftRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_draft, 5);
+  messageDesc(file_skein_post_v1_draft, 6);
 
 /**
  * @generated from message skein.post.v1.DeleteDraftResponse
@@ -262,7 +347,7 @@ export type DeleteDraftResponse = Message<"skein.post.v1.DeleteDraftResponse"> &
  * Use `create(DeleteDraftResponseSchema)` to create a new message.
  */
 export const DeleteDraftResponseSchema: GenMessage<DeleteDraftResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_draft, 6);
+  messageDesc(file_skein_post_v1_draft, 7);
 
 /**
  * @generated from message skein.post.v1.ListDraftsRequest
@@ -284,7 +369,7 @@ export type ListDraftsRequest = Message<"skein.post.v1.ListDraftsRequest"> & {
  * Use `create(ListDraftsRequestSchema)` to create a new message.
  */
 export const ListDraftsRequestSchema: GenMessage<ListDraftsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_draft, 7);
+  messageDesc(file_skein_post_v1_draft, 8);
 
 /**
  * @generated from message skein.post.v1.ListDraftsResponse
@@ -306,7 +391,7 @@ export type ListDraftsResponse = Message<"skein.post.v1.ListDraftsResponse"> & {
  * Use `create(ListDraftsResponseSchema)` to create a new message.
  */
 export const ListDraftsResponseSchema: GenMessage<ListDraftsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_draft, 8);
+  messageDesc(file_skein_post_v1_draft, 9);
 
 /**
  * @generated from message skein.post.v1.PublishDraftRequest
@@ -323,7 +408,7 @@ export type PublishDraftRequest = Message<"skein.post.v1.PublishDraftRequest"> &
  * Use `create(PublishDraftRequestSchema)` to create a new message.
  */
 export const PublishDraftRequestSchema: GenMessage<PublishDraftRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_draft, 9);
+  messageDesc(file_skein_post_v1_draft, 10);
 
 /**
  * @generated from message skein.post.v1.PublishDraftResponse
@@ -333,6 +418,23 @@ export type PublishDraftResponse = Message<"skein.post.v1.PublishDraftResponse">
    * @generated from field: skein.post.v1.Post post = 1;
    */
   post?: Post | undefined;
+
+  /**
+   * As in FoundPost.
+   *
+   * @generated from field: uint64 repost_count = 50;
+   */
+  repostCount: bigint;
+
+  /**
+   * @generated from field: uint64 quote_count = 51;
+   */
+  quoteCount: bigint;
+
+  /**
+   * @generated from field: uint64 save_count = 52;
+   */
+  saveCount: bigint;
 };
 
 /**
@@ -340,7 +442,7 @@ export type PublishDraftResponse = Message<"skein.post.v1.PublishDraftResponse">
  * Use `create(PublishDraftResponseSchema)` to create a new message.
  */
 export const PublishDraftResponseSchema: GenMessage<PublishDraftResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_draft, 10);
+  messageDesc(file_skein_post_v1_draft, 11);
 
 /**
  * DraftService keeps what people write before it is public, each for its author alone, and publishes what is scheduled when it is
@@ -351,7 +453,8 @@ export const PublishDraftResponseSchema: GenMessage<PublishDraftResponse> = /*@_
 export const DraftService: GenService<{
   /**
    * CreateDraft keeps a draft; with a publish_time it is a scheduled post. The same idempotency key answers the same draft, NOT_FOUND
-   * once that is published or deleted. RESOURCE_EXHAUSTED, `too-many-drafts`: 100, scheduled ones among them.
+   * once that is published or deleted, or where there is no such post to quote. Media are claimed as by CreatePost, and stay while the
+   * draft does. RESOURCE_EXHAUSTED, `too-many-drafts`: 100, scheduled ones among them.
    *
    * @generated from rpc skein.post.v1.DraftService.CreateDraft
    */
@@ -392,7 +495,8 @@ export const DraftService: GenService<{
   },
   /**
    * PublishDraft makes a draft public now, whenever it was due; again answers the same post. INVALID_ARGUMENT: there is no text in
-   * it. NOT_FOUND: never was, or is somebody else's.
+   * it, and no media. NOT_FOUND: never was, is somebody else's, or quotes what its author may not see any more. What is due is
+   * published nevertheless, with an empty slot.
    *
    * @generated from rpc skein.post.v1.DraftService.PublishDraft
    */

@@ -4,15 +4,15 @@
 
 // What post says happened. Facts carry ids, versions and numbers, never text: content is asked for by (id, version).
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/post/v1/events.proto.
  */
 export const file_skein_post_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSLJAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBRIYChByZXBvc3RlZF9wb3N0X2lkGBUgASgGEhEKCW1lZGlhX2lkcxgoIAMoBiKGAQoKUG9zdEVkaXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEEhAKCGF1ZGllbmNlGAQgASgFEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIVCg1yZXBseV9zZXR0aW5nGAYgASgFIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAQiZgoLU2F2ZUNoYW5nZWQSDwoHdXNlcl9pZBgBIAEoCRIPCgdwb3N0X2lkGAIgASgJEg0KBXNhdmVkGAMgASgIEhUKDWNvbGxlY3Rpb25faWQYBCABKAkSDwoHdmVyc2lvbhgFIAEoBGIGcHJvdG8z");
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL2V2ZW50cy5wcm90bxINc2tlaW4ucG9zdC52MSLJAQoLUG9zdENyZWF0ZWQSDwoHcG9zdF9pZBgBIAEoCRIRCglhdXRob3JfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoBBITCgthY3Rpdml0eV9pZBgEIAEoCRIQCghhdWRpZW5jZRgFIAEoBRIaChJtZW50aW9uZWRfdXNlcl9pZHMYBiADKAYSFQoNcmVwbHlfc2V0dGluZxgUIAEoBRIYChByZXBvc3RlZF9wb3N0X2lkGBUgASgGEhEKCW1lZGlhX2lkcxgoIAMoBiKzAQoKUG9zdEVkaXRlZBIPCgdwb3N0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEEhAKCGF1ZGllbmNlGAQgASgFEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIVCg1yZXBseV9zZXR0aW5nGAYgASgFEhcKD2xpbmtfcHJldmlld19pZBhGIAEoBhISCgpieV9wcmV2aWV3GEcgASgIIkIKC1Bvc3REZWxldGVkEg8KB3Bvc3RfaWQYASABKAkSEQoJYXV0aG9yX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAQiVwoMRHJhZnRDaGFuZ2VkEhAKCGRyYWZ0X2lkGAEgASgJEhEKCWF1dGhvcl9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEEhEKCW1lZGlhX2lkcxgEIAMoBiJyCgtTYXZlQ2hhbmdlZBIPCgd1c2VyX2lkGAEgASgJEg8KB3Bvc3RfaWQYAiABKAkSDQoFc2F2ZWQYAyABKAgSFQoNY29sbGVjdGlvbl9pZBgEIAEoCRIPCgd2ZXJzaW9uGAUgASgEEgoKAmJ5GDIgASgRIosBCgxTaGFyZUNoYW5nZWQSDwoHcG9zdF9pZBgBIAEoCRIQCghzaGFyZV9pZBgCIAEoCRImCgRraW5kGAMgASgOMhguc2tlaW4ucG9zdC52MS5TaGFyZUtpbmQSDwoHdXNlcl9pZBgEIAEoCRIOCgZzaGFyZWQYBSABKAgSDwoHdmVyc2lvbhgGIAEoBCJ1ChJTaGFyZUNvdW50c0NoYW5nZWQSDwoHcG9zdF9pZBgBIAEoCRIUCgxyZXBvc3RfY291bnQYAiABKAQSEwoLcXVvdGVfY291bnQYAyABKAQSDwoHdmVyc2lvbhgEIAEoBBISCgpzYXZlX2NvdW50GAUgASgEKlQKCVNoYXJlS2luZBIaChZTSEFSRV9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRU0hBUkVfS0lORF9SRVBPU1QQARIUChBTSEFSRV9LSU5EX1FVT1RFEAJiBnByb3RvMw");
 
 /**
  * A post became public. The activity id is the sort key of every timeline it is in.
@@ -84,7 +84,8 @@ export const PostCreatedSchema: GenMessage<PostCreated> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_events, 0);
 
 /**
- * A post has new content: a version more. For whom it is and who may reply stay; whom it names may change.
+ * A post has new content: a version more, by its author's edit or because its link got a preview. For whom it is and who may reply
+ * stay; whom it names may change.
  *
  * @generated from message skein.post.v1.PostEdited
  */
@@ -118,6 +119,20 @@ export type PostEdited = Message<"skein.post.v1.PostEdited"> & {
    * @generated from field: int32 reply_setting = 6;
    */
   replySetting: number;
+
+  /**
+   * The preview that it shows; 0 where it shows none.
+   *
+   * @generated from field: fixed64 link_preview_id = 70;
+   */
+  linkPreviewId: bigint;
+
+  /**
+   * True where its author changed nothing: the preview has come.
+   *
+   * @generated from field: bool by_preview = 71;
+   */
+  byPreview: boolean;
 };
 
 /**
@@ -157,6 +172,40 @@ export const PostDeletedSchema: GenMessage<PostDeleted> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_events, 2);
 
 /**
+ * A draft has other media than before; none where it is gone. What is public says so in PostCreated.
+ *
+ * @generated from message skein.post.v1.DraftChanged
+ */
+export type DraftChanged = Message<"skein.post.v1.DraftChanged"> & {
+  /**
+   * @generated from field: string draft_id = 1;
+   */
+  draftId: string;
+
+  /**
+   * @generated from field: string author_id = 2;
+   */
+  authorId: string;
+
+  /**
+   * @generated from field: uint64 version = 3;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: repeated fixed64 media_ids = 4;
+   */
+  mediaIds: bigint[];
+};
+
+/**
+ * Describes the message skein.post.v1.DraftChanged.
+ * Use `create(DraftChangedSchema)` to create a new message.
+ */
+export const DraftChangedSchema: GenMessage<DraftChanged> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_events, 3);
+
+/**
  * Somebody keeps a post from now on, in a collection or in none, or keeps it no longer. Travels in that person's partition.
  *
  * @generated from message skein.post.v1.SaveChanged
@@ -188,6 +237,13 @@ export type SaveChanged = Message<"skein.post.v1.SaveChanged"> & {
    * @generated from field: uint64 version = 5;
    */
   version: bigint;
+
+  /**
+   * How many more keep the post since: 1, -1, or 0 where it only moved.
+   *
+   * @generated from field: sint32 by = 50;
+   */
+  by: number;
 };
 
 /**
@@ -195,5 +251,127 @@ export type SaveChanged = Message<"skein.post.v1.SaveChanged"> & {
  * Use `create(SaveChangedSchema)` to create a new message.
  */
 export const SaveChangedSchema: GenMessage<SaveChanged> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_events, 3);
+  messageDesc(file_skein_post_v1_events, 4);
+
+/**
+ * A post is passed on by a repost or a quote, or no longer. Travels in the partition of the post that is passed on.
+ *
+ * @generated from message skein.post.v1.ShareChanged
+ */
+export type ShareChanged = Message<"skein.post.v1.ShareChanged"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * The repost or the post that quotes; the fact's aggregate.
+   *
+   * @generated from field: string share_id = 2;
+   */
+  shareId: string;
+
+  /**
+   * @generated from field: skein.post.v1.ShareKind kind = 3;
+   */
+  kind: ShareKind;
+
+  /**
+   * Whose the share is.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+
+  /**
+   * @generated from field: bool shared = 5;
+   */
+  shared: boolean;
+
+  /**
+   * @generated from field: uint64 version = 6;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message skein.post.v1.ShareChanged.
+ * Use `create(ShareChangedSchema)` to create a new message.
+ */
+export const ShareChangedSchema: GenMessage<ShareChanged> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_events, 5);
+
+/**
+ * How often a post is passed on and kept, as of one fold. Folded from every ShareChanged and SaveChanged exactly once.
+ *
+ * @generated from message skein.post.v1.ShareCountsChanged
+ */
+export type ShareCountsChanged = Message<"skein.post.v1.ShareCountsChanged"> & {
+  /**
+   * @generated from field: string post_id = 1;
+   */
+  postId: string;
+
+  /**
+   * @generated from field: uint64 repost_count = 2;
+   */
+  repostCount: bigint;
+
+  /**
+   * @generated from field: uint64 quote_count = 3;
+   */
+  quoteCount: bigint;
+
+  /**
+   * @generated from field: uint64 version = 4;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: uint64 save_count = 5;
+   */
+  saveCount: bigint;
+};
+
+/**
+ * Describes the message skein.post.v1.ShareCountsChanged.
+ * Use `create(ShareCountsChangedSchema)` to create a new message.
+ */
+export const ShareCountsChangedSchema: GenMessage<ShareCountsChanged> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_events, 6);
+
+/**
+ * How somebody passes a post on.
+ *
+ * @generated from enum skein.post.v1.ShareKind
+ */
+export const ShareKind = {
+  /**
+   * @generated from enum value: SHARE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: SHARE_KIND_REPOST = 1;
+   */
+  REPOST: 1,
+
+  /**
+   * @generated from enum value: SHARE_KIND_QUOTE = 2;
+   */
+  QUOTE: 2,
+} as const;
+
+/**
+ * How somebody passes a post on.
+ *
+ * @generated from enum skein.post.v1.ShareKind
+ */
+export type ShareKind = (typeof ShareKind)[keyof typeof ShareKind] | UnknownEnum;
+
+/**
+ * Describes the enum skein.post.v1.ShareKind.
+ */
+export const ShareKindSchema: GenEnum<ShareKind> = /*@__PURE__*/
+  enumDesc(file_skein_post_v1_events, 0);
 

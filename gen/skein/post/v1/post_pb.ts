@@ -6,12 +6,14 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
-import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { PostContent } from "./content_pb.ts";
+import type { BatchCreatePostRequestSchema, BatchCreatePostResponseSchema } from "./batch_pb.ts";
+import { file_skein_post_v1_batch } from "./batch_pb.ts";
+import type { PostContent, PostPoll } from "./content_pb.ts";
 import { file_skein_post_v1_content } from "./content_pb.ts";
-import type { BatchListActivitiesRequestSchema, BatchListActivitiesResponseSchema, GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
+import type { DeletePostRequestSchema, DeletePostResponseSchema, GetPostRecordRequestSchema, GetPostRecordResponseSchema } from "./record_pb.ts";
+import { file_skein_post_v1_record } from "./record_pb.ts";
+import type { BatchListActivitiesRequestSchema, BatchListActivitiesResponseSchema, GetPinnedPostRequestSchema, GetPinnedPostResponseSchema, ListMediaActivitiesRequestSchema, ListMediaActivitiesResponseSchema, ListPublicActivitiesRequestSchema, ListPublicActivitiesResponseSchema, ListTagActivitiesRequestSchema, ListTagActivitiesResponseSchema, PinPostRequestSchema, PinPostResponseSchema, UnpinPostRequestSchema, UnpinPostResponseSchema } from "./shown_pb.ts";
 import { file_skein_post_v1_shown } from "./shown_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -19,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/post.proto.
  */
 export const file_skein_post_v1_post: GenFile = /*@__PURE__*/
-  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIrYBCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIyCg1yZXBseV9zZXR0aW5nGBQgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmciLgoJRm91bmRDYXJkEiEKBGNhcmQYASABKAsyEy5za2Vpbi5wb3N0LnYxLkNhcmQiQwoWQmF0Y2hDcmVhdGVQb3N0UmVxdWVzdBIpCgVjYWxscxgBIAMoCzIaLnNrZWluLm1lc2gudjEuQmF0Y2hlZENhbGwiSAoXQmF0Y2hDcmVhdGVQb3N0UmVzcG9uc2USLQoHYW5zd2VycxgBIAMoCzIcLnNrZWluLm1lc2gudjEuQmF0Y2hlZEFuc3dlciKLAgoRQ3JlYXRlUG9zdFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSKQoIYXVkaWVuY2UYAyABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgEIAMoCRIXCg9jb250ZW50X3dhcm5pbmcYFCABKAkSEAoIbGFuZ3VhZ2UYFSABKAkSMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nEhYKDnF1b3RlZF9wb3N0X2lkGBcgASgGEhEKCW1lZGlhX2lkcxgoIAMoCSJhChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCBIWCg5hdXRob3JfdmVyc2lvbhgDIAEoBCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCIuCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCInChRHZXRQb3N0UmVjb3JkUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIq4BChVHZXRQb3N0UmVjb3JkUmVzcG9uc2USEQoJYXV0aG9yX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAQSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2RlbGV0ZWQYBCABKAgSLwoLZGVsZXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIiQKEURlbGV0ZVBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiFAoSRGVsZXRlUG9zdFJlc3BvbnNlIrwBCg9FZGl0UG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCgR0ZXh0GAIgASgJSACIAQESHAoPY29udGVudF93YXJuaW5nGAMgASgJSAGIAQESFQoIbGFuZ3VhZ2UYBCABKAlIAogBARIXCgppZl92ZXJzaW9uGAUgASgESAOIAQFCBwoFX3RleHRCEgoQX2NvbnRlbnRfd2FybmluZ0ILCglfbGFuZ3VhZ2VCDQoLX2lmX3ZlcnNpb24iNQoQRWRpdFBvc3RSZXNwb25zZRIhCgRwb3N0GAEgASgLMhMuc2tlaW4ucG9zdC52MS5Qb3N0IlEKF0xpc3RQb3N0VmVyc2lvbnNSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiVwoYTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlEiIKBXBvc3RzGAEgAygLMhMuc2tlaW4ucG9zdC52MS5Qb3N0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJAChJJbXBvcnRQb3N0c1JlcXVlc3QSKgoFcG9zdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkltcG9ydGVkUG9zdCKkAQoMSW1wb3J0ZWRQb3N0EhEKCWF1dGhvcl9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSKQoIYXVkaWVuY2UYBSABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlIiwKE0ltcG9ydFBvc3RzUmVzcG9uc2USFQoNY3JlYXRlZF9jb3VudBgBIAEoAyq3AQoMUmVwbHlTZXR0aW5nEh0KGVJFUExZX1NFVFRJTkdfVU5TUEVDSUZJRUQQABIaChZSRVBMWV9TRVRUSU5HX0VWRVJZT05FEAESGwoXUkVQTFlfU0VUVElOR19GT0xMT1dFUlMQAhIbChdSRVBMWV9TRVRUSU5HX01FTlRJT05FRBADEhgKFFJFUExZX1NFVFRJTkdfTk9CT0RZEAQSGAoUUkVQTFlfU0VUVElOR19SRVBPU1QQByqbAQoIQXVkaWVuY2USGAoUQVVESUVOQ0VfVU5TUEVDSUZJRUQQABITCg9BVURJRU5DRV9QVUJMSUMQARIWChJBVURJRU5DRV9GT0xMT1dFUlMQAhIaChZBVURJRU5DRV9DTE9TRV9GUklFTkRTEAMSFgoSQVVESUVOQ0VfTUVOVElPTkVEEAQSFAoQQVVESUVOQ0VfT05MWV9NRRAFMscMCgtQb3N0U2VydmljZRJkCgpDcmVhdGVQb3N0EiAuc2tlaW4ucG9zdC52MS5DcmVhdGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgDIAIoAjDQDxKBAQoPQmF0Y2hDcmVhdGVQb3N0EiUuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXF1ZXN0GiYuc2tlaW4ucG9zdC52MS5CYXRjaENyZWF0ZVBvc3RSZXNwb25zZSIfqrsYDQgDEAQYAyACKAIw0A+6uxgKQ3JlYXRlUG9zdBJtCg1CYXRjaEdldFBvc3RzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldFBvc3RzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJtCg1CYXRjaEdldENhcmRzEiMuc2tlaW4ucG9zdC52MS5CYXRjaEdldENhcmRzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJtCg1HZXRQb3N0UmVjb3JkEiMuc2tlaW4ucG9zdC52MS5HZXRQb3N0UmVjb3JkUmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJkCgpEZWxldGVQb3N0EiAuc2tlaW4ucG9zdC52MS5EZWxldGVQb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJeCghFZGl0UG9zdBIeLnNrZWluLnBvc3QudjEuRWRpdFBvc3RSZXF1ZXN0Gh8uc2tlaW4ucG9zdC52MS5FZGl0UG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ2ChBMaXN0UG9zdFZlcnNpb25zEiYuc2tlaW4ucG9zdC52MS5MaXN0UG9zdFZlcnNpb25zUmVxdWVzdBonLnNrZWluLnBvc3QudjEuTGlzdFBvc3RWZXJzaW9uc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ/ChNCYXRjaExpc3RBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5CYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJ5ChFMaXN0VGFnQWN0aXZpdGllcxInLnNrZWluLnBvc3QudjEuTGlzdFRhZ0FjdGl2aXRpZXNSZXF1ZXN0Giguc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJbCgdQaW5Qb3N0Eh0uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVxdWVzdBoeLnNrZWluLnBvc3QudjEuUGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJhCglVbnBpblBvc3QSHy5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlcXVlc3QaIC5za2Vpbi5wb3N0LnYxLlVucGluUG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJtCg1HZXRQaW5uZWRQb3N0EiMuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVxdWVzdBokLnNrZWluLnBvc3QudjEuR2V0UGlubmVkUG9zdFJlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxJoCgtJbXBvcnRQb3N0cxIhLnNrZWluLnBvc3QudjEuSW1wb3J0UG9zdHNSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1Jlc3BvbnNlIhKquxgOCAQQBBgDIAIoBDCw6gEaLrK7GANiZmayuxgHY29tbWVudLK7GARmZWVksrsYBGxpa2WyuxgIb3BlcmF0b3JiBnByb3RvMw", [file_google_protobuf_timestamp, file_skein_mesh_v1_batch, file_skein_options_v1_options, file_skein_post_v1_content, file_skein_post_v1_shown]);
+  fileDesc("Chhza2Vpbi9wb3N0L3YxL3Bvc3QucHJvdG8SDXNrZWluLnBvc3QudjEisAIKBFBvc3QSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSDAoEdGV4dBgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIYXVkaWVuY2UYBiABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEisKB2NvbnRlbnQYFCABKAsyGi5za2Vpbi5wb3N0LnYxLlBvc3RDb250ZW50Ei0KCWVkaXRfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoNcmVwbHlfc2V0dGluZxgWIAEoDjIbLnNrZWluLnBvc3QudjEuUmVwbHlTZXR0aW5nIowDCgRDYXJkEg8KB3ZlcnNpb24YASABKAQSEQoJYXV0aG9yX2lkGAIgASgGEg8KB2RlbGV0ZWQYAyABKAgSKQoIYXVkaWVuY2UYBCABKA4yFy5za2Vpbi5wb3N0LnYxLkF1ZGllbmNlEhoKEm1lbnRpb25lZF91c2VyX2lkcxgFIAMoBhIyCg1yZXBseV9zZXR0aW5nGBQgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmcSGAoQcmVwb3N0ZWRfcG9zdF9pZBgyIAEoBhIaChJyZXBvc3RlZF9hdXRob3JfaWQYMyABKAYSFAoMcmVwb3N0X2NvdW50GDQgASgEEhMKC3F1b3RlX2NvdW50GDUgASgEEhUKDWNvdW50X3ZlcnNpb24YNiABKAQSEgoKc2F2ZV9jb3VudBg3IAEoBBIbCg5xdW90ZWRfcG9zdF9pZBg4IAEoBkgAiAEBEhgKEHF1b3RlZF9hdXRob3JfaWQYOSABKAZCEQoPX3F1b3RlZF9wb3N0X2lkIi4KCUZvdW5kQ2FyZBIhCgRjYXJkGAEgASgLMhMuc2tlaW4ucG9zdC52MS5DYXJkIrICChFDcmVhdGVQb3N0UmVxdWVzdBIMCgR0ZXh0GAEgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCRIpCghhdWRpZW5jZRgDIAEoDjIXLnNrZWluLnBvc3QudjEuQXVkaWVuY2USGgoSbWVudGlvbmVkX3VzZXJfaWRzGAQgAygJEhcKD2NvbnRlbnRfd2FybmluZxgUIAEoCRIQCghsYW5ndWFnZRgVIAEoCRIyCg1yZXBseV9zZXR0aW5nGBYgASgOMhsuc2tlaW4ucG9zdC52MS5SZXBseVNldHRpbmcSFgoOcXVvdGVkX3Bvc3RfaWQYFyABKAYSEQoJbWVkaWFfaWRzGCggAygJEiUKBHBvbGwYRyABKAsyFy5za2Vpbi5wb3N0LnYxLlBvc3RQb2xsIqABChJDcmVhdGVQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIQCghyZXBsYXllZBgCIAEoCBIWCg5hdXRob3JfdmVyc2lvbhgDIAEoBBIUCgxyZXBvc3RfY291bnQYMiABKAQSEwoLcXVvdGVfY291bnQYMyABKAQSEgoKc2F2ZV9jb3VudBg0IAEoBCIoChRCYXRjaEdldFBvc3RzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldFBvc3RzUmVzcG9uc2USJwoFcG9zdHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kUG9zdCJtCglGb3VuZFBvc3QSIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIUCgxyZXBvc3RfY291bnQYMiABKAQSEwoLcXVvdGVfY291bnQYMyABKAQSEgoKc2F2ZV9jb3VudBg0IAEoBCIoChRCYXRjaEdldENhcmRzUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJAChVCYXRjaEdldENhcmRzUmVzcG9uc2USJwoFY2FyZHMYASADKAsyGC5za2Vpbi5wb3N0LnYxLkZvdW5kQ2FyZCK8AQoPRWRpdFBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEQoEdGV4dBgCIAEoCUgAiAEBEhwKD2NvbnRlbnRfd2FybmluZxgDIAEoCUgBiAEBEhUKCGxhbmd1YWdlGAQgASgJSAKIAQESFwoKaWZfdmVyc2lvbhgFIAEoBEgDiAEBQgcKBV90ZXh0QhIKEF9jb250ZW50X3dhcm5pbmdCCwoJX2xhbmd1YWdlQg0KC19pZl92ZXJzaW9uInQKEEVkaXRQb3N0UmVzcG9uc2USIQoEcG9zdBgBIAEoCzITLnNrZWluLnBvc3QudjEuUG9zdBIUCgxyZXBvc3RfY291bnQYMiABKAQSEwoLcXVvdGVfY291bnQYMyABKAQSEgoKc2F2ZV9jb3VudBg0IAEoBCJRChdMaXN0UG9zdFZlcnNpb25zUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIlcKGExpc3RQb3N0VmVyc2lvbnNSZXNwb25zZRIiCgVwb3N0cxgBIAMoCzITLnNrZWluLnBvc3QudjEuUG9zdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQAoSSW1wb3J0UG9zdHNSZXF1ZXN0EioKBXBvc3RzGAEgAygLMhsuc2tlaW4ucG9zdC52MS5JbXBvcnRlZFBvc3QipAEKDEltcG9ydGVkUG9zdBIRCglhdXRob3JfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEikKCGF1ZGllbmNlGAUgASgOMhcuc2tlaW4ucG9zdC52MS5BdWRpZW5jZSIsChNJbXBvcnRQb3N0c1Jlc3BvbnNlEhUKDWNyZWF0ZWRfY291bnQYASABKAMqtwEKDFJlcGx5U2V0dGluZxIdChlSRVBMWV9TRVRUSU5HX1VOU1BFQ0lGSUVEEAASGgoWUkVQTFlfU0VUVElOR19FVkVSWU9ORRABEhsKF1JFUExZX1NFVFRJTkdfRk9MTE9XRVJTEAISGwoXUkVQTFlfU0VUVElOR19NRU5USU9ORUQQAxIYChRSRVBMWV9TRVRUSU5HX05PQk9EWRAEEhgKFFJFUExZX1NFVFRJTkdfUkVQT1NUEAcqmwEKCEF1ZGllbmNlEhgKFEFVRElFTkNFX1VOU1BFQ0lGSUVEEAASEwoPQVVESUVOQ0VfUFVCTElDEAESFgoSQVVESUVOQ0VfRk9MTE9XRVJTEAISGgoWQVVESUVOQ0VfQ0xPU0VfRlJJRU5EUxADEhYKEkFVRElFTkNFX01FTlRJT05FRBAEEhQKEEFVRElFTkNFX09OTFlfTUUQBTLNDgoLUG9zdFNlcnZpY2USZAoKQ3JlYXRlUG9zdBIgLnNrZWluLnBvc3QudjEuQ3JlYXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkNyZWF0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAyACKAIw0A8SgQEKD0JhdGNoQ3JlYXRlUG9zdBIlLnNrZWluLnBvc3QudjEuQmF0Y2hDcmVhdGVQb3N0UmVxdWVzdBomLnNrZWluLnBvc3QudjEuQmF0Y2hDcmVhdGVQb3N0UmVzcG9uc2UiH6q7GA0IAxAEGAMgAigCMNAPursYCkNyZWF0ZVBvc3QSbQoNQmF0Y2hHZXRQb3N0cxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRQb3N0c1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0UG9zdHNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SbQoNQmF0Y2hHZXRDYXJkcxIjLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRDYXJkc1JlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkJhdGNoR2V0Q2FyZHNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SbQoNR2V0UG9zdFJlY29yZBIjLnNrZWluLnBvc3QudjEuR2V0UG9zdFJlY29yZFJlcXVlc3QaJC5za2Vpbi5wb3N0LnYxLkdldFBvc3RSZWNvcmRSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SZAoKRGVsZXRlUG9zdBIgLnNrZWluLnBvc3QudjEuRGVsZXRlUG9zdFJlcXVlc3QaIS5za2Vpbi5wb3N0LnYxLkRlbGV0ZVBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SXgoIRWRpdFBvc3QSHi5za2Vpbi5wb3N0LnYxLkVkaXRQb3N0UmVxdWVzdBofLnNrZWluLnBvc3QudjEuRWRpdFBvc3RSZXNwb25zZSIRqrsYDQgCEAIYAiACKAIw0A8SdgoQTGlzdFBvc3RWZXJzaW9ucxImLnNrZWluLnBvc3QudjEuTGlzdFBvc3RWZXJzaW9uc1JlcXVlc3QaJy5za2Vpbi5wb3N0LnYxLkxpc3RQb3N0VmVyc2lvbnNSZXNwb25zZSIRqrsYDQgBEAEYASACKAMw0A8SfwoTQmF0Y2hMaXN0QWN0aXZpdGllcxIpLnNrZWluLnBvc3QudjEuQmF0Y2hMaXN0QWN0aXZpdGllc1JlcXVlc3QaKi5za2Vpbi5wb3N0LnYxLkJhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SfwoTTGlzdE1lZGlhQWN0aXZpdGllcxIpLnNrZWluLnBvc3QudjEuTGlzdE1lZGlhQWN0aXZpdGllc1JlcXVlc3QaKi5za2Vpbi5wb3N0LnYxLkxpc3RNZWRpYUFjdGl2aXRpZXNSZXNwb25zZSIRqrsYDQgDEAQYASACKAQw0A8SggEKFExpc3RQdWJsaWNBY3Rpdml0aWVzEiouc2tlaW4ucG9zdC52MS5MaXN0UHVibGljQWN0aXZpdGllc1JlcXVlc3QaKy5za2Vpbi5wb3N0LnYxLkxpc3RQdWJsaWNBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEnkKEUxpc3RUYWdBY3Rpdml0aWVzEicuc2tlaW4ucG9zdC52MS5MaXN0VGFnQWN0aXZpdGllc1JlcXVlc3QaKC5za2Vpbi5wb3N0LnYxLkxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPElsKB1BpblBvc3QSHS5za2Vpbi5wb3N0LnYxLlBpblBvc3RSZXF1ZXN0Gh4uc2tlaW4ucG9zdC52MS5QaW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmEKCVVucGluUG9zdBIfLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVxdWVzdBogLnNrZWluLnBvc3QudjEuVW5waW5Qb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEm0KDUdldFBpbm5lZFBvc3QSIy5za2Vpbi5wb3N0LnYxLkdldFBpbm5lZFBvc3RSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5HZXRQaW5uZWRQb3N0UmVzcG9uc2UiEaq7GA0IAxAEGAEgAigEMNAPEmgKC0ltcG9ydFBvc3RzEiEuc2tlaW4ucG9zdC52MS5JbXBvcnRQb3N0c1JlcXVlc3QaIi5za2Vpbi5wb3N0LnYxLkltcG9ydFBvc3RzUmVzcG9uc2UiEqq7GA4IBBAEGAMgAigEMLDqARousrsYA2JmZrK7GAdjb21tZW50srsYBGZlZWSyuxgEbGlrZbK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_google_protobuf_timestamp, file_skein_options_v1_options, file_skein_post_v1_batch, file_skein_post_v1_content, file_skein_post_v1_record, file_skein_post_v1_shown]);
 
 /**
  * A post's content. Immutable for one (id, version).
@@ -121,6 +123,52 @@ export type Card = Message<"skein.post.v1.Card"> & {
    * @generated from field: skein.post.v1.ReplySetting reply_setting = 20;
    */
   replySetting: ReplySetting;
+
+  /**
+   * Of a repost: the post that it passes on, and whose that is; 0 otherwise.
+   *
+   * @generated from field: fixed64 reposted_post_id = 50;
+   */
+  repostedPostId: bigint;
+
+  /**
+   * @generated from field: fixed64 reposted_author_id = 51;
+   */
+  repostedAuthorId: bigint;
+
+  /**
+   * How often it is passed on and kept, as of the last fold, and how many folds there were: later counts have more.
+   *
+   * @generated from field: uint64 repost_count = 52;
+   */
+  repostCount: bigint;
+
+  /**
+   * @generated from field: uint64 quote_count = 53;
+   */
+  quoteCount: bigint;
+
+  /**
+   * @generated from field: uint64 count_version = 54;
+   */
+  countVersion: bigint;
+
+  /**
+   * @generated from field: uint64 save_count = 55;
+   */
+  saveCount: bigint;
+
+  /**
+   * What it quotes, and whose that is; 0 where it was detached from it. Absent: it quotes nothing.
+   *
+   * @generated from field: optional fixed64 quoted_post_id = 56;
+   */
+  quotedPostId?: bigint | undefined;
+
+  /**
+   * @generated from field: fixed64 quoted_author_id = 57;
+   */
+  quotedAuthorId: bigint;
 };
 
 /**
@@ -148,42 +196,6 @@ export type FoundCard = Message<"skein.post.v1.FoundCard"> & {
  */
 export const FoundCardSchema: GenMessage<FoundCard> = /*@__PURE__*/
   messageDesc(file_skein_post_v1_post, 2);
-
-/**
- * @generated from message skein.post.v1.BatchCreatePostRequest
- */
-export type BatchCreatePostRequest = Message<"skein.post.v1.BatchCreatePostRequest"> & {
-  /**
-   * @generated from field: repeated skein.mesh.v1.BatchedCall calls = 1;
-   */
-  calls: BatchedCall[];
-};
-
-/**
- * Describes the message skein.post.v1.BatchCreatePostRequest.
- * Use `create(BatchCreatePostRequestSchema)` to create a new message.
- */
-export const BatchCreatePostRequestSchema: GenMessage<BatchCreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 3);
-
-/**
- * @generated from message skein.post.v1.BatchCreatePostResponse
- */
-export type BatchCreatePostResponse = Message<"skein.post.v1.BatchCreatePostResponse"> & {
-  /**
-   * In the order of the calls, as many.
-   *
-   * @generated from field: repeated skein.mesh.v1.BatchedAnswer answers = 1;
-   */
-  answers: BatchedAnswer[];
-};
-
-/**
- * Describes the message skein.post.v1.BatchCreatePostResponse.
- * Use `create(BatchCreatePostResponseSchema)` to create a new message.
- */
-export const BatchCreatePostResponseSchema: GenMessage<BatchCreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.CreatePostRequest
@@ -248,6 +260,11 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
    * @generated from field: repeated string media_ids = 40;
    */
   mediaIds: string[];
+
+  /**
+   * @generated from field: skein.post.v1.PostPoll poll = 71;
+   */
+  poll?: PostPoll | undefined;
 };
 
 /**
@@ -255,7 +272,7 @@ export type CreatePostRequest = Message<"skein.post.v1.CreatePostRequest"> & {
  * Use `create(CreatePostRequestSchema)` to create a new message.
  */
 export const CreatePostRequestSchema: GenMessage<CreatePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 5);
+  messageDesc(file_skein_post_v1_post, 3);
 
 /**
  * @generated from message skein.post.v1.CreatePostResponse
@@ -279,6 +296,23 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
    * @generated from field: uint64 author_version = 3;
    */
   authorVersion: bigint;
+
+  /**
+   * As in FoundPost.
+   *
+   * @generated from field: uint64 repost_count = 50;
+   */
+  repostCount: bigint;
+
+  /**
+   * @generated from field: uint64 quote_count = 51;
+   */
+  quoteCount: bigint;
+
+  /**
+   * @generated from field: uint64 save_count = 52;
+   */
+  saveCount: bigint;
 };
 
 /**
@@ -286,7 +320,7 @@ export type CreatePostResponse = Message<"skein.post.v1.CreatePostResponse"> & {
  * Use `create(CreatePostResponseSchema)` to create a new message.
  */
 export const CreatePostResponseSchema: GenMessage<CreatePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 6);
+  messageDesc(file_skein_post_v1_post, 4);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsRequest
@@ -303,7 +337,7 @@ export type BatchGetPostsRequest = Message<"skein.post.v1.BatchGetPostsRequest">
  * Use `create(BatchGetPostsRequestSchema)` to create a new message.
  */
 export const BatchGetPostsRequestSchema: GenMessage<BatchGetPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 7);
+  messageDesc(file_skein_post_v1_post, 5);
 
 /**
  * @generated from message skein.post.v1.BatchGetPostsResponse
@@ -320,7 +354,7 @@ export type BatchGetPostsResponse = Message<"skein.post.v1.BatchGetPostsResponse
  * Use `create(BatchGetPostsResponseSchema)` to create a new message.
  */
 export const BatchGetPostsResponseSchema: GenMessage<BatchGetPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 8);
+  messageDesc(file_skein_post_v1_post, 6);
 
 /**
  * A slot of a batch: empty where there is nothing to see.
@@ -332,6 +366,23 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
    * @generated from field: skein.post.v1.Post post = 1;
    */
   post?: Post | undefined;
+
+  /**
+   * How often it is passed on and kept: of this moment, not of the version.
+   *
+   * @generated from field: uint64 repost_count = 50;
+   */
+  repostCount: bigint;
+
+  /**
+   * @generated from field: uint64 quote_count = 51;
+   */
+  quoteCount: bigint;
+
+  /**
+   * @generated from field: uint64 save_count = 52;
+   */
+  saveCount: bigint;
 };
 
 /**
@@ -339,7 +390,7 @@ export type FoundPost = Message<"skein.post.v1.FoundPost"> & {
  * Use `create(FoundPostSchema)` to create a new message.
  */
 export const FoundPostSchema: GenMessage<FoundPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 9);
+  messageDesc(file_skein_post_v1_post, 7);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsRequest
@@ -356,7 +407,7 @@ export type BatchGetCardsRequest = Message<"skein.post.v1.BatchGetCardsRequest">
  * Use `create(BatchGetCardsRequestSchema)` to create a new message.
  */
 export const BatchGetCardsRequestSchema: GenMessage<BatchGetCardsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 10);
+  messageDesc(file_skein_post_v1_post, 8);
 
 /**
  * @generated from message skein.post.v1.BatchGetCardsResponse
@@ -373,93 +424,7 @@ export type BatchGetCardsResponse = Message<"skein.post.v1.BatchGetCardsResponse
  * Use `create(BatchGetCardsResponseSchema)` to create a new message.
  */
 export const BatchGetCardsResponseSchema: GenMessage<BatchGetCardsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 11);
-
-/**
- * @generated from message skein.post.v1.GetPostRecordRequest
- */
-export type GetPostRecordRequest = Message<"skein.post.v1.GetPostRecordRequest"> & {
-  /**
-   * @generated from field: string post_id = 1;
-   */
-  postId: string;
-};
-
-/**
- * Describes the message skein.post.v1.GetPostRecordRequest.
- * Use `create(GetPostRecordRequestSchema)` to create a new message.
- */
-export const GetPostRecordRequestSchema: GenMessage<GetPostRecordRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 12);
-
-/**
- * @generated from message skein.post.v1.GetPostRecordResponse
- */
-export type GetPostRecordResponse = Message<"skein.post.v1.GetPostRecordResponse"> & {
-  /**
-   * @generated from field: string author_id = 1;
-   */
-  authorId: string;
-
-  /**
-   * @generated from field: uint64 version = 2;
-   */
-  version: bigint;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp create_time = 3;
-   */
-  createTime?: Timestamp | undefined;
-
-  /**
-   * @generated from field: bool deleted = 4;
-   */
-  deleted: boolean;
-
-  /**
-   * Absent where it stands, or was deleted by a release that did not keep the time.
-   *
-   * @generated from field: google.protobuf.Timestamp delete_time = 5;
-   */
-  deleteTime?: Timestamp | undefined;
-};
-
-/**
- * Describes the message skein.post.v1.GetPostRecordResponse.
- * Use `create(GetPostRecordResponseSchema)` to create a new message.
- */
-export const GetPostRecordResponseSchema: GenMessage<GetPostRecordResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 13);
-
-/**
- * @generated from message skein.post.v1.DeletePostRequest
- */
-export type DeletePostRequest = Message<"skein.post.v1.DeletePostRequest"> & {
-  /**
-   * @generated from field: string post_id = 1;
-   */
-  postId: string;
-};
-
-/**
- * Describes the message skein.post.v1.DeletePostRequest.
- * Use `create(DeletePostRequestSchema)` to create a new message.
- */
-export const DeletePostRequestSchema: GenMessage<DeletePostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 14);
-
-/**
- * @generated from message skein.post.v1.DeletePostResponse
- */
-export type DeletePostResponse = Message<"skein.post.v1.DeletePostResponse"> & {
-};
-
-/**
- * Describes the message skein.post.v1.DeletePostResponse.
- * Use `create(DeletePostResponseSchema)` to create a new message.
- */
-export const DeletePostResponseSchema: GenMessage<DeletePostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 15);
+  messageDesc(file_skein_post_v1_post, 9);
 
 /**
  * @generated from message skein.post.v1.EditPostRequest
@@ -500,7 +465,7 @@ export type EditPostRequest = Message<"skein.post.v1.EditPostRequest"> & {
  * Use `create(EditPostRequestSchema)` to create a new message.
  */
 export const EditPostRequestSchema: GenMessage<EditPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 16);
+  messageDesc(file_skein_post_v1_post, 10);
 
 /**
  * @generated from message skein.post.v1.EditPostResponse
@@ -510,6 +475,23 @@ export type EditPostResponse = Message<"skein.post.v1.EditPostResponse"> & {
    * @generated from field: skein.post.v1.Post post = 1;
    */
   post?: Post | undefined;
+
+  /**
+   * As in FoundPost.
+   *
+   * @generated from field: uint64 repost_count = 50;
+   */
+  repostCount: bigint;
+
+  /**
+   * @generated from field: uint64 quote_count = 51;
+   */
+  quoteCount: bigint;
+
+  /**
+   * @generated from field: uint64 save_count = 52;
+   */
+  saveCount: bigint;
 };
 
 /**
@@ -517,7 +499,7 @@ export type EditPostResponse = Message<"skein.post.v1.EditPostResponse"> & {
  * Use `create(EditPostResponseSchema)` to create a new message.
  */
 export const EditPostResponseSchema: GenMessage<EditPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 17);
+  messageDesc(file_skein_post_v1_post, 11);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsRequest
@@ -544,7 +526,7 @@ export type ListPostVersionsRequest = Message<"skein.post.v1.ListPostVersionsReq
  * Use `create(ListPostVersionsRequestSchema)` to create a new message.
  */
 export const ListPostVersionsRequestSchema: GenMessage<ListPostVersionsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 18);
+  messageDesc(file_skein_post_v1_post, 12);
 
 /**
  * @generated from message skein.post.v1.ListPostVersionsResponse
@@ -566,7 +548,7 @@ export type ListPostVersionsResponse = Message<"skein.post.v1.ListPostVersionsRe
  * Use `create(ListPostVersionsResponseSchema)` to create a new message.
  */
 export const ListPostVersionsResponseSchema: GenMessage<ListPostVersionsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 19);
+  messageDesc(file_skein_post_v1_post, 13);
 
 /**
  * @generated from message skein.post.v1.ImportPostsRequest
@@ -583,7 +565,7 @@ export type ImportPostsRequest = Message<"skein.post.v1.ImportPostsRequest"> & {
  * Use `create(ImportPostsRequestSchema)` to create a new message.
  */
 export const ImportPostsRequestSchema: GenMessage<ImportPostsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 20);
+  messageDesc(file_skein_post_v1_post, 14);
 
 /**
  * One post to import.
@@ -624,7 +606,7 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
  * Use `create(ImportedPostSchema)` to create a new message.
  */
 export const ImportedPostSchema: GenMessage<ImportedPost> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 21);
+  messageDesc(file_skein_post_v1_post, 15);
 
 /**
  * @generated from message skein.post.v1.ImportPostsResponse
@@ -641,7 +623,7 @@ export type ImportPostsResponse = Message<"skein.post.v1.ImportPostsResponse"> &
  * Use `create(ImportPostsResponseSchema)` to create a new message.
  */
 export const ImportPostsResponseSchema: GenMessage<ImportPostsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_post, 22);
+  messageDesc(file_skein_post_v1_post, 16);
 
 /**
  * Who may reply to a post, of those who may see it. Its author always may.
@@ -828,8 +810,8 @@ export const PostService: GenService<{
   /**
    * EditPost gives the viewer's own post new content; what is absent stays. The version goes up by one; the version before is
    * kept. What changes nothing changes no version. Everybody's next read shows it, and whom it no longer names sees no more of
-   * a post that was for them alone. NOT_FOUND: never was, is deleted, or is somebody else's. ABORTED, `version-conflict`: it is
-   * in another version than if_version.
+   * a post that was for them alone. NOT_FOUND: never was, is deleted, or is somebody else's. ABORTED, `version-conflict`: it
+   * says other words than in if_version; the preview of a link, which makes a version, is none of them.
    *
    * @generated from rpc skein.post.v1.PostService.EditPost
    */
@@ -859,6 +841,27 @@ export const PostService: GenService<{
     methodKind: "unary";
     input: typeof BatchListActivitiesRequestSchema;
     output: typeof BatchListActivitiesResponseSchema;
+  },
+  /**
+   * ListMediaActivities answers what one author made public with media, newest first. Who may see what is decided by whoever asks.
+   *
+   * @generated from rpc skein.post.v1.PostService.ListMediaActivities
+   */
+  listMediaActivities: {
+    methodKind: "unary";
+    input: typeof ListMediaActivitiesRequestSchema;
+    output: typeof ListMediaActivitiesResponseSchema;
+  },
+  /**
+   * ListPublicActivities answers everybody's posts that are for everybody, newest first; no reposts. Who may see what is decided by
+   * whoever asks.
+   *
+   * @generated from rpc skein.post.v1.PostService.ListPublicActivities
+   */
+  listPublicActivities: {
+    methodKind: "unary";
+    input: typeof ListPublicActivitiesRequestSchema;
+    output: typeof ListPublicActivitiesResponseSchema;
   },
   /**
    * ListTagActivities answers what was made public under a tag, newest first, whoever may see it. At most 800 entries.

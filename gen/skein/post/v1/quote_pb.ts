@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { BatchedAnswer, BatchedCall } from "../../mesh/v1/batch_pb.ts";
+import { file_skein_mesh_v1_batch } from "../../mesh/v1/batch_pb.ts";
 import { file_skein_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -11,7 +13,43 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/quote.proto.
  */
 export const file_skein_post_v1_quote: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi9wb3N0L3YxL3F1b3RlLnByb3RvEg1za2Vpbi5wb3N0LnYxIikKFUJhdGNoR2V0UXVvdGVkUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJCChZCYXRjaEdldFF1b3RlZFJlc3BvbnNlEigKBnF1b3RlZBgBIAMoCzIYLnNrZWluLnBvc3QudjEuUXVvdGVkUmVmIl0KCVF1b3RlZFJlZhIPCgdwb3N0X2lkGAEgASgJEhQKDHBvc3RfdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSFgoOYXV0aG9yX3ZlcnNpb24YBCABKAQiNwoSRGV0YWNoUXVvdGVSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEAoIcXVvdGVfaWQYAiABKAkiFQoTRGV0YWNoUXVvdGVSZXNwb25zZSJYChpMaXN0UXVvdGVBY3Rpdml0aWVzUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJZChtMaXN0UXVvdGVBY3Rpdml0aWVzUmVzcG9uc2USFAoMYWN0aXZpdHlfaWRzGAEgAygGEhIKCmF1dGhvcl9pZHMYAiADKAYSEAoIY29tcGxldGUYAyABKAgyhwMKDFF1b3RlU2VydmljZRJwCg5CYXRjaEdldFF1b3RlZBIkLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRRdW90ZWRSZXF1ZXN0GiUuc2tlaW4ucG9zdC52MS5CYXRjaEdldFF1b3RlZFJlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJnCgtEZXRhY2hRdW90ZRIhLnNrZWluLnBvc3QudjEuRGV0YWNoUXVvdGVSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5EZXRhY2hRdW90ZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ/ChNMaXN0UXVvdGVBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5MaXN0UXVvdGVBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuTGlzdFF1b3RlQWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_options_v1_options]);
+  fileDesc("Chlza2Vpbi9wb3N0L3YxL3F1b3RlLnByb3RvEg1za2Vpbi5wb3N0LnYxIj8KEkJhdGNoUXVvdGVkUmVxdWVzdBIpCgVjYWxscxgBIAMoCzIaLnNrZWluLm1lc2gudjEuQmF0Y2hlZENhbGwiRAoTQmF0Y2hRdW90ZWRSZXNwb25zZRItCgdhbnN3ZXJzGAEgAygLMhwuc2tlaW4ubWVzaC52MS5CYXRjaGVkQW5zd2VyIikKFUJhdGNoR2V0UXVvdGVkUmVxdWVzdBIQCghwb3N0X2lkcxgBIAMoCSJCChZCYXRjaEdldFF1b3RlZFJlc3BvbnNlEigKBnF1b3RlZBgBIAMoCzIYLnNrZWluLnBvc3QudjEuUXVvdGVkUmVmIl0KCVF1b3RlZFJlZhIPCgdwb3N0X2lkGAEgASgJEhQKDHBvc3RfdmVyc2lvbhgCIAEoBBIRCglhdXRob3JfaWQYAyABKAkSFgoOYXV0aG9yX3ZlcnNpb24YBCABKAQiNwoSRGV0YWNoUXVvdGVSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkSEAoIcXVvdGVfaWQYAiABKAkiFQoTRGV0YWNoUXVvdGVSZXNwb25zZSJYChpMaXN0UXVvdGVBY3Rpdml0aWVzUmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJZChtMaXN0UXVvdGVBY3Rpdml0aWVzUmVzcG9uc2USFAoMYWN0aXZpdHlfaWRzGAEgAygGEhIKCmF1dGhvcl9pZHMYAiADKAYSEAoIY29tcGxldGUYAyABKAgyggQKDFF1b3RlU2VydmljZRJwCg5CYXRjaEdldFF1b3RlZBIkLnNrZWluLnBvc3QudjEuQmF0Y2hHZXRRdW90ZWRSZXF1ZXN0GiUuc2tlaW4ucG9zdC52MS5CYXRjaEdldFF1b3RlZFJlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ5CgtCYXRjaFF1b3RlZBIhLnNrZWluLnBvc3QudjEuQmF0Y2hRdW90ZWRSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5CYXRjaFF1b3RlZFJlc3BvbnNlIiOquxgNCAMQBBgBIAIoAzDQD7q7GA5CYXRjaEdldFF1b3RlZBJnCgtEZXRhY2hRdW90ZRIhLnNrZWluLnBvc3QudjEuRGV0YWNoUXVvdGVSZXF1ZXN0GiIuc2tlaW4ucG9zdC52MS5EZXRhY2hRdW90ZVJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJ/ChNMaXN0UXVvdGVBY3Rpdml0aWVzEikuc2tlaW4ucG9zdC52MS5MaXN0UXVvdGVBY3Rpdml0aWVzUmVxdWVzdBoqLnNrZWluLnBvc3QudjEuTGlzdFF1b3RlQWN0aXZpdGllc1Jlc3BvbnNlIhGquxgNCAMQBBgBIAIoBDDQDxobsrsYA2JmZrK7GARmZWVksrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_mesh_v1_batch, file_skein_options_v1_options]);
+
+/**
+ * @generated from message skein.post.v1.BatchQuotedRequest
+ */
+export type BatchQuotedRequest = Message<"skein.post.v1.BatchQuotedRequest"> & {
+  /**
+   * @generated from field: repeated skein.mesh.v1.BatchedCall calls = 1;
+   */
+  calls: BatchedCall[];
+};
+
+/**
+ * Describes the message skein.post.v1.BatchQuotedRequest.
+ * Use `create(BatchQuotedRequestSchema)` to create a new message.
+ */
+export const BatchQuotedRequestSchema: GenMessage<BatchQuotedRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_quote, 0);
+
+/**
+ * @generated from message skein.post.v1.BatchQuotedResponse
+ */
+export type BatchQuotedResponse = Message<"skein.post.v1.BatchQuotedResponse"> & {
+  /**
+   * In the order of the calls, as many.
+   *
+   * @generated from field: repeated skein.mesh.v1.BatchedAnswer answers = 1;
+   */
+  answers: BatchedAnswer[];
+};
+
+/**
+ * Describes the message skein.post.v1.BatchQuotedResponse.
+ * Use `create(BatchQuotedResponseSchema)` to create a new message.
+ */
+export const BatchQuotedResponseSchema: GenMessage<BatchQuotedResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_quote, 1);
 
 /**
  * @generated from message skein.post.v1.BatchGetQuotedRequest
@@ -28,7 +66,7 @@ export type BatchGetQuotedRequest = Message<"skein.post.v1.BatchGetQuotedRequest
  * Use `create(BatchGetQuotedRequestSchema)` to create a new message.
  */
 export const BatchGetQuotedRequestSchema: GenMessage<BatchGetQuotedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_quote, 0);
+  messageDesc(file_skein_post_v1_quote, 2);
 
 /**
  * @generated from message skein.post.v1.BatchGetQuotedResponse
@@ -45,7 +83,7 @@ export type BatchGetQuotedResponse = Message<"skein.post.v1.BatchGetQuotedRespon
  * Use `create(BatchGetQuotedResponseSchema)` to create a new message.
  */
 export const BatchGetQuotedResponseSchema: GenMessage<BatchGetQuotedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_quote, 1);
+  messageDesc(file_skein_post_v1_quote, 3);
 
 /**
  * A slot of a batch: a post by its version, and its author.
@@ -81,7 +119,7 @@ export type QuotedRef = Message<"skein.post.v1.QuotedRef"> & {
  * Use `create(QuotedRefSchema)` to create a new message.
  */
 export const QuotedRefSchema: GenMessage<QuotedRef> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_quote, 2);
+  messageDesc(file_skein_post_v1_quote, 4);
 
 /**
  * @generated from message skein.post.v1.DetachQuoteRequest
@@ -105,7 +143,7 @@ export type DetachQuoteRequest = Message<"skein.post.v1.DetachQuoteRequest"> & {
  * Use `create(DetachQuoteRequestSchema)` to create a new message.
  */
 export const DetachQuoteRequestSchema: GenMessage<DetachQuoteRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_quote, 3);
+  messageDesc(file_skein_post_v1_quote, 5);
 
 /**
  * @generated from message skein.post.v1.DetachQuoteResponse
@@ -118,7 +156,7 @@ export type DetachQuoteResponse = Message<"skein.post.v1.DetachQuoteResponse"> &
  * Use `create(DetachQuoteResponseSchema)` to create a new message.
  */
 export const DetachQuoteResponseSchema: GenMessage<DetachQuoteResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_quote, 4);
+  messageDesc(file_skein_post_v1_quote, 6);
 
 /**
  * @generated from message skein.post.v1.ListQuoteActivitiesRequest
@@ -149,7 +187,7 @@ export type ListQuoteActivitiesRequest = Message<"skein.post.v1.ListQuoteActivit
  * Use `create(ListQuoteActivitiesRequestSchema)` to create a new message.
  */
 export const ListQuoteActivitiesRequestSchema: GenMessage<ListQuoteActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_quote, 5);
+  messageDesc(file_skein_post_v1_quote, 7);
 
 /**
  * @generated from message skein.post.v1.ListQuoteActivitiesResponse
@@ -180,7 +218,7 @@ export type ListQuoteActivitiesResponse = Message<"skein.post.v1.ListQuoteActivi
  * Use `create(ListQuoteActivitiesResponseSchema)` to create a new message.
  */
 export const ListQuoteActivitiesResponseSchema: GenMessage<ListQuoteActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_quote, 6);
+  messageDesc(file_skein_post_v1_quote, 8);
 
 /**
  * QuoteService knows which posts quote which. A quote is a slot: what is in it is decided for each reader, at each read.
@@ -198,6 +236,17 @@ export const QuoteService: GenService<{
     methodKind: "unary";
     input: typeof BatchGetQuotedRequestSchema;
     output: typeof BatchGetQuotedResponseSchema;
+  },
+  /**
+   * BatchQuoted answers several calls of BatchGetQuoted, each for its own viewer, as BatchListHomeFeed does. At most 32 calls:
+   * INVALID_ARGUMENT beyond.
+   *
+   * @generated from rpc skein.post.v1.QuoteService.BatchQuoted
+   */
+  batchQuoted: {
+    methodKind: "unary";
+    input: typeof BatchQuotedRequestSchema;
+    output: typeof BatchQuotedResponseSchema;
   },
   /**
    * DetachQuote empties the slot of a post that quotes one of the viewer's own, for good; again is the same as once. NOT_FOUND: the

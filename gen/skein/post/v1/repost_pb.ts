@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/repost.proto.
  */
 export const file_skein_post_v1_repost: GenFile = /*@__PURE__*/
-  fileDesc("Chpza2Vpbi9wb3N0L3YxL3JlcG9zdC5wcm90bxINc2tlaW4ucG9zdC52MSIgCg1SZXBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiJQoOUmVwb3N0UmVzcG9uc2USEwoLYWN0aXZpdHlfaWQYASABKAkiJAoRVW5kb1JlcG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIUChJVbmRvUmVwb3N0UmVzcG9uc2UiTgoUTGlzdFJlcG9zdGVyc1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJCChVMaXN0UmVwb3N0ZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMtMCCg1SZXBvc3RTZXJ2aWNlElgKBlJlcG9zdBIcLnNrZWluLnBvc3QudjEuUmVwb3N0UmVxdWVzdBodLnNrZWluLnBvc3QudjEuUmVwb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEmQKClVuZG9SZXBvc3QSIC5za2Vpbi5wb3N0LnYxLlVuZG9SZXBvc3RSZXF1ZXN0GiEuc2tlaW4ucG9zdC52MS5VbmRvUmVwb3N0UmVzcG9uc2UiEaq7GA0IAhACGAIgAigCMNAPEm0KDUxpc3RSZXBvc3RlcnMSIy5za2Vpbi5wb3N0LnYxLkxpc3RSZXBvc3RlcnNSZXF1ZXN0GiQuc2tlaW4ucG9zdC52MS5MaXN0UmVwb3N0ZXJzUmVzcG9uc2UiEaq7GA0IARABGAEgAigDMNAPGhOyuxgDYmZmsrsYCG9wZXJhdG9yYgZwcm90bzM", [file_skein_options_v1_options]);
+  fileDesc("Chpza2Vpbi9wb3N0L3YxL3JlcG9zdC5wcm90bxINc2tlaW4ucG9zdC52MSIgCg1SZXBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiJQoOUmVwb3N0UmVzcG9uc2USEwoLYWN0aXZpdHlfaWQYASABKAkiJAoRVW5kb1JlcG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIUChJVbmRvUmVwb3N0UmVzcG9uc2UiTgoUTGlzdFJlcG9zdGVyc1JlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJCChVMaXN0UmVwb3N0ZXJzUmVzcG9uc2USEAoIdXNlcl9pZHMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkEKGExpc3RSZXBvc3RlZFBvc3RzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJGChlMaXN0UmVwb3N0ZWRQb3N0c1Jlc3BvbnNlEhAKCHBvc3RfaWRzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLOAwoNUmVwb3N0U2VydmljZRJYCgZSZXBvc3QSHC5za2Vpbi5wb3N0LnYxLlJlcG9zdFJlcXVlc3QaHS5za2Vpbi5wb3N0LnYxLlJlcG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJkCgpVbmRvUmVwb3N0EiAuc2tlaW4ucG9zdC52MS5VbmRvUmVwb3N0UmVxdWVzdBohLnNrZWluLnBvc3QudjEuVW5kb1JlcG9zdFJlc3BvbnNlIhGquxgNCAIQAhgCIAIoAjDQDxJtCg1MaXN0UmVwb3N0ZXJzEiMuc2tlaW4ucG9zdC52MS5MaXN0UmVwb3N0ZXJzUmVxdWVzdBokLnNrZWluLnBvc3QudjEuTGlzdFJlcG9zdGVyc1Jlc3BvbnNlIhGquxgNCAEQARgBIAIoAzDQDxJ5ChFMaXN0UmVwb3N0ZWRQb3N0cxInLnNrZWluLnBvc3QudjEuTGlzdFJlcG9zdGVkUG9zdHNSZXF1ZXN0Giguc2tlaW4ucG9zdC52MS5MaXN0UmVwb3N0ZWRQb3N0c1Jlc3BvbnNlIhGquxgNCAIQARgBIAIoAjDQDxoTsrsYA2JmZrK7GAhvcGVyYXRvcmIGcHJvdG8z", [file_skein_options_v1_options]);
 
 /**
  * @generated from message skein.post.v1.RepostRequest
@@ -129,6 +129,50 @@ export const ListRepostersResponseSchema: GenMessage<ListRepostersResponse> = /*
   messageDesc(file_skein_post_v1_repost, 5);
 
 /**
+ * @generated from message skein.post.v1.ListRepostedPostsRequest
+ */
+export type ListRepostedPostsRequest = Message<"skein.post.v1.ListRepostedPostsRequest"> & {
+  /**
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message skein.post.v1.ListRepostedPostsRequest.
+ * Use `create(ListRepostedPostsRequestSchema)` to create a new message.
+ */
+export const ListRepostedPostsRequestSchema: GenMessage<ListRepostedPostsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_repost, 6);
+
+/**
+ * @generated from message skein.post.v1.ListRepostedPostsResponse
+ */
+export type ListRepostedPostsResponse = Message<"skein.post.v1.ListRepostedPostsResponse"> & {
+  /**
+   * @generated from field: repeated string post_ids = 1;
+   */
+  postIds: string[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message skein.post.v1.ListRepostedPostsResponse.
+ * Use `create(ListRepostedPostsResponseSchema)` to create a new message.
+ */
+export const ListRepostedPostsResponseSchema: GenMessage<ListRepostedPostsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_repost, 7);
+
+/**
  * RepostService lets people pass a post on. A repost is an activity of its own, with a place of its own in every feed; what it shows
  * is the post as it stands.
  *
@@ -166,6 +210,17 @@ export const RepostService: GenService<{
     methodKind: "unary";
     input: typeof ListRepostersRequestSchema;
     output: typeof ListRepostersResponseSchema;
+  },
+  /**
+   * ListRepostedPosts lists the posts that the viewer reposted, latest repost first. What they may no longer see is not there. A page
+   * may be short; the list goes on as long as there is a next page token.
+   *
+   * @generated from rpc skein.post.v1.RepostService.ListRepostedPosts
+   */
+  listRepostedPosts: {
+    methodKind: "unary";
+    input: typeof ListRepostedPostsRequestSchema;
+    output: typeof ListRepostedPostsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_post_v1_repost, 0);

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/post/v1/shown.proto.
  */
 export const file_skein_post_v1_shown: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi9wb3N0L3YxL3Nob3duLnByb3RvEg1za2Vpbi5wb3N0LnYxIlIKGExpc3RUYWdBY3Rpdml0aWVzUmVxdWVzdBILCgN0YWcYASABKAkSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIlcKGUxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2USFAoMYWN0aXZpdHlfaWRzGAEgAygGEhIKCmF1dGhvcl9pZHMYAiADKAYSEAoIY29tcGxldGUYAyABKAgiIQoOUGluUG9zdFJlcXVlc3QSDwoHcG9zdF9pZBgBIAEoCSIRCg9QaW5Qb3N0UmVzcG9uc2UiIwoQVW5waW5Qb3N0UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIhMKEVVucGluUG9zdFJlc3BvbnNlIikKFEdldFBpbm5lZFBvc3RSZXF1ZXN0EhEKCWF1dGhvcl9pZBgBIAEoBiIoChVHZXRQaW5uZWRQb3N0UmVzcG9uc2USDwoHcG9zdF9pZBgBIAEoBiJbChpCYXRjaExpc3RBY3Rpdml0aWVzUmVxdWVzdBISCgphdXRob3JfaWRzGAEgAygGEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJJChtCYXRjaExpc3RBY3Rpdml0aWVzUmVzcG9uc2USKgoFbGlzdHMYASADKAsyGy5za2Vpbi5wb3N0LnYxLkFjdGl2aXR5TGlzdCI2CgxBY3Rpdml0eUxpc3QSFAoMYWN0aXZpdHlfaWRzGAEgAygGEhAKCGNvbXBsZXRlGAIgASgIYgZwcm90bzM");
+  fileDesc("Chlza2Vpbi9wb3N0L3YxL3Nob3duLnByb3RvEg1za2Vpbi5wb3N0LnYxIlIKGExpc3RUYWdBY3Rpdml0aWVzUmVxdWVzdBILCgN0YWcYASABKAkSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFIlcKGUxpc3RUYWdBY3Rpdml0aWVzUmVzcG9uc2USFAoMYWN0aXZpdHlfaWRzGAEgAygGEhIKCmF1dGhvcl9pZHMYAiADKAYSEAoIY29tcGxldGUYAyABKAgiWgoaTGlzdE1lZGlhQWN0aXZpdGllc1JlcXVlc3QSEQoJYXV0aG9yX2lkGAEgASgGEhoKEmJlZm9yZV9hY3Rpdml0eV9pZBgCIAEoBhINCgVsaW1pdBgDIAEoBSJFChtMaXN0TWVkaWFBY3Rpdml0aWVzUmVzcG9uc2USFAoMYWN0aXZpdHlfaWRzGAEgAygGEhAKCGNvbXBsZXRlGAIgASgIIkgKG0xpc3RQdWJsaWNBY3Rpdml0aWVzUmVxdWVzdBIaChJiZWZvcmVfYWN0aXZpdHlfaWQYASABKAYSDQoFbGltaXQYAiABKAUiWgocTGlzdFB1YmxpY0FjdGl2aXRpZXNSZXNwb25zZRIUCgxhY3Rpdml0eV9pZHMYASADKAYSEgoKYXV0aG9yX2lkcxgCIAMoBhIQCghjb21wbGV0ZRgDIAEoCCIhCg5QaW5Qb3N0UmVxdWVzdBIPCgdwb3N0X2lkGAEgASgJIhEKD1BpblBvc3RSZXNwb25zZSIjChBVbnBpblBvc3RSZXF1ZXN0Eg8KB3Bvc3RfaWQYASABKAkiEwoRVW5waW5Qb3N0UmVzcG9uc2UiKQoUR2V0UGlubmVkUG9zdFJlcXVlc3QSEQoJYXV0aG9yX2lkGAEgASgGIigKFUdldFBpbm5lZFBvc3RSZXNwb25zZRIPCgdwb3N0X2lkGAEgASgGInYKGkJhdGNoTGlzdEFjdGl2aXRpZXNSZXF1ZXN0EhIKCmF1dGhvcl9pZHMYASADKAYSGgoSYmVmb3JlX2FjdGl2aXR5X2lkGAIgASgGEg0KBWxpbWl0GAMgASgFEhkKEWFmdGVyX2FjdGl2aXR5X2lkGDwgASgGIkkKG0JhdGNoTGlzdEFjdGl2aXRpZXNSZXNwb25zZRIqCgVsaXN0cxgBIAMoCzIbLnNrZWluLnBvc3QudjEuQWN0aXZpdHlMaXN0IjYKDEFjdGl2aXR5TGlzdBIUCgxhY3Rpdml0eV9pZHMYASADKAYSEAoIY29tcGxldGUYAiABKAhiBnByb3RvMw");
 
 /**
  * @generated from message skein.post.v1.ListTagActivitiesRequest
@@ -79,6 +79,118 @@ export const ListTagActivitiesResponseSchema: GenMessage<ListTagActivitiesRespon
   messageDesc(file_skein_post_v1_shown, 1);
 
 /**
+ * @generated from message skein.post.v1.ListMediaActivitiesRequest
+ */
+export type ListMediaActivitiesRequest = Message<"skein.post.v1.ListMediaActivitiesRequest"> & {
+  /**
+   * @generated from field: fixed64 author_id = 1;
+   */
+  authorId: bigint;
+
+  /**
+   * Only activities older than this; 0 begins at the newest.
+   *
+   * @generated from field: fixed64 before_activity_id = 2;
+   */
+  beforeActivityId: bigint;
+
+  /**
+   * 1 to 800.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message skein.post.v1.ListMediaActivitiesRequest.
+ * Use `create(ListMediaActivitiesRequestSchema)` to create a new message.
+ */
+export const ListMediaActivitiesRequestSchema: GenMessage<ListMediaActivitiesRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_shown, 2);
+
+/**
+ * @generated from message skein.post.v1.ListMediaActivitiesResponse
+ */
+export type ListMediaActivitiesResponse = Message<"skein.post.v1.ListMediaActivitiesResponse"> & {
+  /**
+   * @generated from field: repeated fixed64 activity_ids = 1;
+   */
+  activityIds: bigint[];
+
+  /**
+   * True where there is nothing older.
+   *
+   * @generated from field: bool complete = 2;
+   */
+  complete: boolean;
+};
+
+/**
+ * Describes the message skein.post.v1.ListMediaActivitiesResponse.
+ * Use `create(ListMediaActivitiesResponseSchema)` to create a new message.
+ */
+export const ListMediaActivitiesResponseSchema: GenMessage<ListMediaActivitiesResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_shown, 3);
+
+/**
+ * @generated from message skein.post.v1.ListPublicActivitiesRequest
+ */
+export type ListPublicActivitiesRequest = Message<"skein.post.v1.ListPublicActivitiesRequest"> & {
+  /**
+   * Only activities older than this; 0 begins at the newest.
+   *
+   * @generated from field: fixed64 before_activity_id = 1;
+   */
+  beforeActivityId: bigint;
+
+  /**
+   * 1 to 800.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message skein.post.v1.ListPublicActivitiesRequest.
+ * Use `create(ListPublicActivitiesRequestSchema)` to create a new message.
+ */
+export const ListPublicActivitiesRequestSchema: GenMessage<ListPublicActivitiesRequest> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_shown, 4);
+
+/**
+ * @generated from message skein.post.v1.ListPublicActivitiesResponse
+ */
+export type ListPublicActivitiesResponse = Message<"skein.post.v1.ListPublicActivitiesResponse"> & {
+  /**
+   * @generated from field: repeated fixed64 activity_ids = 1;
+   */
+  activityIds: bigint[];
+
+  /**
+   * Whose each is.
+   *
+   * @generated from field: repeated fixed64 author_ids = 2;
+   */
+  authorIds: bigint[];
+
+  /**
+   * True where there is nothing older.
+   *
+   * @generated from field: bool complete = 3;
+   */
+  complete: boolean;
+};
+
+/**
+ * Describes the message skein.post.v1.ListPublicActivitiesResponse.
+ * Use `create(ListPublicActivitiesResponseSchema)` to create a new message.
+ */
+export const ListPublicActivitiesResponseSchema: GenMessage<ListPublicActivitiesResponse> = /*@__PURE__*/
+  messageDesc(file_skein_post_v1_shown, 5);
+
+/**
  * @generated from message skein.post.v1.PinPostRequest
  */
 export type PinPostRequest = Message<"skein.post.v1.PinPostRequest"> & {
@@ -93,7 +205,7 @@ export type PinPostRequest = Message<"skein.post.v1.PinPostRequest"> & {
  * Use `create(PinPostRequestSchema)` to create a new message.
  */
 export const PinPostRequestSchema: GenMessage<PinPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 2);
+  messageDesc(file_skein_post_v1_shown, 6);
 
 /**
  * @generated from message skein.post.v1.PinPostResponse
@@ -106,7 +218,7 @@ export type PinPostResponse = Message<"skein.post.v1.PinPostResponse"> & {
  * Use `create(PinPostResponseSchema)` to create a new message.
  */
 export const PinPostResponseSchema: GenMessage<PinPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 3);
+  messageDesc(file_skein_post_v1_shown, 7);
 
 /**
  * @generated from message skein.post.v1.UnpinPostRequest
@@ -123,7 +235,7 @@ export type UnpinPostRequest = Message<"skein.post.v1.UnpinPostRequest"> & {
  * Use `create(UnpinPostRequestSchema)` to create a new message.
  */
 export const UnpinPostRequestSchema: GenMessage<UnpinPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 4);
+  messageDesc(file_skein_post_v1_shown, 8);
 
 /**
  * @generated from message skein.post.v1.UnpinPostResponse
@@ -136,7 +248,7 @@ export type UnpinPostResponse = Message<"skein.post.v1.UnpinPostResponse"> & {
  * Use `create(UnpinPostResponseSchema)` to create a new message.
  */
 export const UnpinPostResponseSchema: GenMessage<UnpinPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 5);
+  messageDesc(file_skein_post_v1_shown, 9);
 
 /**
  * @generated from message skein.post.v1.GetPinnedPostRequest
@@ -153,7 +265,7 @@ export type GetPinnedPostRequest = Message<"skein.post.v1.GetPinnedPostRequest">
  * Use `create(GetPinnedPostRequestSchema)` to create a new message.
  */
 export const GetPinnedPostRequestSchema: GenMessage<GetPinnedPostRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 6);
+  messageDesc(file_skein_post_v1_shown, 10);
 
 /**
  * @generated from message skein.post.v1.GetPinnedPostResponse
@@ -172,7 +284,7 @@ export type GetPinnedPostResponse = Message<"skein.post.v1.GetPinnedPostResponse
  * Use `create(GetPinnedPostResponseSchema)` to create a new message.
  */
 export const GetPinnedPostResponseSchema: GenMessage<GetPinnedPostResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 7);
+  messageDesc(file_skein_post_v1_shown, 11);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesRequest
@@ -196,6 +308,13 @@ export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivit
    * @generated from field: int32 limit = 3;
    */
   limit: number;
+
+  /**
+   * Only activities newer than this, those nearest to it; INVALID_ARGUMENT beside before_activity_id.
+   *
+   * @generated from field: fixed64 after_activity_id = 60;
+   */
+  afterActivityId: bigint;
 };
 
 /**
@@ -203,7 +322,7 @@ export type BatchListActivitiesRequest = Message<"skein.post.v1.BatchListActivit
  * Use `create(BatchListActivitiesRequestSchema)` to create a new message.
  */
 export const BatchListActivitiesRequestSchema: GenMessage<BatchListActivitiesRequest> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 8);
+  messageDesc(file_skein_post_v1_shown, 12);
 
 /**
  * @generated from message skein.post.v1.BatchListActivitiesResponse
@@ -220,7 +339,7 @@ export type BatchListActivitiesResponse = Message<"skein.post.v1.BatchListActivi
  * Use `create(BatchListActivitiesResponseSchema)` to create a new message.
  */
 export const BatchListActivitiesResponseSchema: GenMessage<BatchListActivitiesResponse> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 9);
+  messageDesc(file_skein_post_v1_shown, 13);
 
 /**
  * One author's activities, newest first.
@@ -234,7 +353,7 @@ export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
   activityIds: bigint[];
 
   /**
-   * True where there is nothing older.
+   * True where there is nothing older; nothing newer where it was asked upwards.
    *
    * @generated from field: bool complete = 2;
    */
@@ -246,5 +365,5 @@ export type ActivityList = Message<"skein.post.v1.ActivityList"> & {
  * Use `create(ActivityListSchema)` to create a new message.
  */
 export const ActivityListSchema: GenMessage<ActivityList> = /*@__PURE__*/
-  messageDesc(file_skein_post_v1_shown, 10);
+  messageDesc(file_skein_post_v1_shown, 14);
 

@@ -83,6 +83,7 @@ export const shown = (comment: StoredComment, replyCount = 0) => ({
   authorId: String(comment.authorId),
   text: comment.text,
   hidden: comment.hidden,
+  media: [...comment.media],
   ...(comment.facets !== undefined && { facets: comment.facets }),
   ...(comment.editTime !== undefined && { editTime: timestampFromDate(comment.editTime) }),
 });

@@ -1,6 +1,8 @@
-import { append, type Event } from "#lib/events/outbox.ts";
+import type { Repliers } from "#gen/skein/comment/v1/thread_pb.ts";
+import type { Event, Fact } from "#lib/events/outbox.ts";
 import { withPending } from "#lib/events/pending.ts";
 import type { Count } from "#lib/readmodel/count.ts";
+import { besideCount } from "#lib/readmodel/thread.ts";
 import { bigintOf, type Param, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { changesIn, commentCountsChanged, postDeltas, replyDeltas } from "../events.ts";
 
@@ -8,20 +10,28 @@ import { changesIn, commentCountsChanged, postDeltas, replyDeltas } from "../eve
 const heatOf = (replies: string, reactions: string): string =>
   `heat = GREATEST(heat, FLOOR(LOG2(1 + GREATEST(0, ${replies}) + GREATEST(0, ${reactions}))))`;
 
-/** How many comments each post has, with what the shards `late` have not folded; one nobody ever commented on is not there. */
+/**
+ * How many comments each post has, with what the shards `late` have not folded, and beside it who may reply; one nobody ever commented on,
+ * and whose author said nothing, is not there.
+ */
 export async function countsOf(
   db: Statements,
   postIds: readonly bigint[],
   late: readonly number[] = [],
 ): Promise<Map<bigint, Count>> {
-  const sql = "SELECT post_id, comment_count, version FROM comment_count WHERE post_id IN (?)"; // PRIMARY
-  const { rows, pending } = await withPending(db, { sql, columns: 3, params: [[0n, ...postIds]] }, late);
-  const countOf = (row: Row) => ({ version: Number(row.version), value: Number(row.comment_count) });
+  const sql =
+    "SELECT c.post_id, c.comment_count, c.version, COALESCE(t.locked, 0) AS locked, COALESCE(t.repliers, 0) AS repliers FROM comment_count c LEFT JOIN thread t ON t.post_id = c.post_id WHERE c.post_id IN (?)"; // PRIMARY, PRIMARY
+  const { rows, pending } = await withPending(db, { sql, columns: 5, params: [[0n, ...postIds]] }, late);
   const found = new Map<bigint, Count>(rows.map((row) => [bigintOf(row.post_id), countOf(row)]));
   for (const [id, by] of postDeltas(changesIn(pending))) {
     found.set(id, { version: 0, value: 0, ...found.get(id), pending: by });
   }
   return found;
+}
+
+function countOf(row: Row): Count {
+  const others = besideCount({ locked: Number(row.locked) === 1, repliers: Number(row.repliers) as Repliers });
+  return { version: Number(row.version), value: Number(row.comment_count), ...(others && { others }) };
 }
 
 /** How many replies each comment has that stand and are not hidden, in the same way. */
@@ -38,10 +48,10 @@ export async function replyCountsOf(
 }
 
 /** Adds a batch's comments to the counts and says what they are now. Runs once for each fact: numbering happens once. */
-export async function foldCommentCounts(tx: Sql, events: readonly Event[]): Promise<void> {
+export async function foldCommentCounts(tx: Sql, events: readonly Event[]): Promise<Fact[]> {
   const changes = changesIn(events);
   const deltas = [...postDeltas(changes)].sort(byId);
-  if (deltas.length === 0) return;
+  if (deltas.length === 0) return [];
   await tx.exec(
     "INSERT INTO comment_count (post_id, comment_count, version) VALUES ? ON DUPLICATE KEY UPDATE comment_count = comment_count + VALUES(comment_count), version = version + 1",
     [deltas.map(([postId, by]) => [postId, by, 1])],
@@ -50,9 +60,8 @@ export async function foldCommentCounts(tx: Sql, events: readonly Event[]): Prom
     deltas.map(([postId]) => postId),
   ]);
   await rank(tx, changes);
-  await append(
-    tx,
-    rows.map((row) => commentCountsChanged(bigintOf(row.post_id), bigintOf(row.comment_count), bigintOf(row.version))),
+  return rows.map((row) =>
+    commentCountsChanged(bigintOf(row.post_id), bigintOf(row.comment_count), bigintOf(row.version)),
   );
 }
 

@@ -1,11 +1,15 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { CommentMediaSchema } from "#gen/skein/comment/v1/comment_pb.ts";
+import type { Media } from "#gen/skein/media/v1/media_pb.ts";
 import { type Facets, FacetsSchema } from "#gen/skein/text/v1/text_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound } from "#lib/mesh/errors.ts";
+import type { Replier } from "#lib/readmodel/thread.ts";
 import { type Keyed, keyRow } from "#lib/storage/idempotency.ts";
 import { bigintOf, type Sql } from "#lib/storage/mysql.ts";
 import { commentCreated } from "../events.ts";
-import { mustBeLetReply, type Replier, threadsOf } from "./thread.ts";
+import { keepMentions } from "./mention.ts";
+import { mustBeLetReply, threadsOf } from "./thread.ts";
 
 /** Where a comment stands: under which other one (0: none), at the top of which branch (0: itself), how deep. */
 export type Standing = { readonly parentId: bigint; readonly rootId: bigint; readonly depth: number };
@@ -13,12 +17,18 @@ export type Standing = { readonly parentId: bigint; readonly rootId: bigint; rea
 /** What is no reply. */
 export const onTop: Standing = { parentId: 0n, rootId: 0n, depth: 0 };
 
-/** A comment to be. `askedParentId` is what was replied to: a comment too deep for replies has them beside it. */
-export type NewComment = Keyed & {
+/** What is asked under a key. */
+export type Asked = Keyed & {
   readonly postId: bigint;
   readonly askedParentId: bigint;
+  readonly mediaIds: readonly bigint[];
+};
+
+/** A comment to be. `askedParentId` is what was replied to: a comment too deep for replies has them beside it. */
+export type NewComment = Asked & {
   readonly standing: Standing;
   readonly facets: Facets | undefined;
+  readonly media: readonly Media[];
   readonly replier: Replier;
 };
 
@@ -37,9 +47,9 @@ export async function sayAll(tx: Sql, all: readonly Saying[]): Promise<undefined
   for (const { postId, replier } of all) mustBeLetReply(threadOf(postId), replier);
   await lockParents(tx, all);
   await tx.exec(
-    "INSERT INTO comment (post_id, id, author_id, version, parent_id, root_id, depth, text, facets, create_time) VALUES ?",
+    "INSERT INTO comment (post_id, id, author_id, version, parent_id, root_id, depth, text, facets, media, create_time) VALUES ?",
     [
-      all.map(({ postId, id, authorId, standing: { parentId, rootId, depth }, text, facets, createTime }) => [
+      all.map(({ postId, id, authorId, standing: { parentId, rootId, depth }, text, facets, media, createTime }) => [
         postId,
         id,
         authorId,
@@ -49,12 +59,14 @@ export async function sayAll(tx: Sql, all: readonly Saying[]): Promise<undefined
         depth,
         text,
         facetBytes(facets),
+        mediaBytes(media),
         createTime,
       ]),
     ],
   );
-  const created = ({ id: commentId, postId, authorId, standing: { parentId }, facets, origin }: Saying) =>
-    commentCreated({ commentId, postId, authorId, parentId, version: 1n, facets }, origin);
+  await keepMentions(tx, all);
+  const created = ({ id: commentId, postId, authorId, standing: { parentId }, facets, media, origin }: Saying) =>
+    commentCreated({ commentId, postId, authorId, parentId, version: 1n, facets, media }, origin);
   await append(tx, all.map(created));
   return all.map(() => undefined);
 }
@@ -65,6 +77,15 @@ export const facetBytes = (facets: Facets | undefined): Buffer | null =>
 
 export const facetsIn = (bytes: unknown): Facets | undefined =>
   bytes === null || bytes === undefined ? undefined : fromBinary(FacetsSchema, bytes as Buffer);
+
+/** Pictures, as a column holds them. */
+const mediaBytes = (items: readonly Media[]): Buffer | null =>
+  items.length === 0
+    ? null
+    : Buffer.from(toBinary(CommentMediaSchema, create(CommentMediaSchema, { items: [...items] })));
+
+export const mediaIn = (bytes: unknown): readonly Media[] =>
+  bytes === null || bytes === undefined ? [] : fromBinary(CommentMediaSchema, bytes as Buffer).items;
 
 /** What is replied to must still be there: whoever removes it locks it too, and then looks for replies. */
 async function lockParents(tx: Sql, all: readonly Saying[]): Promise<void> {
@@ -80,7 +101,8 @@ async function lockParents(tx: Sql, all: readonly Saying[]): Promise<void> {
 }
 
 /** The whole request as its key remembers it: the same words elsewhere are another request. */
-export function asked({ authorId, key, postId, askedParentId, text }: NewComment): Keyed {
+export function asked({ authorId, key, postId, askedParentId, text, mediaIds }: Asked): Keyed {
   const where = askedParentId === 0n ? `${postId}` : `${postId}>${askedParentId}`;
-  return { authorId, key, text: `${where}\n${text}` };
+  const shows = mediaIds.length === 0 ? "" : ` ${mediaIds.join(" ")}`;
+  return { authorId, key, text: `${where}${shows}\n${text}` };
 }

@@ -1,34 +1,29 @@
 import { Code } from "@connectrpc/connect";
-import { Repliers } from "#gen/skein/comment/v1/comment_pb.ts";
+import { ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
+import { Repliers } from "#gen/skein/comment/v1/thread_pb.ts";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { tellPending } from "#lib/events/pending.ts";
 import { problem } from "#lib/mesh/errors.ts";
+import type { Count } from "#lib/readmodel/count.ts";
+import { besideCount, openThread, type Replier, type ThreadRule, threadRefusal } from "#lib/readmodel/thread.ts";
 import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
-import { threadChanged } from "../events.ts";
+import { commentCountsChanged, threadChanged } from "../events.ts";
 
 /** Who may comment on a post. Version 0: nobody ever said. */
-export type Thread = { readonly locked: boolean; readonly repliers: Repliers; readonly version: bigint };
+export type Thread = ThreadRule & { readonly version: bigint };
 
-/** Who would comment: whether the post is theirs, and whether they follow whose it is. */
-export type Replier = { readonly isOwner: boolean; readonly isFollower: boolean };
+/** A thread after a change, and how many comments its post has at that moment: what readers are told in one. */
+export type Changed = { readonly thread: Thread; readonly count: Count | undefined };
 
-const open: Thread = { locked: false, repliers: Repliers.EVERYONE, version: 0n };
-
-/** Why somebody may not comment; undefined where they may. */
-function refusalOf({ locked, repliers }: Thread, { isOwner, isFollower }: Replier): string | undefined {
-  if (locked) return "thread-locked";
-  if (isOwner || repliers === Repliers.EVERYONE) return undefined;
-  return repliers === Repliers.FOLLOWERS && isFollower ? undefined : "replies-limited";
-}
-
-export const letsReply = (thread: Thread, replier: Replier): boolean => refusalOf(thread, replier) === undefined;
+const open: Thread = { ...openThread, version: 0n };
 
 /** PERMISSION_DENIED for whoever may not comment. */
 export function mustBeLetReply(thread: Thread, replier: Replier): void {
-  const reason = refusalOf(thread, replier);
-  if (reason === undefined) return;
-  const said = reason === "thread-locked" ? "nobody may comment on it any more" : "not everybody may comment on it";
-  throw problem(Code.PermissionDenied, reason, said);
+  const refusal = threadRefusal(thread, replier);
+  if (refusal === ReplyRefusal.UNSPECIFIED) return;
+  if (refusal === ReplyRefusal.LOCKED)
+    throw problem(Code.PermissionDenied, "thread-locked", "nobody may comment on it any more");
+  throw problem(Code.PermissionDenied, "replies-limited", "not everybody may comment on it");
 }
 
 /** The threads of some posts; one that nobody ever changed is open. */
@@ -40,13 +35,16 @@ export async function threadsOf(db: Statements | Sql, postIds: readonly bigint[]
   return (postId) => known.get(postId) ?? open;
 }
 
-/** Sets who may comment on a post; what is so already changes nothing. */
+/**
+ * Sets who may comment on a post; what is so already changes nothing. The count's row is locked and gets a version more, because one value
+ * tells readers both.
+ */
 export const changeThread = (
   db: Statements,
   postId: bigint,
   change: Partial<Pick<Thread, "locked" | "repliers">>,
   origin: Origin,
-): Promise<Thread> =>
+): Promise<Changed> =>
   db.tx(async (tx) => {
     await tx.exec(
       "INSERT INTO thread (post_id, locked, repliers, version) VALUES (?, 0, ?, 0) ON DUPLICATE KEY UPDATE version = version",
@@ -57,7 +55,7 @@ export const changeThread = (
     const wanted = { ...before, ...change };
     if (wanted.locked === before.locked && wanted.repliers === before.repliers) {
       await tellPending(tx, `thread:${postId}`, postId, origin);
-      return before;
+      return { thread: before, count: undefined };
     }
     const thread = { ...wanted, version: before.version + 1n };
     await tx.exec("UPDATE thread SET locked = ?, repliers = ?, version = ? WHERE post_id = ?", [
@@ -66,9 +64,21 @@ export const changeThread = (
       thread.version,
       postId,
     ]);
-    await append(tx, [threadChanged(postId, thread, origin)]);
-    return thread;
+    const count = await countBeside(tx, postId, thread);
+    const counted = commentCountsChanged(postId, BigInt(count.value), BigInt(count.version));
+    await append(tx, [threadChanged(postId, thread, origin), counted]);
+    return { thread, count };
   });
+
+async function countBeside(tx: Sql, postId: bigint, thread: Thread): Promise<Count> {
+  await tx.exec(
+    "INSERT INTO comment_count (post_id, comment_count, version) VALUES (?, 0, 1) ON DUPLICATE KEY UPDATE version = version + 1",
+    [postId],
+  );
+  const [row] = await tx.query("SELECT comment_count, version FROM comment_count WHERE post_id = ?", [postId]); // PRIMARY
+  const others = besideCount(thread);
+  return { version: Number(row?.version), value: Number(row?.comment_count), ...(others && { others }) };
+}
 
 const threadOf = (row: Row): Thread => ({
   locked: Number(row.locked) === 1,

@@ -4,13 +4,14 @@ import { newTraceparent, onBehalfOf } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { counter } from "#lib/mesh/metrics.ts";
 import type { Loop } from "#lib/mesh/run.ts";
-import { isInHome, maySeePost } from "#lib/readmodel/audience.ts";
 import { cards } from "#lib/readmodel/card.ts";
 import { followSets, homeTimelines, tieSets } from "#lib/readmodel/families.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
+import type { Placed } from "../read-model/decide.ts";
 import { newestFirst } from "../read-model/merge.ts";
 import type { Truth } from "../read-model/truth.ts";
+import { decideByTruth } from "../read-model/visible.ts";
 import type { Timelines } from "../read-model.ts";
 
 /** Viewers remembered, the latest who read: what nobody reads need not be right before it is read again. */
@@ -21,7 +22,7 @@ const entriesMax = 100;
 const perAuthorMax = 50;
 /** Whoever follows more costs more RPCs than a sample is worth, and is left out. */
 const followingMax = 1_000;
-/** What was written between two looks is no error: the two must differ in as many. */
+/** What was written between a look at a feed and one at truth is no error: so many looks must find the same. */
 const looksMax = 3;
 const againMs = 200;
 const auditMs = 5_000;
@@ -35,10 +36,13 @@ const results = counter({
 // An alert on an increase needs to have seen the zero before it.
 for (const result of ["right", "missing", "extra", "disorder", "failed"]) results.inc({ result }, 0);
 
+/** A place in a feed, and the post in it: another one where it is a repost. */
+type Entry = Pick<Placed, "activityId" | "postId">;
+
 /** What a feed shows and what it should, down to where both are known. */
 type Difference = {
-  readonly missing: readonly bigint[];
-  readonly extra: readonly bigint[];
+  readonly missing: readonly Entry[];
+  readonly extra: readonly Entry[];
   readonly isOrdered: boolean;
 };
 
@@ -67,13 +71,15 @@ export function createAuditor({ timelines, truth, redis, log, everyMs }: Needs) 
     if (due === undefined) return undefined;
     const low = more === undefined ? 0n : (shown.at(-1) ?? 0n);
     const floor = low > due.floor ? low : due.floor;
-    const is = new Set(shown);
+    const [is, placeOf] = [new Set(shown), new Map(items.map(({ postId, activityId }) => [postId, activityId]))];
     const proposed = due.entries.filter(({ activityId }) => is.has(activityId));
-    const may = new Set(await standing(truth, viewerId, proposed, options));
+    const may = new Set((await standing(truth, viewerId, proposed, options)).map(({ activityId }) => activityId));
     const missing = due.entries.filter(({ activityId }) => activityId >= floor && !is.has(activityId));
+    const absent = await standing(truth, viewerId, missing, options);
     return {
-      missing: await standing(truth, viewerId, missing, options),
-      extra: shown.filter((id) => id >= floor && !may.has(id)),
+      // A post is on a page once, where it is newest: it is not to be there again below that.
+      missing: absent.filter(({ activityId, postId }) => (placeOf.get(postId) ?? 0n) < activityId),
+      extra: items.filter(({ activityId: id }) => id >= floor && !may.has(id)),
       isOrdered: shown.every((id, nth) => nth === 0 || id < (shown[nth - 1] as bigint)),
     };
   }
@@ -81,10 +87,12 @@ export function createAuditor({ timelines, truth, redis, log, everyMs }: Needs) 
   /** Looks until feed and truth agree, and mends where they never do. */
   async function audit(viewerId: bigint): Promise<void> {
     const options = onBehalfOf(String(viewerId), "feed", auditMs, newTraceparent());
+    let before: Difference | undefined;
     for (let looks = 1; ; looks++) {
       const found = await look(viewerId, options);
       if (found === undefined) return;
-      const { missing, extra, isOrdered } = found;
+      before = foundAgain(found, before);
+      const { missing, extra, isOrdered } = before;
       if (missing.length === 0 && extra.length === 0 && isOrdered) return results.inc({ result: "right" });
       if (looks < looksMax) {
         await pause(againMs, AbortSignal.timeout(againMs));
@@ -103,11 +111,12 @@ export function createAuditor({ timelines, truth, redis, log, everyMs }: Needs) 
     }
   }
 
-  async function mend(viewerId: bigint, postIds: readonly bigint[]): Promise<void> {
+  async function mend(viewerId: bigint, entries: readonly Entry[]): Promise<void> {
     await followSets.drop(redis, [viewerId]);
     await tieSets.drop(redis, [viewerId]);
     const pipeline = redis.pipeline().del(homeTimelines.keyOf(redis, viewerId));
-    for (const id of postIds) pipeline.del(cards.keyOf(redis, id));
+    for (const { activityId, postId } of entries)
+      pipeline.del(cards.keyOf(redis, activityId)).del(cards.keyOf(redis, postId));
     await redis.run(pipeline);
   }
 
@@ -133,6 +142,20 @@ export function createAuditor({ timelines, truth, redis, log, everyMs }: Needs) 
   };
 }
 
+/** What of a difference was there before; all of it at the first look. */
+function foundAgain(found: Difference, before: Difference | undefined): Difference {
+  if (before === undefined) return found;
+  const among = (entries: readonly Entry[], known: readonly Entry[]) => {
+    const ids = new Set(known.map(({ activityId }) => activityId));
+    return entries.filter(({ activityId }) => ids.has(activityId));
+  };
+  return {
+    missing: among(found.missing, before.missing),
+    extra: among(found.extra, before.extra),
+    isOrdered: found.isOrdered || before.isOrdered,
+  };
+}
+
 /** What truth says belongs into a feed, newest first, complete down to `floor`; undefined where it is too much to ask. */
 async function dueOf(
   truth: Truth,
@@ -153,34 +176,16 @@ async function dueOf(
   return { entries: entries.slice(0, entriesMax), floor: last ?? floor };
 }
 
-/** Those of some entries that are to be shown: the viewer may see the post at home, and its author has a profile. */
+/** Those of some entries that are to be shown: the viewer may see them at home, and the posts that reposts among them pass on. */
 async function standing(
   truth: Truth,
   viewerId: bigint,
   entries: readonly TimelineEntry[],
   options: CallOptions,
-): Promise<bigint[]> {
+): Promise<readonly Placed[]> {
   if (entries.length === 0) return [];
-  const authorIds = [...new Set(entries.map(({ authorId }) => authorId))];
-  const [posts, authors, standings] = await Promise.all([
-    truth.cards(
-      entries.map(({ activityId }) => activityId),
-      options,
-    ),
-    truth.authorVersions(authorIds, options),
-    truth.standings(viewerId, authorIds, options),
-  ]);
-  return entries
-    .filter(({ activityId, authorId }) => {
-      const standing = standings.get(authorId);
-      return (
-        authors.has(authorId) &&
-        maySeePost(viewerId, posts.get(activityId), standing) &&
-        isInHome(viewerId, authorId, standing)
-      );
-    })
-    .map(({ activityId }) => activityId);
+  return (await decideByTruth(truth, entries, { viewerId, atHome: true }, options)).placed;
 }
 
 /** As many as a line of a log may name. */
-const some = (ids: readonly bigint[]): string[] => ids.slice(0, 5).map(String);
+const some = (entries: readonly Entry[]): string[] => entries.slice(0, 5).map(({ activityId }) => String(activityId));

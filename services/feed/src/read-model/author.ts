@@ -23,6 +23,38 @@ export function authorCandidates(needs: Needs) {
   };
 }
 
+/** What some authors made public just above a place, in their order: from their timelines, and from the database below those. */
+export async function authorsAbove(
+  { redis, truth }: Needs,
+  authorIds: readonly bigint[],
+  after: bigint,
+  count: number,
+  options: CallOptions,
+): Promise<Candidates[]> {
+  if (authorIds.length === 0) return [];
+  const pipeline = redis.pipeline();
+  for (const authorId of authorIds) authorTimelines.readAbove(redis, pipeline, authorId, after, count);
+  const slices = (await redis.run(pipeline)).map(sliceOf);
+  const missingCount = slices.filter(({ seal }) => seal === undefined).length;
+  timelineCounts(slices.length - missingCount, missingCount);
+  const isWhole = (nth: number) => after >= (slices[nth]?.seal?.lowWatermark ?? after + 1n);
+  const asked = authorIds.filter((_, nth) => !isWhole(nth));
+  const lists = await truth.activitiesAbove(asked, after, count, options);
+  return authorIds.map((authorId, nth) => {
+    if (isWhole(nth)) return nearestOf(slices[nth]?.entries ?? [], count);
+    const { ids = [] } = lists[asked.indexOf(authorId)] ?? {};
+    return nearestOf(
+      ids.map((activityId) => ({ activityId, authorId })),
+      count,
+    );
+  });
+}
+
+const nearestOf = (newestFirst: Candidates["entries"], count: number): Candidates => ({
+  entries: newestFirst.toReversed(),
+  ended: newestFirst.length < count,
+});
+
 /** The same of several authors, in their order: one round trip, and one batch of calls for those whose timeline ends. */
 export async function authorsCandidates(
   { redis, truth }: Needs,

@@ -1,15 +1,11 @@
 import { encodeFacts, type FactRef } from "#lib/mesh/facts.ts";
 import { turnstile } from "#lib/mesh/turnstile.ts";
 import { degradedTotal } from "#lib/readmodel/degraded-metrics.ts";
-import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { isRedisAway } from "#lib/storage/redis.ts";
 
 /** Reads from truth at once: each is up to six calls, some of them long. More wait, and beyond those they are refused. */
 const readsMax = 16;
 const waitingMax = 64;
-
-/** A candidate place that every activity is below: the database is asked for exactly what a page needs. */
-export const aboveAll: TimelineEntry["activityId"] = 2n ** 63n - 1n;
 
 /** A page: what is read, for whom, and facts that it must not be older than. */
 type Asked = {

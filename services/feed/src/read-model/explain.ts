@@ -1,17 +1,18 @@
 import type { CallOptions } from "@connectrpc/connect";
 import type { GetFollowResponse } from "#gen/skein/graph/v1/graph_pb.ts";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
-import type { GetPostRecordResponse } from "#gen/skein/post/v1/post_pb.ts";
+import type { GetPostRecordResponse } from "#gen/skein/post/v1/record_pb.ts";
 import { pause } from "#lib/events/lease.ts";
-import { isInHome, maySeePost, type Standing } from "#lib/readmodel/audience.ts";
+import type { Standing } from "#lib/readmodel/audience.ts";
 import type { Card } from "#lib/readmodel/card.ts";
 import { lag, sinceOf } from "#lib/readmodel/lag.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import type { FanoutRecord, FeedStore } from "../store.ts";
+import type { Placed } from "./decide.ts";
 import { homeCandidates, type Sources } from "./home.ts";
 import type { Truth } from "./truth.ts";
-import { visibleBy } from "./visible.ts";
+import { decideByTruth, visibleBy } from "./visible.ts";
 
 /** What the home read does with one post, what truth says of it, and all that was looked at to know. */
 export type Evidence = {
@@ -33,10 +34,16 @@ export type Evidence = {
   readonly sources: Sources | undefined;
   readonly lagMs: number | undefined;
   readonly fanout: FanoutRecord | undefined;
+  /** It is a repost whose post the viewer is not to see. */
+  readonly isOriginalHidden: boolean;
+  /** The repost in whose place the post is shown among the newest of the feed. */
+  readonly passedOn: Placed | undefined;
 };
 
 type Needs = { readonly redis: Redis; readonly truth: Truth; readonly store: FeedStore };
 
+/** Of a post that is not shown by itself, so many of the newest entries are searched for one that passes it on. */
+const searchedMax = 100;
 /** Looks before the read and truth are said to differ: what was written between two looks is no bug. */
 const looksMax = 3;
 const againMs = 100;
@@ -46,7 +53,7 @@ const againMs = 100;
  * pair on which the two differ is looked at again, so that a change under way is not taken for a bug.
  */
 export function examiner(needs: Needs) {
-  const candidates = homeCandidates({ ...needs, keeps: false });
+  const { below: candidates } = homeCandidates({ ...needs, keeps: false });
   const visibleOf = visibleBy(needs);
 
   return async (viewerId: bigint, postId: bigint, options: CallOptions): Promise<Evidence> => {
@@ -73,21 +80,39 @@ export function examiner(needs: Needs) {
       due: false,
       proposed: false,
       visible: false,
+      isOriginalHidden: false,
+      passedOn: undefined,
     };
     if (post === undefined || follow.followerState === AccountState.UNSPECIFIED)
       return { ...none, shown: false, sources: undefined, lagMs: undefined, fanout: undefined };
     const entry = { activityId: postId, authorId };
-    const [read, standings, cards, lagMs, fanout] = await Promise.all([
+    const [read, { own, ownShown, passedOn, passedOnShown }, lagMs, fanout] = await Promise.all([
       readAs(viewerId, entry, options),
-      truth.standings(viewerId, [authorId], options),
-      truth.cards([postId], options),
+      decideByTruth(truth, [entry], { viewerId, atHome: true }, options),
       lagTime(needs.redis, entry),
       needs.store.fanout(entry),
     ]);
-    const hasProfile = read.visible || (await truth.authorVersions([authorId], options)).has(authorId);
-    const [standing, card] = [standings.get(authorId), cards.get(postId)];
-    const due = hasProfile && maySeePost(viewerId, card, standing) && isInHome(viewerId, authorId, standing);
-    return { ...none, ...read, standing, card, hasProfile, due, shown: read.proposed && read.visible, lagMs, fanout };
+    const shown = read.proposed && read.visible;
+    return {
+      ...none,
+      ...read,
+      standing: own.standings.get(authorId),
+      card: own.cards[0],
+      hasProfile: read.visible || own.versions[0] !== undefined,
+      due: ownShown.length + passedOnShown.length > 0,
+      isOriginalHidden: passedOn !== undefined && passedOnShown.length === 0,
+      shown,
+      lagMs,
+      fanout,
+      passedOn: shown || post.deleted ? undefined : await passing(viewerId, postId, options),
+    };
+  }
+
+  /** The newest repost by which a post is in the feed. */
+  async function passing(viewerId: bigint, postId: bigint, options: CallOptions): Promise<Placed | undefined> {
+    const { entries } = await candidates(viewerId, undefined, searchedMax, options);
+    const { items } = await visibleOf(entries, { viewerId, atHome: true }, options);
+    return items.find((item) => item.postId === postId && item.repostedBy !== undefined);
   }
 
   /** Both steps of a home read whose page ends above the entry. */

@@ -11,11 +11,11 @@ import { type Pulled, type PulledView, pulledView } from "#lib/readmodel/pulled.
 import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { perTurn } from "#lib/storage/turn.ts";
-import { authorsCandidates } from "./author.ts";
+import { authorsAbove, authorsCandidates } from "./author.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
-import type { Truth } from "./truth.ts";
+import type { ActivityList, Truth } from "./truth.ts";
 
-/** Entries below a place; `ended` where there is nothing after them. */
+/** Entries below a place, newest first, or above one, nearest first; `ended` where there is nothing after them. */
 export type Candidates = { readonly entries: readonly TimelineEntry[]; readonly ended: boolean };
 
 /** Where the candidates of one read come from, for whoever asks why. */
@@ -61,7 +61,7 @@ const clocksMs = 3_000;
  * The first step of a home read, one round trip: the timeline below a place, the version of the viewer's follow set,
  * and what is public but not fanned out yet. A timeline that is missing, was made from another set of followings, or is older
  * than a backlog of fan-outs that no read merges whole, is merged from the authors' first; below its low watermark the
- * database goes on.
+ * database goes on. `above` reads upwards from a place in the same way; where that is below the watermark, from the database.
  */
 export function homeCandidates(needs: Needs) {
   const { redis, truth } = needs;
@@ -79,27 +79,32 @@ export function homeCandidates(needs: Needs) {
     return under;
   }
 
-  return async (
-    viewerId: bigint,
-    before: bigint | undefined,
-    count: number,
-    options: CallOptions,
-  ): Promise<Candidates & { readonly sources: Sources }> => {
+  /** The timeline around a place, made first where it may not be read as it is. */
+  async function look(asked: Asked, options: CallOptions) {
+    const { viewerId } = asked;
     const under = building.get(viewerId);
     // It may have read truth before what this read must see; one that begins from here on may be shared.
     if (under !== undefined) await inOwnTime(options, () => under.catch(() => {}));
-    const { slice, version, late, pulled } = await readOnce({ viewerId, before, count });
+    const { slice, version, late, pulled } = await readOnce(asked);
     const isOfThese = slice.seal !== undefined && version !== undefined && slice.seal.version === version;
     const madeMs = slice.seal?.timeMs ?? 0;
     const fresh = isOfThese && madeMs >= completeSince(late) && madeMs >= wholeSince(pulled);
     timelineCounts(fresh ? 1 : 0, fresh ? 0 : 1);
     const merged = fresh ? undefined : await inOwnTime(options, () => build(viewerId, options));
-    const below = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
-    const drawn = fresh
-      ? await drawnFrom(needs, pulled, { before, count, low: slice.seal?.lowWatermark ?? 0n }, options)
-      : [];
-    const kept = withOthers((merged?.entries ?? slice.entries).filter(below), drawn).slice(0, count);
     const low = merged?.lowWatermark ?? slice.seal?.lowWatermark ?? 0n;
+    return { slice, merged, low, late, pulledIds: fresh ? pulledOf(pulled) : [] };
+  }
+
+  async function below(
+    viewerId: bigint,
+    before: bigint | undefined,
+    count: number,
+    options: CallOptions,
+  ): Promise<Candidates & { readonly sources: Sources }> {
+    const { slice, merged, low, late, pulledIds } = await look({ viewerId, before, count }, options);
+    const isBelow = (entry: TimelineEntry) => before === undefined || entry.activityId < before;
+    const drawn = await drawnFrom(needs, pulledIds, { before, count, low }, options);
+    const kept = withOthers((merged?.entries ?? slice.entries).filter(isBelow), drawn).slice(0, count);
     const reached = kept.length < count;
     const older =
       reached && low > 0n
@@ -108,14 +113,35 @@ export function homeCandidates(needs: Needs) {
     const all = [...kept, ...older].slice(0, count);
     const ended = reached && all.length < count;
     const last = ended ? 0n : (all.at(-1)?.activityId ?? 0n);
-    const between = late.filter((entry) => below(entry) && entry.activityId > last);
+    const between = late.filter((entry) => isBelow(entry) && entry.activityId > last);
     return {
-      entries: withOthers(all, between.length > lateMax ? await followedAmong(redis, viewerId, between) : between),
+      entries: withOthers(all, await relevant(redis, viewerId, between)),
       ended,
       sources: { slice, merged, kept, low, older, pulled: drawn },
     };
-  };
+  }
+
+  async function above(viewerId: bigint, after: bigint, count: number, options: CallOptions): Promise<Candidates> {
+    const { slice, merged, low, late, pulledIds } = await look({ viewerId, after, count }, options);
+    if (after < low) return newerThan(truth, viewerId, after, count, options);
+    const isAbove = (entry: TimelineEntry) => entry.activityId > after;
+    const drawn = await authorsAbove(needs, pulledIds, after, count, options);
+    const found = withOthers(
+      (merged?.entries ?? slice.entries).filter(isAbove),
+      drawn.flatMap(({ entries }) => entries),
+    );
+    const kept = found.slice(-count);
+    const ended = kept.length < count;
+    const last = ended ? aboveAll : (kept[0]?.activityId ?? aboveAll);
+    const between = late.filter((entry) => isAbove(entry) && entry.activityId < last);
+    return { entries: withOthers(kept, await relevant(redis, viewerId, between)).reverse(), ended };
+  }
+
+  return { below, above };
 }
+
+/** A candidate place that every activity is below: the database is asked for exactly what a page needs. */
+export const aboveAll: TimelineEntry["activityId"] = 2n ** 63n - 1n;
 
 /** A reader waits for a timeline no longer than it has time. */
 const inOwnTime = <T>(options: CallOptions, made: () => Promise<T>): Promise<T> =>
@@ -123,7 +149,13 @@ const inOwnTime = <T>(options: CallOptions, made: () => Promise<T>): Promise<T> 
     problem(Code.DeadlineExceeded, "deadline-exceeded", "the timeline is still being made"),
   );
 
-type Asked = { readonly viewerId: bigint; readonly before: bigint | undefined; readonly count: number };
+/** The entries below a place, above one, or the newest. */
+type Asked = {
+  readonly viewerId: bigint;
+  readonly before?: bigint | undefined;
+  readonly after?: bigint;
+  readonly count: number;
+};
 type Found = {
   readonly slice: Slice;
   readonly version: bigint | undefined;
@@ -139,8 +171,9 @@ async function readTogether(redis: Redis, view: PulledView, asks: readonly Asked
   const pipeline = redis.pipeline();
   lag.read(redis, pipeline);
   pipeline.mget(...asks.map(({ viewerId }) => followSets.stateKey(redis, viewerId)));
-  for (const { viewerId, before, count } of asks) {
-    if (before === undefined) homeTimelines.visitHead(redis, pipeline, viewerId, count);
+  for (const { viewerId, before, after, count } of asks) {
+    if (after !== undefined) homeTimelines.visitAbove(redis, pipeline, viewerId, after, count);
+    else if (before === undefined) homeTimelines.visitHead(redis, pipeline, viewerId, count);
     else homeTimelines.readBelow(redis, pipeline, viewerId, before, count);
     if (asked.length > 0) followSets.ask(redis, pipeline, viewerId, askedIds);
   }
@@ -172,14 +205,16 @@ async function readTogether(redis: Redis, view: PulledView, asks: readonly Asked
 /** What a timeline lacks because its authors are pulled. Below its low watermark it is none, and the database has theirs, too. */
 async function drawnFrom(
   needs: Needs,
-  pulled: readonly Pulled[],
+  authorIds: readonly bigint[],
   { before, count, low }: { before: bigint | undefined; count: number; low: bigint },
   options: CallOptions,
 ): Promise<TimelineEntry[]> {
-  const authorIds = pulled.filter(({ isPulled }) => isPulled).map(({ authorId }) => authorId);
   const lists = await authorsCandidates(needs, authorIds, before, count, options);
   return lists.flatMap(({ entries }) => entries.filter(({ activityId }) => activityId >= low));
 }
+
+const pulledOf = (authors: readonly Pulled[]): bigint[] =>
+  authors.filter(({ isPulled }) => isPulled).map(({ authorId }) => authorId);
 
 /** Since when a timeline has what its authors made public while they were not pushed (ms): those who are pushed again. */
 const wholeSince = (pulled: readonly Pulled[]): number =>
@@ -205,11 +240,40 @@ export async function olderThan(
   const { followeeIds } = await truth.followSet(viewerId, options);
   const authorIds = [viewerId, ...followeeIds];
   const lists = await truth.activities(authorIds, before, count, options);
-  const all = lists.flatMap(({ ids }, nth) =>
-    ids.map((activityId) => ({ activityId, authorId: authorIds[nth] as bigint })),
-  );
-  return all.sort(newestFirst).slice(0, count);
+  return entriesOf(authorIds, lists).sort(newestFirst).slice(0, count);
 }
+
+/** What the database has just above a place of a home feed, nearest first. */
+export async function newerThan(
+  truth: Truth,
+  viewerId: bigint,
+  after: bigint,
+  count: number,
+  options: CallOptions,
+): Promise<Candidates> {
+  const { followeeIds } = await truth.followSet(viewerId, options);
+  return nearestByTruth(truth, [viewerId, ...followeeIds], after, count, options);
+}
+
+/** The same of some authors: one index range each. */
+export async function nearestByTruth(
+  truth: Truth,
+  authorIds: readonly bigint[],
+  after: bigint,
+  count: number,
+  options: CallOptions,
+): Promise<Candidates> {
+  const lists = await truth.activitiesAbove(authorIds, after, count, options);
+  const entries = entriesOf(authorIds, lists).sort(newestFirst).slice(-count).reverse();
+  return { entries, ended: entries.length < count };
+}
+
+export const entriesOf = (authorIds: readonly bigint[], lists: readonly ActivityList[]): TimelineEntry[] =>
+  lists.flatMap(({ ids }, nth) => ids.map((activityId) => ({ activityId, authorId: authorIds[nth] as bigint })));
+
+/** Of what is not fanned out yet what a page may be of. */
+const relevant = async (redis: Redis, viewerId: bigint, late: readonly TimelineEntry[]) =>
+  late.length > lateMax ? await followedAmong(redis, viewerId, late) : late;
 
 /** Entries of the viewer and of those whom they follow; all of them where Redis does not know. */
 async function followedAmong(

@@ -1,8 +1,11 @@
 import type { CallOptions } from "@connectrpc/connect";
+import type { ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
 import { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { type Count, othersOf } from "#lib/readmodel/count.ts";
-import { type MarkedSet, type MemberSet, marksIn, membersIn } from "#lib/readmodel/member-set.ts";
+import { ownMark } from "#lib/readmodel/families.ts";
+import { type MarkedSet, marksIn } from "#lib/readmodel/member-set.ts";
+import { type ThreadRule, threadBeside } from "#lib/readmodel/thread.ts";
 import type { Looked } from "./look.ts";
 import type { Truth } from "./truth.ts";
 
@@ -16,24 +19,30 @@ export type Reactions = {
   readonly viewerReaction: Reaction;
   /** The viewer keeps it. */
   readonly saved: boolean;
+  /** The viewer reposted it. */
+  readonly reposted: boolean;
+  /** Why the viewer may not reply to it. */
+  readonly replyRefusal: ReplyRefusal;
 };
 
 /** The posts of a page, which of them are shown, and what Redis said of all. */
-type Asked = Pick<Looked, "likes" | "comments" | "reacted" | "saved"> & {
+type Asked = Pick<Looked, "likes" | "comments" | "reacted" | "own"> & {
   readonly postIds: readonly bigint[];
   readonly shown: readonly number[];
   readonly viewerId: bigint | undefined;
+  /** By the place of a post in the page. */
+  readonly refusalOf: (nth: number, thread: ThreadRule) => ReplyRefusal;
 };
 
 const likeCountCounts = cacheCounts("like_count");
 const commentCountCounts = cacheCounts("comment_count");
 const reactedSetCounts = cacheCounts("liked_set");
-const savedSetCounts = cacheCounts("saved_set");
+const ownSetCounts = cacheCounts("own_set");
 
 /** The reactions to the posts that are shown, in their order; what Redis lacks is asked from its owners, who leave it there. */
 export async function reactionsOf(
   truth: Truth,
-  { postIds, shown, likes, comments, reacted, saved, viewerId }: Asked,
+  { postIds, shown, likes, comments, reacted, own, viewerId, refusalOf }: Asked,
   options: CallOptions,
 ): Promise<Reactions[]> {
   tell(likeCountCounts, likes);
@@ -43,44 +52,47 @@ export async function reactionsOf(
       ? nobodys
       : await Promise.all([
           reactedBy(truth, viewerId, postIds, reacted, options),
-          savedBy(truth, viewerId, postIds, saved, options),
+          ownBy(truth, viewerId, postIds, own, options),
         ]);
   const idOf = (nth: number) => postIds[nth] as bigint;
   const unsure = shown.filter((nth) => likes[nth] === undefined || idOf(nth) < set.lowWatermark).map(idOf);
   const uncounted = shown.filter((nth) => comments[nth] === undefined).map(idOf);
   const unkept = shown.map(idOf).filter((id) => id < kept.lowWatermark);
-  const [fromLike, fromSave, fromComment] = await Promise.all([
+  const [fromLike, fromPost, fromComment] = await Promise.all([
     truth.likes(unsure, options),
-    truth.saves(unkept, options),
+    truth.ownMarks(unkept, options),
     truth.commentCounts(uncounted, options),
   ]);
   return shown.map((nth) => {
     const id = idOf(nth);
     const told = fromLike.get(id);
-    const own = id < set.lowWatermark ? told?.own : (set.marks.get(id) as Reaction | undefined);
+    const counted = fromComment.get(id) ?? comments[nth] ?? none;
+    const reaction = id < set.lowWatermark ? told?.own : (set.marks.get(id) as Reaction | undefined);
     return reactionOf(
-      { count: told?.count ?? likes[nth] ?? none, own },
-      fromComment.get(id) ?? comments[nth],
-      (id < kept.lowWatermark ? fromSave : kept.ids).has(id),
+      { count: told?.count ?? likes[nth] ?? none, own: reaction },
+      counted,
+      refusalOf(nth, threadBeside(counted)),
+      (id < kept.lowWatermark ? fromPost : kept.marks).get(id),
     );
   });
 }
 
 /** What is known of one post. */
 export function reactionOf(
-  { count, own = Reaction.UNSPECIFIED }: { readonly count: Count; readonly own?: Reaction | undefined } = {
-    count: none,
-  },
-  commentCount = 0,
-  saved = false,
+  { count, own = Reaction.UNSPECIFIED }: { readonly count: Count; readonly own?: Reaction | undefined },
+  comments: Count,
+  replyRefusal: ReplyRefusal,
+  mark = 0,
 ): Reactions {
   return {
     likeCount: count.value,
-    commentCount,
+    commentCount: comments.value,
     liked: own === Reaction.LIKE,
     otherReactions: othersOf(count),
     viewerReaction: own,
-    saved,
+    saved: (mark & ownMark.saved) !== 0,
+    reposted: (mark & ownMark.reposted) !== 0,
+    replyRefusal,
   };
 }
 
@@ -102,23 +114,20 @@ async function reactedBy(
   return kept ?? (await truth.reactedSet(viewerId, options));
 }
 
-/** What the viewer keeps of the posts, in the same way. */
-async function savedBy(
+/** What the viewer keeps or reposted of the posts, in the same way. */
+async function ownBy(
   truth: Truth,
   viewerId: bigint,
   postIds: readonly bigint[],
   answer: unknown,
   options: CallOptions,
-): Promise<MemberSet> {
-  const kept = membersIn(answer, postIds);
-  savedSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
-  return kept ?? (await truth.savedSet(viewerId, options));
+): Promise<MarkedSet> {
+  const kept = marksIn(answer, postIds);
+  ownSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
+  return kept ?? (await truth.ownSet(viewerId, options));
 }
 
-const none: Count = { version: 0, value: 0 };
-const whole = { version: 0n, lowWatermark: 0n };
-/** Whom nobody knows reacts to nothing, and keeps nothing. */
-const nobodys: [MarkedSet, MemberSet] = [
-  { ...whole, marks: new Map() },
-  { ...whole, ids: new Set() },
-];
+export const none: Count = { version: 0, value: 0 };
+/** Whom nobody knows reacts to nothing, and keeps and reposted nothing. */
+const nothing: MarkedSet = { version: 0n, lowWatermark: 0n, marks: new Map() };
+const nobodys = [nothing, nothing] as const;

@@ -6,29 +6,37 @@ import {
   type FanoutSchema,
   ExplanationKind as Kind,
   TimelineState,
-} from "#gen/skein/feed/v1/feed_pb.ts";
+} from "#gen/skein/feed/v1/explain_pb.ts";
 import { AccountState } from "#gen/skein/graph/v1/graph_pb.ts";
 import { maySeePost, type Standing } from "#lib/readmodel/audience.ts";
 import type { Card } from "#lib/readmodel/card.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import type { FanoutRecord } from "../store.ts";
+import type { Placed } from "./decide.ts";
 import type { Evidence } from "./explain.ts";
 
 type Explanation = MessageInitShape<typeof ExplanationSchema>;
 
 /** Why a post is in a home feed or not: who the viewer is to it, then the way it came. A bug is said first. */
 export function reasonsOf(evidence: Evidence): Explanation[] {
-  const { due, shown, follow, post } = evidence;
+  const { due, shown, follow, post, passedOn } = evidence;
   if (follow.followerState === AccountState.UNSPECIFIED) return [{ kind: Kind.NO_SUCH_VIEWER }];
   if (post === undefined) return [{ kind: Kind.NO_SUCH_POST }];
   const bug = shown ? Kind.INCONSISTENT_SHOWN : Kind.INCONSISTENT_HIDDEN;
   return [
     ...(due === shown ? [] : [{ kind: bug }]),
+    ...(passedOn === undefined ? [] : [passedOnBy(passedOn)]),
     ...(due ? [standingOf(evidence)] : hidingOf(evidence)),
     ...(shown ? wayOf(evidence) : []),
   ];
 }
+
+const passedOnBy = ({ activityId, repostedBy }: Placed): Explanation => ({
+  kind: Kind.PASSED_ON,
+  repostId: String(activityId),
+  repostedById: String(repostedBy?.id),
+});
 
 const standingOf = ({ viewerId, post, follow }: Evidence): Explanation =>
   BigInt(post?.authorId ?? 0) === viewerId
@@ -36,7 +44,7 @@ const standingOf = ({ viewerId, post, follow }: Evidence): Explanation =>
     : { kind: Kind.FOLLOWING, ...(follow.changeTime && { time: follow.changeTime }) };
 
 /** All that hides it: one alone would be enough. */
-function hidingOf({ viewerId, post, follow, standing, card, hasProfile }: Evidence): Explanation[] {
+function hidingOf({ viewerId, post, follow, standing, card, hasProfile, isOriginalHidden }: Evidence): Explanation[] {
   const isOwn = BigInt(post?.authorId ?? 0) === viewerId;
   const found: Explanation[] = [];
   if (post?.deleted) found.push({ kind: Kind.DELETED, ...(post.deleteTime && { time: post.deleteTime }) });
@@ -48,6 +56,7 @@ function hidingOf({ viewerId, post, follow, standing, card, hasProfile }: Eviden
   if (!isOwn && standing?.muting) found.push({ kind: Kind.MUTED });
   if (!isOwn && isForOthers(viewerId, card, standing)) found.push({ kind: Kind.NOT_IN_AUDIENCE });
   if (!hasProfile) found.push({ kind: Kind.NO_PROFILE });
+  if (isOriginalHidden) found.push({ kind: Kind.ORIGINAL_HIDDEN });
   return found;
 }
 

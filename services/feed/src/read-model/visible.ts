@@ -1,22 +1,19 @@
 import type { CallOptions } from "@connectrpc/connect";
+import type { ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
-import { isInHome, maySeePost, type ViewerId } from "#lib/readmodel/audience.ts";
-import type { Card } from "#lib/readmodel/card.ts";
+import { replyRefusal, type ViewerId } from "#lib/readmodel/audience.ts";
 import { mutedWordsIn, type Standings, standingsIn } from "#lib/readmodel/standing.ts";
+import { type ThreadRule, threadBeside } from "#lib/readmodel/thread.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { looking } from "./look.ts";
-import { type Reactions, reactionOf, reactionsOf } from "./reactions.ts";
+import { type Decided, decide, type Known, type Looker, type Placed } from "./decide.ts";
+import { type Looked, looking } from "./look.ts";
+import { none, type Reactions, reactionOf, reactionsOf } from "./reactions.ts";
+import { type Slot, slotsOf } from "./slots.ts";
 import type { Truth } from "./truth.ts";
 
-/** An entry that its viewer may see at this moment. */
-export type Visible = TimelineEntry & Reactions & { readonly postVersion: number; readonly authorVersion: number };
-
-/** Who looks: `viewerId` where somebody is signed in; `atHome` where only those whom the viewer follows are shown; `muted` where whom
- * the viewer mutes is not. */
-export type Looker =
-  | { readonly viewerId: bigint; readonly atHome: true }
-  | { readonly viewerId: ViewerId; readonly atHome: false; readonly muted?: "hidden" };
+/** An entry that its viewer may see at this moment, with the post in its place. */
+export type Visible = Placed & Reactions & { readonly slot?: Slot | undefined };
 
 /** What a viewer may see, and the version of their muted words: 0 for none, undefined where graph is to be asked. */
 export type Seen = { readonly items: readonly Visible[]; readonly mutedWordsVersion: bigint | undefined };
@@ -25,19 +22,28 @@ const nothing: Seen = { items: [], mutedWordsVersion: 0n };
 
 type Needs = { readonly redis: Redis; readonly truth: Truth };
 
+/** What Redis says of entries, with what truth had to add. */
+type Read = Known & { readonly found: Looked };
+
 const cardCounts = cacheCounts("card");
 const authorVersionCounts = cacheCounts("author_version");
 
 /**
  * The second step of a feed read, one round trip: decides, entry by entry, whether the viewer may see it now. Whatever
  * a timeline holds, a deleted post has a tombstone, its card says for whom it is, and how its author stands to the viewer is
- * asked each time. Reactions are in the same round trip. The number of commands is the same for every viewer.
+ * asked each time. Reactions are in the same round trip. The number of commands is the same for every viewer. Where a repost is among
+ * them there is one round trip more, the same for the posts that are passed on; where a quote is, one for what is in the slots.
  */
 export function visibleBy({ redis, truth }: Needs) {
-  const look = looking(redis);
-  return async (entries: readonly TimelineEntry[], looker: Looker, options: CallOptions): Promise<Seen> => {
-    if (entries.length === 0) return nothing;
-    const { viewerId } = looker;
+  const lookAtAll = looking(redis);
+  const lookAtCards = looking(redis, "card");
+
+  async function read(
+    entries: readonly TimelineEntry[],
+    viewerId: ViewerId,
+    options: CallOptions,
+    look = lookAtAll,
+  ): Promise<Read> {
     const { postIds, authorIds, authorAt } = idsIn(entries);
     const found = await look({ postIds, authorIds, viewerId });
     const [cards, versions, standings] = await Promise.all([
@@ -45,17 +51,81 @@ export function visibleBy({ redis, truth }: Needs) {
       orTruth(authorIds, found.versions, authorVersionCounts, (missing) => truth.authorVersions(missing, options)),
       standingsOf(truth, viewerId, authorIds, found.standings, options),
     ]);
-    const shown = allowed(entries, { cards, versions, standings, authorAt }, looker);
-    const reactions = await reactionsOf(truth, { ...found, postIds, shown, viewerId }, options);
-    const items = shown.map((nth, at) => ({
-      ...itemOf(entries[nth] as TimelineEntry, cards[nth], versions[authorAt[nth] ?? -1]),
-      ...(reactions[at] as Reactions),
-    }));
-    return { items, mutedWordsVersion: viewerId === undefined ? 0n : mutedWordsIn(found.standings) };
+    return { entries, cards, versions: authorAt.map((at) => versions[at]), standings, found };
+  }
+
+  return async (entries: readonly TimelineEntry[], looker: Looker, options: CallOptions): Promise<Seen> => {
+    if (entries.length === 0) return nothing;
+    const { viewerId } = looker;
+    const decided = await decide(entries, looker, (some) => read(some, viewerId, options));
+    const reactionsIn = async (of: Read, shown: readonly number[]) => {
+      const postIds = of.entries.map(({ activityId }) => activityId);
+      const refusalOf = refusing(of, viewerId);
+      return reactionsOf(truth, { ...of.found, postIds, shown, viewerId, refusalOf }, options);
+    };
+    const { own, ownShown, passedOn, passedOnShown, placed } = decided;
+    const [ofOwn, ofPassedOn, slots] = await Promise.all([
+      reactionsIn(own, ownShown),
+      passedOn === undefined ? [] : reactionsIn(passedOn, passedOnShown),
+      slotsOf(placed, viewerId, (some) => read(some, viewerId, options, lookAtCards)),
+    ]);
+    const mutedWordsVersion = viewerId === undefined ? 0n : mutedWordsIn(own.found.standings);
+    return { items: withSlots(withReactions(decided, ofOwn, ofPassedOn), slots), mutedWordsVersion };
   };
 }
 
-/** The same from truth alone, for a process that Redis does not answer: a call to each owner. */
+/** Why a viewer may not reply to a post, by its place among those that are known. */
+const refusing =
+  ({ entries, cards, standings }: Known, viewerId: ViewerId) =>
+  (nth: number, thread: ThreadRule): ReplyRefusal =>
+    replyRefusal(viewerId, cards[nth], standings.get(entries[nth]?.authorId ?? 0n), thread);
+
+/** Each place with what stands beside its post. */
+function withReactions(
+  { own, ownShown, passedOn, passedOnShown, placed }: Decided<Known>,
+  ofOwn: readonly Reactions[],
+  ofPassedOn: readonly Reactions[],
+): Visible[] {
+  if (passedOn === undefined) return placed.map((one, nth) => ({ ...one, ...(ofOwn[nth] as Reactions) }));
+  const byPost = new Map<bigint | undefined, Reactions>();
+  for (const [at, nth] of ownShown.entries()) byPost.set(own.entries[nth]?.activityId, ofOwn[at] as Reactions);
+  for (const [at, nth] of passedOnShown.entries())
+    byPost.set(passedOn.entries[nth]?.activityId, ofPassedOn[at] as Reactions);
+  return placed.map((one) => ({ ...one, ...(byPost.get(one.postId) as Reactions) }));
+}
+
+/** The same with what is in their slots. */
+const withSlots = (items: readonly Visible[], slots: ReadonlyMap<bigint, Slot>): readonly Visible[] =>
+  slots.size === 0 ? items : items.map((one) => ({ ...one, slot: slots.get(one.postId) }));
+
+/** Decides by truth alone: a call to each owner, and one more where a repost is among the entries. */
+export const decideByTruth = (
+  truth: Truth,
+  entries: readonly TimelineEntry[],
+  looker: Looker,
+  options: CallOptions,
+): Promise<Decided<Known>> => decide(entries, looker, knowing(truth, looker.viewerId, options));
+
+/** What truth knows of entries. */
+const knowing =
+  (truth: Truth, viewerId: ViewerId, options: CallOptions) =>
+  async (entries: readonly TimelineEntry[]): Promise<Known> => {
+    const { postIds, authorIds, authorAt } = idsIn(entries);
+    const [cards, versions, standings] = await Promise.all([
+      truth.cards(postIds, options),
+      truth.authorVersions(authorIds, options),
+      truth.standings(viewerId, authorIds, options),
+    ]);
+    const kept = authorIds.map((id) => versions.get(id));
+    return {
+      entries,
+      cards: postIds.map((id) => cards.get(id)),
+      versions: authorAt.map((at) => kept[at]),
+      standings,
+    };
+  };
+
+/** The same of a page from truth alone, for a process that Redis does not answer. */
 export async function visibleByTruth(
   truth: Truth,
   entries: readonly TimelineEntry[],
@@ -63,25 +133,26 @@ export async function visibleByTruth(
   options: CallOptions,
 ): Promise<Seen> {
   if (entries.length === 0) return nothing;
-  const { postIds, authorIds, authorAt } = idsIn(entries);
-  const [known, kept, standings, likes, comments, saves] = await Promise.all([
-    truth.cards(postIds, options),
-    truth.authorVersions(authorIds, options),
-    truth.standings(looker.viewerId, authorIds, options),
+  const { own, passedOn, placed } = await decideByTruth(truth, entries, looker, options);
+  const refusalOf = (postId: bigint, thread: ThreadRule): ReplyRefusal => {
+    const group = passedOn?.entries.some(({ activityId }) => activityId === postId) ? passedOn : own;
+    const nth = group.entries.findIndex(({ activityId }) => activityId === postId);
+    return refusing(group, looker.viewerId)(nth, thread);
+  };
+  const postIds = [...new Set(placed.map(({ postId }) => postId))];
+  const [likes, comments, marks, slots] = await Promise.all([
     truth.likes(postIds, options),
     truth.commentCounts(postIds, options),
-    looker.viewerId === undefined ? new Set<bigint>() : truth.saves(postIds, options),
+    looker.viewerId === undefined ? new Map<bigint, number>() : truth.ownMarks(postIds, options),
+    slotsOf(placed, looker.viewerId, knowing(truth, looker.viewerId, options)),
   ]);
-  const cards = postIds.map((id) => known.get(id));
-  const versions = authorIds.map((id) => kept.get(id));
-  const items = allowed(entries, { cards, versions, standings, authorAt }, looker).map((nth) => {
-    const entry = entries[nth] as TimelineEntry;
-    return {
-      ...itemOf(entry, cards[nth], versions[authorAt[nth] ?? -1]),
-      ...reactionOf(likes.get(entry.activityId), comments.get(entry.activityId), saves.has(entry.activityId)),
-    };
+  const items = placed.map((one) => {
+    const { postId } = one;
+    const counted = comments.get(postId) ?? none;
+    const refusal = refusalOf(postId, threadBeside(counted));
+    return { ...one, ...reactionOf(likes.get(postId) ?? { count: none }, counted, refusal, marks.get(postId)) };
   });
-  return { items, mutedWordsVersion: undefined };
+  return { items: withSlots(items, slots), mutedWordsVersion: undefined };
 }
 
 /** The posts of entries in their order, their authors once each, and which of those each entry is of. */
@@ -93,39 +164,6 @@ function idsIn(entries: readonly TimelineEntry[]) {
     authorIds: [...places.keys()],
     authorAt: entries.map(({ authorId }) => places.get(authorId) ?? -1),
   };
-}
-
-const itemOf = ({ activityId, authorId }: TimelineEntry, card: Card | undefined, version: number | undefined) => ({
-  activityId,
-  authorId,
-  postVersion: card?.version ?? 0,
-  authorVersion: version ?? 0,
-});
-
-type Known = {
-  readonly cards: readonly (Card | undefined)[];
-  readonly versions: readonly (number | undefined)[];
-  readonly standings: Standings;
-  readonly authorAt: readonly number[];
-};
-
-/** Which entries their viewer may see: posts of authors who have a profile and, in a home feed, belong there. */
-function allowed(
-  entries: readonly TimelineEntry[],
-  { cards, versions, standings, authorAt }: Known,
-  looker: Looker,
-): number[] {
-  const { viewerId, atHome } = looker;
-  const hidesMuted = !atHome && looker.muted === "hidden";
-  const shown: number[] = [];
-  for (const [nth, { authorId }] of entries.entries()) {
-    const standing = standings.get(authorId);
-    const hasProfile = versions[authorAt[nth] ?? -1] !== undefined;
-    if (!hasProfile || !maySeePost(viewerId, cards[nth], standing)) continue;
-    if (hidesMuted && standing?.muting) continue;
-    if (!atHome || isInHome(viewerId, authorId, standing)) shown.push(nth);
-  }
-  return shown;
 }
 
 /** Values in the order of their ids, from truth where Redis has none; undefined for what never was. */

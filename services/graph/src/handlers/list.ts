@@ -46,6 +46,10 @@ export function listHandlers(needs: Needs) {
     addListMember: (req, ctx) => setMember(req, true, ctx),
     removeListMember: (req, ctx) => setMember(req, false, ctx),
 
+    async getMemberSet(req, ctx) {
+      return { userIds: await lists.memberSet(viewerIdOf(ctx), listIdOf(req.listId)) };
+    },
+
     async listListMembers(req, ctx) {
       const [viewerId, listId] = [viewerIdOf(ctx), listIdOf(req.listId)];
       const read = await lists.members(viewerId, listId);

@@ -2,10 +2,10 @@ import { append, type Event } from "#lib/events/outbox.ts";
 import { bigintOf, type Row, type Sql } from "#lib/storage/mysql.ts";
 import { followCountsChanged, followerDeltas } from "../events.ts";
 
-/** Adds a batch's follows to the counts and says what they are now. Runs once for each fact: numbering happens once. */
-export async function foldFollowerCounts(tx: Sql, events: readonly Event[]): Promise<void> {
+/** Adds a batch's follows to the counts and says what they are now. Runs once for each fact: numbering happens once. Follows that are imported are in their follower's shard. */
+export async function foldFollowerCounts(tx: Sql, events: readonly Event[]): Promise<[]> {
   const deltas = [...followerDeltas(events)].sort(([a], [b]) => (a < b ? -1 : 1));
-  if (deltas.length === 0) return;
+  if (deltas.length === 0) return [];
   await tx.exec(
     "INSERT INTO follower_count (user_id, follower_count, version) VALUES ? ON DUPLICATE KEY UPDATE follower_count = follower_count + VALUES(follower_count), version = version + 1",
     [deltas.map(([userId, delta]) => [userId, delta, 1])],
@@ -23,4 +23,5 @@ export async function foldFollowerCounts(tx: Sql, events: readonly Event[]): Pro
     tx,
     rows.map((row) => followCountsChanged(bigintOf(row.user_id), counts(row))),
   );
+  return [];
 }

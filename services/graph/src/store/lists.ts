@@ -71,6 +71,16 @@ export function lists(db: Statements) {
         changeMember(change, listId, isMember),
       ),
 
+    /** Everyone on a list: at most `membersMax`. */
+    async memberSet(ownerId: bigint, listId: bigint): Promise<bigint[]> {
+      await mustFind(db, ownerId, listId);
+      const rows = await db.query(
+        `SELECT member_id FROM list_member WHERE owner_id = ? AND list_id = ? AND member = 1 LIMIT ${membersMax}`, // latest
+        [ownerId, listId],
+      );
+      return rows.map((row) => bigintOf(row.member_id));
+    },
+
     async members(ownerId: bigint, listId: bigint): Promise<ReadEdges> {
       await mustFind(db, ownerId, listId);
       return edges(

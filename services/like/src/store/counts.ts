@@ -1,5 +1,5 @@
 import { Reaction, type SubjectKind } from "#gen/skein/like/v1/like_pb.ts";
-import { append, type Event } from "#lib/events/outbox.ts";
+import type { Event, Fact } from "#lib/events/outbox.ts";
 import { withPending } from "#lib/events/pending.ts";
 import type { Count } from "#lib/readmodel/count.ts";
 import { bigintOf, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
@@ -48,9 +48,9 @@ export async function countsOf(
 }
 
 /** Adds a batch's reactions to the counts and says what they are now. Runs once for each fact: numbering happens once. */
-export async function foldLikeCounts(tx: Sql, events: readonly Event[]): Promise<void> {
+export async function foldLikeCounts(tx: Sql, events: readonly Event[]): Promise<Fact[]> {
   const changed = deltasOf(changesIn(events)).sort((a, b) => (a.subject.id < b.subject.id ? -1 : 1));
-  if (changed.length === 0) return;
+  if (changed.length === 0) return [];
   await tx.exec(
     `INSERT INTO like_count (subject_id, subject_kind, version, ${columns}) VALUES ? ON DUPLICATE KEY UPDATE ${added}, version = version + 1`,
     [
@@ -66,11 +66,8 @@ export async function foldLikeCounts(tx: Sql, events: readonly Event[]): Promise
     `SELECT subject_id, subject_kind, version, ${columns} FROM like_count WHERE (subject_id, subject_kind) IN (?)`, // PRIMARY
     [changed.map(({ subject }) => [subject.id, subject.kind])],
   );
-  await append(
-    tx,
-    rows.map((row) =>
-      likeCountsChanged({ kind: Number(row.subject_kind) as SubjectKind, id: bigintOf(row.subject_id) }, countOf(row)),
-    ),
+  return rows.map((row) =>
+    likeCountsChanged({ kind: Number(row.subject_kind) as SubjectKind, id: bigintOf(row.subject_id) }, countOf(row)),
   );
 }
 

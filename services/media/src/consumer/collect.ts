@@ -18,7 +18,7 @@ type Needs = {
 
 /**
  * Collects what nobody wants: uploads that were left, media that nothing was made of, what was taken back, and what was part of a
- * post that is gone. Each is one process's work; each step may run again.
+ * post that is gone; and previews that no post shows. Each is one process's work; each step may run again.
  */
 export function collector({ store, objects, leases, sweepMs, log }: Needs): Loop {
   async function sweep(signal: AbortSignal): Promise<void> {
@@ -27,13 +27,25 @@ export function collector({ store, objects, leases, sweepMs, log }: Needs): Loop
       const due = await store.due(batchMax, (id) => held.has(shareOf(id, shards)));
       for (const { id, handle } of due) {
         if (signal.aborted) return;
-        for (const prefix of [`parts/${id}/`, `m/${handle}/`]) {
-          for (const key of await objects.list(prefix)) await objects.delete(key);
-        }
+        for (const prefix of [`parts/${id}/`, `m/${handle}/`]) await removeUnder(prefix);
         await store.remove(id);
+      }
+      if (due.length < batchMax) break;
+    }
+    for (;;) {
+      const held = leases.held();
+      const due = await store.duePreviews(batchMax, (id) => held.has(shareOf(id, shards)));
+      for (const { id, handle } of due) {
+        if (signal.aborted) return;
+        await removeUnder(`m/${handle}/`);
+        await store.removePreview(id);
       }
       if (due.length < batchMax) return;
     }
+  }
+
+  async function removeUnder(prefix: string): Promise<void> {
+    for (const key of await objects.list(prefix)) await objects.delete(key);
   }
 
   return async (signal) => {

@@ -46,12 +46,34 @@ export const attaching = (db: Statements) => ({
       return wanted;
     }),
 
-  /** What was claimed is part of a post now, and stays. */
-  confirm: async (tx: Sql, postId: bigint, ids: readonly bigint[]): Promise<void> => {
+  /** What was claimed is part of a post now, or of a comment under it, and stays. */
+  confirm: async (tx: Sql, postId: bigint, ids: readonly bigint[], commentId?: bigint): Promise<void> => {
     if (ids.length === 0) return;
     await tx.exec(
-      "UPDATE media SET post_id = ?, collect_time = NULL WHERE id IN (?) AND state = ? AND attachment IS NOT NULL", // PRIMARY
-      [postId, ids, State.READY],
+      "UPDATE media SET post_id = ?, comment_id = ?, collect_time = NULL WHERE id IN (?) AND state = ? AND attachment IS NOT NULL", // PRIMARY
+      [postId, commentId ?? null, ids, State.READY],
+    );
+  },
+
+  /**
+   * What a draft has: these stay, under its name, and what it had before is free for something else, and an orphan again. What has
+   * become part of a post since is the post's, also where the fact is heard again.
+   */
+  hold: async (
+    tx: Sql,
+    { ownerId, attachment }: Omit<Claim, "kind">,
+    ids: readonly bigint[],
+    orphanSeconds: number,
+  ): Promise<void> => {
+    await tx.exec(
+      `UPDATE media SET attachment = NULL, collect_time = TIMESTAMPADD(SECOND, ?, NOW(3))
+       WHERE owner_id = ? AND attachment = ? AND post_id IS NULL AND id NOT IN (?)`, // by_owner
+      [orphanSeconds, ownerId, attachment, [0n, ...ids]],
+    );
+    await tx.exec(
+      `UPDATE media SET attachment = ?, collect_time = NULL WHERE id IN (?) AND owner_id = ? AND post_id IS NULL AND state = ?
+       AND (attachment IS NULL OR attachment LIKE 'draft:%')`, // PRIMARY
+      [attachment, [0n, ...ids], ownerId, State.READY],
     );
   },
 
@@ -68,7 +90,11 @@ export const attaching = (db: Statements) => ({
     ]);
   },
 
-  /** A post that is gone needs its media no more. */
+  /** A comment that is gone needs its pictures no more. */
+  releaseComment: (tx: Sql, commentId: bigint): Promise<number> =>
+    tx.exec("UPDATE media SET collect_time = NOW(3) WHERE comment_id = ?", [commentId]), // by_comment
+
+  /** A post that is gone needs its media no more, nor those of what was said under it. */
   release: async (tx: Sql, postIds: readonly bigint[]): Promise<void> => {
     if (postIds.length === 0) return;
     await tx.exec("UPDATE media SET collect_time = NOW(3) WHERE post_id IN (?)", [postIds]); // by_post

@@ -10,13 +10,15 @@ export type SaveChange = {
   /** 0: in none. */
   readonly collectionId: bigint;
   readonly version: bigint;
+  /** How many more keep the post since. */
+  readonly by: number;
 };
 
 /** The pair of a person and a post. */
 export const saveName = (userId: bigint, postId: bigint): string => `save:${userId}:${postId}`;
 
 /** Travels in the person's partition: it is nobody else's. */
-export const saveChanged = ({ userId, postId, saved, collectionId, version }: SaveChange, origin: Origin): Fact =>
+export const saveChanged = ({ userId, postId, saved, collectionId, version, by }: SaveChange, origin: Origin): Fact =>
   fact({
     ...origin,
     desc: SaveChangedSchema,
@@ -29,6 +31,7 @@ export const saveChanged = ({ userId, postId, saved, collectionId, version }: Sa
       saved,
       collectionId: collectionId === 0n ? "" : String(collectionId),
       version,
+      by,
     },
   });
 

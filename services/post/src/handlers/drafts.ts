@@ -1,56 +1,47 @@
-import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { Client, HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { Draft, DraftService } from "#gen/skein/post/v1/draft_pb.ts";
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import type { Audience, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
-import type { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { originOf } from "#lib/events/outbox.ts";
 import { viewerOf, within } from "#lib/mesh/call.ts";
-import { invalid, notFound } from "#lib/mesh/errors.ts";
-import { facetsOf } from "#lib/mesh/found-facets.ts";
-import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
+import { notFound } from "#lib/mesh/errors.ts";
+import { mustBeOpen } from "#lib/readmodel/standing.ts";
+import { claimOf, mediaIdsOf } from "#lib/service/claims.ts";
 import { parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import { type PageTokens, pageSizeOf } from "#lib/storage/page.ts";
 import type { PostReadModel } from "../read-model.ts";
-import type { Drafted, DraftStore, StoredDraft } from "../store/draft.ts";
-import { contentOf } from "./content.ts";
-import { audienceOf, mentionsOf, postTextOf, replySettingOf } from "./rules.ts";
-import { shown } from "./shown.ts";
+import type { DraftStore, StoredDraft } from "../store/draft.ts";
+import { type Asked, type DraftingNeeds, drafting } from "./drafted.ts";
+import { mediaMax, mentionsOf, postTextOf } from "./rules.ts";
+import { seeing } from "./seen.ts";
+import { sharesShown, shown } from "./shown.ts";
 
-/** How far ahead a post may be scheduled: a year, also a leap year. */
-const aheadMs = 366 * 86_400_000;
-
-type Needs = {
+type Needs = DraftingNeeds & {
   readonly drafts: DraftStore;
   readonly readModel: PostReadModel;
-  readonly standings: StandingReader;
-  readonly users: Pick<Client<typeof UserService>, "batchFindUsers">;
   readonly pageTokens: PageTokens;
   readonly nudge: () => void;
 };
 
 export function draftHandlers(needs: Needs): ServiceImpl<typeof DraftService> {
-  const { drafts, readModel, standings, users, pageTokens, nudge } = needs;
-
-  /** What a draft says of the post it is to be: by the rules of posts, but that it may be empty while nothing is scheduled. */
-  async function draftedOf(req: Asked, namedIds: readonly bigint[], ctx: HandlerContext): Promise<Drafted> {
-    const publishTime = req.publishTime && dueOf(req.publishTime);
-    const text = req.text === "" && publishTime === undefined ? "" : postTextOf(req.text);
-    const [audience, replySetting] = [audienceOf(req.audience), replySettingOf(req.replySetting)];
-    contentOf(undefined, req);
-    const content = contentOf(await facetsOf(text, users, within(ctx)), req);
-    return { text, content, audience, replySetting, namedIds, publishTime };
-  }
+  const { drafts, readModel, standings, pageTokens, nudge } = needs;
+  const seen = seeing(needs);
+  const { draftedOf, redraftedOf } = drafting(needs);
 
   return {
     async createDraft(req, ctx) {
       const authorId = BigInt(viewerOf(ctx));
+      const mediaIds = mediaIdsOf(req.mediaIds, mediaMax);
       const keyed = { authorId, key: keyOf(req.idempotencyKey), text: requestOf(req) };
-      const [drafted] = await Promise.all([
-        draftedOf(req, mentionsOf(req.mentionedUserIds), ctx),
-        mustBeOpen(standings, authorId, within(ctx)),
-      ]);
-      const { draft, replayed } = await drafts.create(drafted, keyed);
+      const claim = { mediaIds, attachment: claimOf("draft", authorId, keyed.key) };
+      const parts = { namedIds: mentionsOf(req.mentionedUserIds), claim };
+      await mustBeOpen(standings, authorId, within(ctx));
+      const made = mediaIds.length > 0 || req.quotedPostId !== 0n ? await drafts.made(keyed) : undefined;
+      if (made !== undefined) return { draft: draftShown(made), replayed: true };
+      const drafted = await draftedOf(req, parts, ctx);
+      const { draft, replayed } = await drafts.create(drafted, keyed, originOf(ctx));
+      nudge();
       return { draft: draftShown(draft), replayed };
     },
 
@@ -59,20 +50,16 @@ export function draftHandlers(needs: Needs): ServiceImpl<typeof DraftService> {
       await mustBeOpen(standings, ref.authorId, within(ctx));
       const current = await drafts.find(ref);
       if (current === undefined) throw notFound("draft");
-      const drafted = await draftedOf(changed(current, req), current.namedIds, ctx);
-      const isKept = req.publishTime === undefined && !req.unschedule;
-      const draft = await drafts.update(ref, (locked) => ({
-        ...drafted,
-        // A time that stands needs no check that it is ahead: it may be due at this moment.
-        publishTime: isKept ? locked.publishTime : drafted.publishTime,
-      }));
+      const draft = await drafts.update(ref, await redraftedOf(req, current, ctx), originOf(ctx));
+      nudge();
       return { draft: draftShown(draft) };
     },
 
     async deleteDraft(req, ctx) {
       const ref = refOf(req.draftId, ctx);
       await mustBeOpen(standings, ref.authorId, within(ctx));
-      await drafts.delete(ref);
+      await drafts.delete(ref, originOf(ctx));
+      nudge();
       return {};
     },
 
@@ -92,37 +79,19 @@ export function draftHandlers(needs: Needs): ServiceImpl<typeof DraftService> {
       const ref = refOf(req.draftId, ctx);
       await mustBeOpen(standings, ref.authorId, within(ctx));
       const draft = await drafts.find(ref);
-      if (draft !== undefined) postTextOf(draft.text);
+      const { media: has = [], quotedPostId = 0n } = draft?.content ?? {};
+      if (draft !== undefined && has.length === 0) postTextOf(draft.text);
+      if (quotedPostId !== 0n) await seen.require(quotedPostId, ctx);
       const change = await drafts.publish(ref, originOf(ctx));
       nudge();
       if (change !== undefined) await readModel.show(change, true);
       const postId = change?.postId ?? (await drafts.published(ref));
       const post = postId === undefined ? undefined : (await readModel.load([postId])).get(postId);
       if (post === undefined || post.deleted) throw notFound("draft");
-      return { post: shown(post) };
+      return { post: shown(post), ...sharesShown(post.shares) };
     },
   };
 }
-
-type Asked = Pick<Draft, "text" | "audience" | "contentWarning" | "language" | "replySetting"> & {
-  readonly publishTime?: Timestamp | undefined;
-};
-
-type Change = { readonly [K in Exclude<keyof Asked, "publishTime">]?: Asked[K] | undefined } & {
-  readonly publishTime?: Timestamp | undefined;
-};
-
-const changed = (
-  current: StoredDraft,
-  { text, audience, contentWarning, language, replySetting, publishTime }: Change,
-) => ({
-  text: text ?? current.text,
-  audience: audience ?? (current.audience as Audience),
-  contentWarning: contentWarning ?? current.content?.contentWarning ?? "",
-  language: language ?? current.content?.language ?? "",
-  replySetting: replySetting ?? (current.replySetting as ReplySetting),
-  publishTime,
-});
 
 /** Who asks, and for which of their drafts. */
 function refOf(draftId: string, ctx: HandlerContext) {
@@ -130,13 +99,6 @@ function refOf(draftId: string, ctx: HandlerContext) {
   const id = parseId(draftId);
   if (id === undefined) throw notFound("draft");
   return { id, authorId };
-}
-
-function dueOf(sent: Timestamp): Date {
-  const time = timestampDate(sent);
-  const inMs = time.getTime() - Date.now();
-  if (!(inMs >= 0 && inMs <= aheadMs)) throw invalid("publish_time", "must be from now on, within 366 days");
-  return time;
 }
 
 /** Everything that was asked under a key. */
@@ -148,9 +110,16 @@ const requestOf = ({
   language,
   replySetting,
   publishTime,
-}: Asked & { readonly mentionedUserIds: readonly string[] }): string => {
+  quotedPostId,
+  mediaIds,
+  poll,
+}: Asked & Readonly<Record<"mentionedUserIds" | "mediaIds", readonly string[]>>): string => {
   const dueMs = publishTime === undefined ? "" : timestampDate(publishTime).getTime();
-  return JSON.stringify(["draft", text, audience, mentionedUserIds, contentWarning, language, replySetting, dueMs]);
+  const said = ["draft", text, audience, mentionedUserIds, contentWarning, language, replySetting, dueMs];
+  // As it was when there was nothing more to a draft.
+  const parts = quotedPostId === 0n && mediaIds.length === 0 ? [] : [String(quotedPostId), mediaIds];
+  const asks = poll === undefined ? [] : ["poll", poll.durationSeconds, poll.multiple, poll.options];
+  return JSON.stringify([...said, ...parts, ...asks]);
 };
 
 const draftShown = ({ id, text, content, audience, replySetting, namedIds, ...times }: StoredDraft) => ({
@@ -163,5 +132,8 @@ const draftShown = ({ id, text, content, audience, replySetting, namedIds, ...ti
   replySetting: replySetting as ReplySetting,
   createTime: timestampFromDate(times.createTime),
   editTime: timestampFromDate(times.editTime),
+  quotedPostId: content?.quotedPostId ?? 0n,
+  media: content?.media ?? [],
+  ...(content?.poll && { poll: content.poll }),
   ...(times.publishTime && { publishTime: timestampFromDate(times.publishTime) }),
 });

@@ -6,6 +6,8 @@ import { mentionsMax } from "../store/content.ts";
 
 /** A text: what a long read needs, in a row that stays small. */
 const bounds = { graphemesMax: 5_000, bytesMax: 20_000 };
+/** Media of one post. */
+export const mediaMax = 10;
 /** A warning: a line or two above the text that it hides. */
 const warningBounds = { graphemesMax: 300, bytesMax: 1_200 };
 /** As long as a language tag is advised to be kept: RFC 5646, 4.4.1. */

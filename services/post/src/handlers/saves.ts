@@ -4,11 +4,12 @@ import { originOf } from "#lib/events/outbox.ts";
 import { viewerOf, within } from "#lib/mesh/call.ts";
 import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { labelOf } from "#lib/mesh/text.ts";
+import { ownMark } from "#lib/readmodel/families.ts";
 import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
 import { idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { PageTokens } from "#lib/storage/page.ts";
-import type { SaveReadModel } from "../read-model/saves.ts";
+import type { OwnReadModel } from "../read-model/own.ts";
 import type { PostReadModel } from "../read-model.ts";
 import type { CollectionStore, StoredCollection } from "../store/collection.ts";
 import type { SaveStore } from "../store/save.ts";
@@ -27,7 +28,8 @@ type Handlers = ServiceImpl<typeof SaveService>;
 type Needs = {
   store: SaveStore;
   collections: CollectionStore;
-  saves: SaveReadModel;
+  own: OwnReadModel;
+  marks: (userId: bigint, postIds: readonly bigint[]) => Promise<ReadonlyMap<bigint, number>>;
   readModel: Pick<PostReadModel, "load">;
   standings: StandingReader;
   pageTokens: PageTokens;
@@ -37,12 +39,12 @@ type Needs = {
 export const saveHandlers = (needs: Needs): Handlers => ({ ...keeping(needs), ...lists(needs), ...named(needs) });
 
 function keeping(needs: Needs): Pick<Handlers, "savePost" | "unsavePost"> {
-  const { store, saves, standings, nudge } = needs;
+  const { store, own, standings, nudge } = needs;
   async function set(postId: bigint, saved: boolean, collectionId: bigint, ctx: HandlerContext): Promise<void> {
     const userId = BigInt(viewerOf(ctx));
     const done = await store.set({ userId, postId, saved, collectionId }, originOf(ctx));
     nudge();
-    await saves.apply(userId, postId, saved, done);
+    await (done === undefined ? own.applied(userId) : own.apply(done));
   }
   const seen = seeing(needs);
 
@@ -69,7 +71,7 @@ function keeping(needs: Needs): Pick<Handlers, "savePost" | "unsavePost"> {
 }
 
 function lists(needs: Needs): Pick<Handlers, "listSaves" | "batchGetSaves" | "getSavedSet"> {
-  const { store, collections, saves } = needs;
+  const { store, collections, own, marks } = needs;
   return {
     async listSaves(req, ctx) {
       const collectionId = req.collectionId === "" ? 0n : collectionIdOf(req.collectionId);
@@ -85,13 +87,15 @@ function lists(needs: Needs): Pick<Handlers, "listSaves" | "batchGetSaves" | "ge
     async batchGetSaves(req, ctx) {
       if (req.postIds.length > batchMax) throw invalid("post_ids", `must be at most ${batchMax}`);
       const ids = req.postIds.map((id) => parseId(id) ?? 0n);
-      const own = await store.own(BigInt(viewerOf(ctx)), ids);
-      return { saved: ids.map((id) => own.has(id)) };
+      const found = await marks(BigInt(viewerOf(ctx)), ids);
+      const are = (mark: number) => ids.map((id) => ((found.get(id) ?? 0) & mark) !== 0);
+      return { saved: are(ownMark.saved), reposted: are(ownMark.reposted) };
     },
 
     async getSavedSet(req) {
-      const { version, lowWatermark, ids } = await saves.loadSet(idOf(req.userId, "user_id"));
-      return { version, lowWatermark, postIds: ids };
+      const { version, lowWatermark, own: marked } = await own.loadSet(idOf(req.userId, "user_id"));
+      const those = (of: number) => marked.flatMap(([id, mark]) => ((mark & of) === 0 ? [] : [id]));
+      return { version, lowWatermark, postIds: those(ownMark.saved), repostedIds: those(ownMark.reposted) };
     },
   };
 }

@@ -1,6 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Audience, ReplySetting } from "#gen/skein/post/v1/post_pb.ts";
-import { isForNamed } from "#lib/readmodel/card.ts";
+import { isForNamed, type ShareCounts } from "#lib/readmodel/card.ts";
 import type { Version } from "../store/edit.ts";
 import type { PostRow } from "../store/row.ts";
 import type { PostRecord, StoredPost } from "../store.ts";
@@ -34,9 +34,19 @@ export const recordShown = ({ authorId, version, createTime, deleted, deleteTime
   ...(deleteTime !== undefined && { deleteTime: timestampFromDate(deleteTime) }),
 });
 
-export const slotOf = (post: StoredPost | undefined) => (post === undefined ? {} : { post: shown(post) });
+/** How often a post is passed on, `shares` where that is known better than by its row. */
+export const slotOf = (post: StoredPost | undefined, shares = post?.shares) =>
+  post === undefined ? {} : { post: shown(post), ...sharesShown(shares) };
 
-export const cardSlotOf = (post: StoredPost | undefined) =>
+export const sharesShown = ({ reposts, quotes, saves }: Omit<ShareCounts, "version"> = noShares) => ({
+  repostCount: BigInt(Math.max(0, reposts)),
+  quoteCount: BigInt(Math.max(0, quotes)),
+  saveCount: BigInt(Math.max(0, saves)),
+});
+
+const noShares = { reposts: 0, quotes: 0, saves: 0 };
+
+export const cardSlotOf = (post: StoredPost | undefined, shares = post?.shares) =>
   post === undefined
     ? {}
     : {
@@ -47,5 +57,12 @@ export const cardSlotOf = (post: StoredPost | undefined) =>
           audience: post.audience as Audience,
           mentionedUserIds: isForNamed(post) ? [...post.mentionedIds] : [],
           replySetting: post.replySetting as ReplySetting,
+          ...(post.reposted && {
+            repostedPostId: post.reposted.postId,
+            repostedAuthorId: post.reposted.authorId,
+          }),
+          ...(post.quoted && { quotedPostId: post.quoted.postId, quotedAuthorId: post.quoted.authorId }),
+          ...sharesShown(shares),
+          countVersion: BigInt(shares?.version ?? 0),
         },
       };

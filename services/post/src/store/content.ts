@@ -1,5 +1,6 @@
 import { create, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type PostContent, PostContentSchema } from "#gen/skein/post/v1/content_pb.ts";
+import type { Reposted } from "#lib/readmodel/card.ts";
 
 /** People one post names, in its text and beside it; those that come after them in the text are not told. */
 export const mentionsMax = 50;
@@ -27,6 +28,12 @@ export function mentionedBy(namedIds: readonly bigint[], content: PostContent | 
 
 export const mediaIdsIn = (content: PostContent | undefined): bigint[] =>
   content?.media.map(({ id }) => BigInt(id)) ?? [];
+
+/** What a repost passes on; undefined for a post of its own. */
+export const repostedIn = (content: PostContent | undefined): Reposted | undefined =>
+  content === undefined || content.repostedPostId === 0n
+    ? undefined
+    : { postId: content.repostedPostId, authorId: content.repostedAuthorId };
 
 export const isSame = (one: Written, other: Written): boolean =>
   one.text === other.text && equals(PostContentSchema, one.content ?? nothing, other.content ?? nothing);

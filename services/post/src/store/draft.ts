@@ -1,12 +1,12 @@
 import { Code } from "@connectrpc/connect";
-import type { Origin } from "#lib/events/outbox.ts";
+import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
 import { newId, shards, shareOf, timeOf } from "#lib/storage/id.ts";
-import { hashOf, type Keyed, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
+import { hashOf, type Keyed, keptUnder, keyRow, madeUnder } from "#lib/storage/idempotency.ts";
 import { bigintOf, isDuplicate, type Param, type Row, type Sql, type Statements } from "#lib/storage/mysql.ts";
-import type { PostChange } from "../events.ts";
-import { contentBytes, contentIn, type Written } from "./content.ts";
-import { publishAll } from "./publish.ts";
+import { draftChanged, type PostChange } from "../events.ts";
+import { contentBytes, contentIn, mediaIdsIn, type Written } from "./content.ts";
+import { type Publishing, publishAll } from "./publish.ts";
 
 /** Drafts of one author, scheduled posts among them. */
 const draftsMax = 100;
@@ -24,6 +24,8 @@ export type Drafted = Written & {
 export type StoredDraft = Drafted & {
   readonly id: bigint;
   readonly authorId: bigint;
+  /** How often it was changed, from 1. */
+  readonly version: number;
   readonly createTime: Date;
   readonly editTime: Date;
 };
@@ -31,20 +33,20 @@ export type StoredDraft = Drafted & {
 type Ref = Pick<StoredDraft, "id" | "authorId">;
 
 const columns =
-  "author_id, draft_id, text, content, audience, reply_setting, named_ids, publish_time, create_time, edit_time";
+  "author_id, draft_id, text, content, audience, reply_setting, named_ids, publish_time, create_time, edit_time, version";
 
 export type DraftStore = ReturnType<typeof draftStore>;
 
 /** The truth about drafts and schedules. */
-export function draftStore(db: Statements) {
+export function draftStore(db: Statements, publishing: Publishing) {
   return {
     /** Keeps a draft once for its key. RESOURCE_EXHAUSTED where the author has as many as one may have. */
-    async create(drafted: Drafted, keyed: Keyed): Promise<{ draft: StoredDraft; replayed: boolean }> {
+    async create(drafted: Drafted, keyed: Keyed, origin: Origin): Promise<{ draft: StoredDraft; replayed: boolean }> {
       const { authorId } = keyed;
       const time = new Date();
-      const draft = { ...drafted, id: newId(), authorId, createTime: time, editTime: time };
+      const draft = { ...drafted, id: newId(), authorId, version: 1, createTime: time, editTime: time };
       try {
-        await db.tx((tx) => insert(tx, draft, keyed));
+        await db.tx((tx) => insert(tx, draft, keyed, origin));
         return { draft, replayed: false };
       } catch (reason) {
         if (!isDuplicate(reason)) throw reason;
@@ -55,25 +57,37 @@ export function draftStore(db: Statements) {
       }
     },
 
+    /** What a key made before; NOT_FOUND where that is gone, undefined where it made nothing. */
+    async made(keyed: Keyed): Promise<StoredDraft | undefined> {
+      const id = await keptUnder(db, keyed, "post_id");
+      if (id === undefined) return undefined;
+      const found = await find(db, { id, authorId: keyed.authorId });
+      if (found === undefined) throw notFound("draft");
+      return found;
+    },
+
     /** Changes a draft, and its place in the schedule, in the transaction that locks it. NOT_FOUND where there is none. */
-    update: (ref: Ref, change: (current: StoredDraft) => Drafted): Promise<StoredDraft> =>
+    update: (ref: Ref, change: (current: StoredDraft) => Drafted, origin: Origin): Promise<StoredDraft> =>
       db.tx(async (tx) => {
         const current = await find(tx, ref, "FOR UPDATE");
         if (current === undefined) throw notFound("draft");
-        const draft = { ...current, ...change(current), editTime: new Date() };
+        const draft = { ...current, ...change(current), version: current.version + 1, editTime: new Date() };
         await tx.exec(
-          "UPDATE draft SET text = ?, content = ?, audience = ?, reply_setting = ?, named_ids = ?, publish_time = ?, edit_time = ? WHERE author_id = ? AND draft_id = ?",
-          [...saidOf(draft), draft.editTime, ref.authorId, ref.id],
+          "UPDATE draft SET text = ?, content = ?, audience = ?, reply_setting = ?, named_ids = ?, publish_time = ?, edit_time = ?, version = ? WHERE author_id = ? AND draft_id = ?",
+          [...saidOf(draft), draft.editTime, draft.version, ref.authorId, ref.id],
         );
         await reschedule(tx, current, draft.publishTime);
+        await tellMedia(tx, current, draft, origin);
         return draft;
       }),
 
     /** Removes a draft; again is the same as once. */
-    delete: (ref: Ref): Promise<void> =>
+    delete: (ref: Ref, origin: Origin): Promise<void> =>
       db.tx(async (tx) => {
         const current = await find(tx, ref, "FOR UPDATE");
-        if (current !== undefined) await remove(tx, current);
+        if (current === undefined) return;
+        await remove(tx, current);
+        await tellMedia(tx, current, { ...current, content: undefined, version: current.version + 1 }, origin);
       }),
 
     /** An author's drafts below one, newest first. */
@@ -99,10 +113,11 @@ export function draftStore(db: Statements) {
 
     /**
      * Makes a draft public: post, fact and the end of the draft commit together, under a key of the draft's own, so it happens
-     * once whoever tries. Undefined where there is no such draft, or where it must be due by a time and is not.
+     * once whoever tries. Undefined where there is no such draft, or where it must be due by a time and is not. Where it quotes
+     * `unseenId`, the slot is empty.
      */
-    publish: (ref: Ref, origin: Origin, dueBy?: Date): Promise<PostChange | undefined> =>
-      db.tx((tx) => publishDraft(tx, ref, origin, dueBy)),
+    publish: (ref: Ref, origin: Origin, { dueBy, unseenId }: Whether = {}): Promise<PostChange | undefined> =>
+      db.tx((tx) => publishDraft(tx, ref, { origin, dueBy, unseenId, publishing })),
 
     /** Scheduled posts of some shards that are due, the longest due first in each. */
     async due(of: readonly number[], time: Date, limit: number): Promise<(Ref & { readonly dueTime: Date })[]> {
@@ -128,7 +143,7 @@ export function draftStore(db: Statements) {
 const keyOfDraft = (id: bigint): string => `draft ${id}`;
 const shardOf = (authorId: bigint): number => shareOf(authorId, shards);
 
-async function insert(tx: Sql, draft: StoredDraft, keyed: Keyed): Promise<void> {
+async function insert(tx: Sql, draft: StoredDraft, keyed: Keyed, origin: Origin): Promise<void> {
   const { id, authorId, publishTime, createTime } = draft;
   await tx.exec("INSERT INTO idempotency (user_id, key_hash, request_hash, post_id) VALUES (?)", [keyRow(keyed, id)]);
   await tx.exec(
@@ -140,12 +155,20 @@ async function insert(tx: Sql, draft: StoredDraft, keyed: Keyed): Promise<void> 
     throw problem(Code.ResourceExhausted, "too-many-drafts", `you have ${draftsMax} drafts, as many as there may be`);
   }
   await tx.exec(`INSERT INTO draft (${columns}) VALUES (?)`, [
-    [authorId, id, ...saidOf(draft), createTime, draft.editTime],
+    [authorId, id, ...saidOf(draft), createTime, draft.editTime, draft.version],
   ]);
   await schedule(tx, { id, authorId }, publishTime);
+  await tellMedia(tx, { content: undefined }, draft, origin);
 }
 
-async function publishDraft(tx: Sql, ref: Ref, origin: Origin, dueBy?: Date): Promise<PostChange | undefined> {
+type Whether = { readonly dueBy?: Date | undefined; readonly unseenId?: bigint | undefined };
+type Going = Whether & { readonly origin: Origin; readonly publishing: Publishing };
+
+async function publishDraft(
+  tx: Sql,
+  ref: Ref,
+  { origin, dueBy, unseenId, publishing }: Going,
+): Promise<PostChange | undefined> {
   const draft = await find(tx, ref, "FOR UPDATE");
   if (draft === undefined) return undefined;
   const { publishTime } = draft;
@@ -153,7 +176,9 @@ async function publishDraft(tx: Sql, ref: Ref, origin: Origin, dueBy?: Date): Pr
   const id = newId();
   const key = keyOfDraft(draft.id);
   const createTime = new Date(timeOf(id));
-  const [change] = await publishAll(tx, [{ ...draft, id, key, mentionedIds: draft.namedIds, createTime, origin }]);
+  const isQuoteDetached = unseenId !== undefined && draft.content?.quotedPostId === unseenId;
+  const post = { ...draft, id, key, mentionedIds: draft.namedIds, createTime, origin, isQuoteDetached };
+  const [change] = await publishAll(tx, [post], publishing);
   await remove(tx, draft);
   return change;
 }
@@ -193,6 +218,17 @@ async function schedule(tx: Sql, { id, authorId }: Ref, publishTime: Date | unde
   ]);
 }
 
+/** Tells which media a draft has, where they are others than before. */
+async function tellMedia(
+  tx: Sql,
+  before: Pick<StoredDraft, "content">,
+  draft: StoredDraft,
+  origin: Origin,
+): Promise<void> {
+  const [had, has] = [mediaIdsIn(before.content), mediaIdsIn(draft.content)];
+  if (had.join() !== has.join()) await append(tx, [draftChanged(draft, has, origin)]);
+}
+
 const saidOf = ({ text, content, audience, replySetting, namedIds, publishTime }: Drafted): Param[] => [
   text,
   contentBytes(content),
@@ -213,6 +249,7 @@ const draftOf = (row: Row): StoredDraft => ({
   publishTime: (row.publish_time as Date | null) ?? undefined,
   createTime: row.create_time as Date,
   editTime: row.edit_time as Date,
+  version: Number(row.version),
 });
 
 function packed(ids: readonly bigint[]): Buffer {

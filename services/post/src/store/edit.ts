@@ -1,10 +1,15 @@
 import { Code } from "@connectrpc/connect";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
+import { isRepost, type Quoted } from "#lib/readmodel/card.ts";
 import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { type PostChange, postEdited } from "../events.ts";
 import { contentBytes, contentIn, isSame, mentionedBy, type Written } from "./content.ts";
-import { isRepost, type PostRow, postColumns, postOf } from "./row.ts";
+import { namedBeside } from "./mention.ts";
+import { addPreviewTasks, firstLink, removePreviewTask } from "./preview.ts";
+import type { Publishing } from "./publish.ts";
+import { quotedIn } from "./quote.ts";
+import { type PostRow, postColumns, postOf } from "./row.ts";
 import { addTags, removeTags } from "./tag.ts";
 
 /** New content for a post: made from what stands, in the transaction that locks it. */
@@ -24,7 +29,7 @@ export type Edited = {
  * Gives an author's post new content, and keeps what it had as a version. What is there already is answered as it is, so
  * an edit that comes again is the same as once, whatever version it names.
  */
-export const editPost = (db: Statements, edit: Edit, origin: Origin): Promise<Edited> =>
+export const editPost = (db: Statements, edit: Edit, origin: Origin, { previews }: Publishing): Promise<Edited> =>
   db.tx(async (tx) => {
     const { postId, authorId, ifVersion, write } = edit;
     const [row] = await tx.query(`SELECT ${postColumns} FROM post WHERE id = ? FOR UPDATE`, [postId]); // PRIMARY
@@ -33,8 +38,9 @@ export const editPost = (db: Statements, edit: Edit, origin: Origin): Promise<Ed
     if (current.deleted || isRepost(current)) throw notFound("post");
     const next = write(current);
     const namedIds = await namedBeside(tx, postId);
-    if (isSame(current, next)) return editedOf(current, mentionedBy(namedIds, current.content));
-    if (ifVersion !== undefined && ifVersion !== current.version) {
+    const quoted = (await quotedIn(tx, [current])).get(postId);
+    if (isSame(current, next)) return editedOf(current, mentionedBy(namedIds, current.content), quoted);
+    if (ifVersion !== undefined && ifVersion !== current.version && ifVersion !== wordsBefore(current)) {
       throw problem(Code.Aborted, "version-conflict", `the post is in version ${current.version}`, [
         { field: "if_version", rule: "must be the version that stands" },
       ]);
@@ -42,13 +48,21 @@ export const editPost = (db: Statements, edit: Edit, origin: Origin): Promise<Ed
     const editTime = new Date();
     const post = { ...current, ...next, version: current.version + 1, editTime };
     await replace(tx, current, post);
-    const edited = editedOf(post, mentionedBy(namedIds, next.content));
+    const edited = editedOf(post, mentionedBy(namedIds, next.content), quoted);
     await nameAgain(tx, postId, namedIds, edited.change.mentionedIds);
     await removeTags(tx, current);
     await addTags(tx, [post]);
-    await append(tx, [postEdited(edited.change, origin)]);
+    if (firstLink(current.content) !== firstLink(next.content)) {
+      await removePreviewTask(tx, current);
+      if (previews) await addPreviewTasks(tx, [post]);
+    }
+    await append(tx, [postEdited(edited.change, origin, post)]);
     return edited;
   });
+
+/** The version before the one that a preview made: who saw that one read the same words. */
+const wordsBefore = ({ version, previewVersion }: PostRow): number | undefined =>
+  previewVersion === version ? version - 1 : undefined;
 
 async function replace(tx: Sql, current: PostRow, { id, version, text, content, editTime }: PostRow): Promise<void> {
   await tx.exec("INSERT INTO post_version (post_id, version, text, content, create_time) VALUES (?, ?, ?, ?, ?)", [
@@ -67,14 +81,6 @@ async function replace(tx: Sql, current: PostRow, { id, version, text, content, 
   ]);
 }
 
-/** Whom an author named beside the text: an edit of the text does not change that. */
-async function namedBeside(tx: Sql, postId: bigint): Promise<bigint[]> {
-  const rows = await tx.query("SELECT user_id FROM post_mention WHERE post_id = ? AND named = 1 ORDER BY user_id", [
-    postId,
-  ]); // PRIMARY
-  return rows.map((row) => bigintOf(row.user_id));
-}
-
 async function nameAgain(
   tx: Sql,
   postId: bigint,
@@ -86,7 +92,7 @@ async function nameAgain(
   if (found.length > 0) await tx.exec("INSERT INTO post_mention (post_id, user_id, named) VALUES ?", [found]);
 }
 
-const editedOf = (post: PostRow, mentionedIds: readonly bigint[]): Edited => ({
+const editedOf = (post: PostRow, mentionedIds: readonly bigint[], quoted: Quoted | undefined): Edited => ({
   post: { ...post, mentionedIds },
   change: {
     postId: post.id,
@@ -97,6 +103,8 @@ const editedOf = (post: PostRow, mentionedIds: readonly bigint[]): Edited => ({
     audience: post.audience,
     mentionedIds,
     replySetting: post.replySetting,
+    quoted,
+    shares: post.shares,
   },
 });
 

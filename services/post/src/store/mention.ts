@@ -1,4 +1,4 @@
-import { bigintOf, type Statements } from "#lib/storage/mysql.ts";
+import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 
 /** Which posts name whom. */
 export type MentionStore = ReturnType<typeof mentionStore>;
@@ -14,3 +14,11 @@ export const mentionStore = (db: Statements) => ({
     return rows.map((row) => ({ place: bigintOf(row.post_id), postId: bigintOf(row.post_id) }));
   },
 });
+
+/** Whom an author named beside the text: an edit of the text does not change that. */
+export async function namedBeside(tx: Sql, postId: bigint): Promise<bigint[]> {
+  const rows = await tx.query("SELECT user_id FROM post_mention WHERE post_id = ? AND named = 1 ORDER BY user_id", [
+    postId,
+  ]); // PRIMARY
+  return rows.map((row) => bigintOf(row.user_id));
+}

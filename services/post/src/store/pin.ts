@@ -1,6 +1,7 @@
 import { notFound } from "#lib/mesh/errors.ts";
+import { isRepost } from "#lib/readmodel/card.ts";
 import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
-import { isRepost, postColumns, postOf } from "./row.ts";
+import { postColumns, postOf } from "./row.ts";
 
 type Pin = { readonly postId: bigint; readonly authorId: bigint };
 

@@ -2,16 +2,14 @@ import { Code } from "@connectrpc/connect";
 import { append, type Origin } from "#lib/events/outbox.ts";
 import { tellPending } from "#lib/events/pending.ts";
 import { notFound, problem } from "#lib/mesh/errors.ts";
-import type { SetState } from "#lib/readmodel/member-set.ts";
 import { newId } from "#lib/storage/id.ts";
 import { bigintOf, type Sql, type Statements } from "#lib/storage/mysql.ts";
 import { saveChanged, saveName } from "../events/save.ts";
+import { hasReposted, lockSaver, markOf, type OwnChange } from "./own.ts";
 
 /** Posts one person keeps: some for each day of thirty years. */
 const savesMax = 10_000;
 
-/** The viewer's set after a change; `changed` is false where it was so already. */
-export type Saved = { readonly version: bigint; readonly changed: boolean };
 /** One kept post of a list: its place is the sort key, latest first. */
 export type KeptPost = { readonly place: bigint; readonly postId: bigint };
 
@@ -30,23 +28,14 @@ export function saveStore(db: Statements) {
   return {
     /**
      * Keeps a post, in a collection or in none, or keeps it no longer. NOT_FOUND: no such collection of theirs.
-     * FAILED_PRECONDITION: they keep 10,000.
+     * Answers what the post is to them now; undefined where it was so already. FAILED_PRECONDITION: they keep 10,000.
      */
-    set: (wish: Wish, origin: Origin): Promise<Saved> => db.tx((tx) => change(tx, wish, origin)),
+    set: (wish: Wish, origin: Origin): Promise<OwnChange | undefined> => db.tx((tx) => change(tx, wish, origin)),
 
     /** Whether a person ever kept a post, also where they let it go. */
     async hasSaved(userId: bigint, postId: bigint): Promise<boolean> {
       const found = await db.query("SELECT 1 FROM save WHERE user_id = ? AND post_id = ?", [userId, postId]); // PRIMARY
       return found.length > 0;
-    },
-
-    /** Which of some posts a person keeps. */
-    async own(userId: bigint, postIds: readonly bigint[]): Promise<ReadonlySet<bigint>> {
-      const rows = await db.query(
-        "SELECT post_id FROM save WHERE user_id = ? AND post_id IN (?) AND saved = 1", // PRIMARY
-        [userId, [0n, ...postIds]],
-      );
-      return new Set(rows.map((row) => bigintOf(row.post_id)));
     },
 
     /** What a person keeps, in one collection or all (0), latest saved first. */
@@ -59,32 +48,14 @@ export function saveStore(db: Statements) {
       );
       return rows.map((row) => ({ place: bigintOf(row.save_id), postId: bigintOf(row.post_id) }));
     },
-
-    /** The newest posts a person keeps, by id, as of one moment. */
-    savedSet: (userId: bigint, limit: number): Promise<SetState & { ids: bigint[] }> =>
-      db.tx(async (tx) => {
-        const [saver] = await tx.query("SELECT save_version FROM saver WHERE user_id = ? FOR UPDATE", [userId]);
-        const rows = await tx.query(
-          `SELECT post_id FROM save WHERE user_id = ? AND saved = 1 ORDER BY post_id DESC LIMIT ${limit}`, // PRIMARY
-          [userId],
-        );
-        const ids = rows.map((row) => bigintOf(row.post_id));
-        return {
-          version: bigintOf(saver?.save_version),
-          lowWatermark: ids.length < limit ? 0n : (ids.at(-1) ?? 0n),
-          ids,
-        };
-      }),
-
-    /** The versions of people's sets. */
-    async versions(userIds: readonly bigint[]): Promise<Map<bigint, bigint>> {
-      const rows = await db.query("SELECT user_id, save_version FROM saver WHERE user_id IN (?)", [[0n, ...userIds]]); // PRIMARY
-      return new Map(rows.map((row) => [bigintOf(row.user_id), bigintOf(row.save_version)]));
-    },
   };
 }
 
-async function change(tx: Sql, { userId, postId, saved, collectionId }: Wish, origin: Origin): Promise<Saved> {
+async function change(
+  tx: Sql,
+  { userId, postId, saved, collectionId }: Wish,
+  origin: Origin,
+): Promise<OwnChange | undefined> {
   const saver = await lockSaver(tx, userId);
   if (collectionId !== 0n) {
     const found = await tx.query("SELECT 1 FROM collection WHERE user_id = ? AND collection_id = ?", [
@@ -100,7 +71,7 @@ async function change(tx: Sql, { userId, postId, saved, collectionId }: Wish, or
   const was = Number(row?.saved ?? 0) === 1;
   if (was === saved && (!saved || bigintOf(row?.collection_id) === collectionId)) {
     await tellPending(tx, saveName(userId, postId), userId, origin);
-    return { version: saver.version, changed: false };
+    return undefined;
   }
   if (saved && !was && saver.count >= savesMax) {
     throw problem(Code.FailedPrecondition, "save-limit", `${savesMax} saved posts reached`);
@@ -110,22 +81,13 @@ async function change(tx: Sql, { userId, postId, saved, collectionId }: Wish, or
     "INSERT INTO save (user_id, post_id, saved, collection_id, save_id, version) VALUES (?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE saved = VALUES(saved), collection_id = VALUES(collection_id), save_id = VALUES(save_id), version = VALUES(version)",
     [userId, postId, Number(saved), collectionId, newId(), version],
   );
+  const by = Number(saved) - Number(was);
   await tx.exec("UPDATE saver SET save_version = ?, save_count = ? WHERE user_id = ?", [
     saver.version + 1n,
-    saver.count + Number(saved) - Number(was),
+    saver.count + by,
     userId,
   ]);
-  await append(tx, [saveChanged({ userId, postId, saved, collectionId, version }, origin)]);
-  return { version: saver.version + 1n, changed: true };
-}
-
-async function lockSaver(tx: Sql, userId: bigint): Promise<{ version: bigint; count: number }> {
-  const read = async () => {
-    const [row] = await tx.query("SELECT save_version, save_count FROM saver WHERE user_id = ? FOR UPDATE", [userId]); // PRIMARY
-    return row && { version: bigintOf(row.save_version), count: Number(row.save_count) };
-  };
-  const known = await read();
-  if (known !== undefined) return known;
-  await tx.exec("INSERT INTO saver (user_id) VALUES (?) ON DUPLICATE KEY UPDATE save_version = save_version", [userId]);
-  return (await read()) ?? { version: 0n, count: 0 };
+  await append(tx, [saveChanged({ userId, postId, saved, collectionId, version, by }, origin)]);
+  const mark = markOf(saved, await hasReposted(tx, userId, postId));
+  return { userId, postId, mark, version: saver.version + 1n };
 }

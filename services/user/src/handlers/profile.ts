@@ -6,6 +6,8 @@ import { callOf, viewerOf, within } from "#lib/mesh/call.ts";
 import { notFound } from "#lib/mesh/errors.ts";
 import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
 import type { Witness } from "#lib/readmodel/witness.ts";
+import { claimMedia, claimOfAvatar } from "#lib/service/claims.ts";
+import { idOf } from "#lib/storage/id.ts";
 import type { AuthorVersions } from "../read-model.ts";
 import type { ProfileChange } from "../store/profile.ts";
 import type { UserStore } from "../store.ts";
@@ -39,9 +41,6 @@ export const updatingProfile =
     return { user: shown(user) };
   };
 
-/** What a claim for somebody's picture is called; media knows it by the same name. */
-const avatarOf = (userId: bigint): string => `avatar:${userId}`;
-
 /** What is to change: only what was sent. A picture is claimed here, so that it is nothing else's; none is taken away. */
 async function profileChangeOf(
   { displayName, bio, avatarMediaId }: UpdateProfileRequest,
@@ -60,7 +59,7 @@ async function profileChangeOf(
 }
 
 async function claimed(mediaId: string, userId: bigint, photos: Photos, options: CallOptions): Promise<Media> {
-  const request = { mediaIds: [mediaId], attachment: avatarOf(userId), kind: Kind.PHOTO };
-  const { media } = await photos.attachMedia(request, options);
-  return media[0] as Media;
+  const claim = { mediaIds: [idOf(mediaId, "avatar_media_id")], attachment: claimOfAvatar(userId), kind: Kind.PHOTO };
+  const [photo] = await claimMedia(photos, claim, options);
+  return photo as Media;
 }

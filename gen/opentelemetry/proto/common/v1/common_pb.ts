@@ -210,7 +210,7 @@ export const KeyValueSchema: GenMessage<KeyValue> = /*@__PURE__*/
 
 /**
  * InstrumentationScope is a message representing the instrumentation scope information
- * such as the fully qualified name and version. 
+ * such as the fully qualified name and version.
  *
  * @generated from message opentelemetry.proto.common.v1.InstrumentationScope
  */

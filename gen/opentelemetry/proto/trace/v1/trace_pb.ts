@@ -590,7 +590,7 @@ export const Status_StatusCode = {
   UNSET: 0,
 
   /**
-   * The Span has been validated by an Application developer or Operator to 
+   * The Span has been validated by an Application developer or Operator to
    * have completed successfully.
    *
    * @generated from enum value: STATUS_CODE_OK = 1;
