@@ -46,8 +46,10 @@ export function facetsIn(text: string): FoundFacets {
   if (!/[@＠#＃]|:\/\//u.test(text)) return { mentions: [], hashtags: [], links: [] };
   const rangeOf = ranging(text);
   const links = linksIn(text).slice(0, facetsMax);
-  const isInLink = (at: number) => links.some(({ from, to }) => at >= from && at < to);
-  const found = (form: RegExp) => [...text.matchAll(form)].filter(({ index }) => !isInLink(index));
+  // A sign right before an address would make its scheme a name or a tag: "#https://ex.org" is a link.
+  const touchesLink = (start: number, end: number) => links.some(({ from, to }) => start < to && end > from);
+  const found = (form: RegExp) =>
+    [...text.matchAll(form)].filter(({ index, 0: all }) => !touchesLink(index, index + all.length));
   const spanOf = ([all]: RegExpExecArray, index: number) => rangeOf(index, index + all.length);
   return {
     mentions: found(mentionForm)

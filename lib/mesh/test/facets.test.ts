@@ -76,6 +76,14 @@ test("links end before the sentence goes on, and an address that pretends to be 
   assert.deepEqual(cut("https://ex.org/@bob#tag").hashtags, []);
 });
 
+test("a sign right before an address is text, and the address a link", () => {
+  for (const text of ["#http://ex.org/", "@http://ex.org/", "＠https://ex.org/"]) {
+    const { mentions, hashtags, links } = cut(text);
+    assert.deepEqual([mentions, hashtags], [[], []], text);
+    assert.equal(links.length, 1, text);
+  }
+});
+
 test("no more than 50 of a kind are found", () => {
   const many = Array.from({ length: 60 }, (_, nth) => `@name${nth} #tag${nth} http://h${nth}/`).join(" ");
   const { mentions, hashtags, links } = facetsIn(many);
@@ -112,5 +120,6 @@ test("in any text, bytes and code points name the same part, and parts do not ov
         assert.equal(bytes.subarray(byteStart, byteEnd).toString(), points.slice(start, end).join(""));
       }
     }),
+    { numRuns: 2_000 },
   );
 });
