@@ -7,7 +7,7 @@ const tallies = new Map<string, { hit: number; miss: number; shown: Tally }>();
 
 counter({
   name: "skein_cache_total",
-  help: "Lookups in what is kept beside the truth, in memory or in Redis: hit, or miss, which the owner of the truth answers.",
+  help: "Lookups in what is kept beside the truth, in memory or in Redis: hit, or miss, which the owner of the truth answers (for near: Redis).",
   labels: ["cache", "result"],
   collect(total) {
     for (const [cache, tally] of tallies) {

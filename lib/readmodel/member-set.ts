@@ -207,9 +207,10 @@ const digitOf = (mark: number): string => mark.toString(16);
 
 /** What both kinds of family are made of. */
 function familyOf(family: string, membersMax: number, scripts: ReturnType<typeof scriptsOf>) {
+  const stateFamily = `${family}.v`;
   const keysOf = (redis: Redis, ownerId: bigint) => [
     redis.key(family, ownerId),
-    redis.key(`${family}.v`, ownerId),
+    redis.key(stateFamily, ownerId),
     redis.key(`${family}.t`, ownerId),
   ];
 
@@ -218,7 +219,8 @@ function familyOf(family: string, membersMax: number, scripts: ReturnType<typeof
     setKey: (redis: Redis, ownerId: bigint): string => redis.key(family, ownerId),
     /** For scripts that read a set together with its state. */
     readKeys: (redis: Redis, ownerId: bigint): string[] => keysOf(redis, ownerId).slice(0, 2),
-    stateKey: (redis: Redis, ownerId: bigint): string => redis.key(`${family}.v`, ownerId),
+    stateFamily,
+    stateKey: (redis: Redis, ownerId: bigint): string => redis.key(stateFamily, ownerId),
 
     /** Applies a committed change, or drops a set that misses one before it. Either way no reader sees the old state. */
     async change(redis: Redis, { ownerId, memberId, mark, version }: MarkChange): Promise<void> {

@@ -5,12 +5,12 @@ import { isAway, unavailable } from "#lib/mesh/errors.ts";
 import { inTime } from "#lib/mesh/metrics.ts";
 import { turnstile } from "#lib/mesh/turnstile.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { accountMarks, decodeAccountMark } from "./account.ts";
+import { type AccountMark, accountMarks, decodeAccountMark } from "./account.ts";
 import { mayWrite, type Standing, type ViewerId } from "./audience.ts";
 import { followSets, tieSets } from "./families.ts";
 import { membersIn } from "./member-set.ts";
 import { keptSoon } from "./passing.ts";
-import { askTies, noTies, type Ties, tiesIn, wordsVersionIn } from "./tie.ts";
+import { askTies, noTies, type Ties, tiesIn } from "./tie.ts";
 import { trusting } from "./trust.ts";
 
 type Pipeline = ReturnType<Redis["pipeline"]>;
@@ -36,29 +36,46 @@ export function askStandings(redis: Redis, pipeline: Pipeline, viewerId: ViewerI
   askTies(redis, pipeline, tieSets.readKeys(redis, viewerId), userIds);
 }
 
-/** The standings in those answers; of accounts that are not in the map nothing is known: truth decides. */
+/** The standings in those answers. */
 export function standingsIn(
   [marks, follows, ties]: readonly unknown[],
   viewerId: ViewerId,
   userIds: readonly bigint[],
 ): Standings {
-  const following = viewerId === undefined ? nobody : membersIn(follows, userIds)?.ids;
-  const tied = viewerId === undefined ? untied : tiesIn(ties, userIds);
+  return standingsBy(viewerId, userIds, {
+    marks: (marks as (Buffer | null)[]).map((bytes) => (bytes === null ? undefined : decodeAccountMark(bytes))),
+    following: viewerId === undefined ? nobody : membersIn(follows, userIds)?.ids,
+    ties: viewerId === undefined ? untied : tiesIn(ties, userIds),
+  });
+}
+
+/** What standings are made of: marks in the order of the accounts, whom the viewer follows, and who is tied to them. */
+type Evidence = {
+  readonly marks: readonly (AccountMark | undefined)[];
+  readonly following: ReadonlySet<bigint> | undefined;
+  readonly ties: ReadonlyMap<bigint, Ties> | undefined;
+};
+
+/** Standings by what is known; of accounts that are not in the map nothing is: truth decides. */
+export function standingsBy(
+  viewerId: ViewerId,
+  userIds: readonly bigint[],
+  { marks, following, ties }: Evidence,
+): Standings {
   const found = new Map<bigint, Standing>();
   for (const [nth, id] of userIds.entries()) {
-    const bytes = (marks as (Buffer | null)[])[nth];
+    const mark = marks[nth];
     // Nobody follows or blocks themselves: one's own mark says it all.
-    const isKnown = id === viewerId || (following !== undefined && tied !== undefined);
-    if (!bytes || !isKnown) continue;
-    const { state, isPrivate } = decodeAccountMark(bytes);
-    found.set(id, { state, isPrivate, following: following?.has(id) ?? false, ...(tied?.get(id) ?? noTies) });
+    const isKnown = id === viewerId || (following !== undefined && ties !== undefined);
+    if (mark === undefined || !isKnown) continue;
+    const { state, isPrivate } = mark;
+    const { blocking, muting, blockedBy, closeFriendOf } = ties?.get(id) ?? noTies;
+    const isFollowed = following?.has(id) ?? false;
+    found.set(id, { state, isPrivate, following: isFollowed, blocking, muting, blockedBy, closeFriendOf });
   }
   standingCounts(found.size, userIds.length - found.size);
   return found;
 }
-
-/** The version of a signed-in viewer's muted words in those answers: 0 for none; undefined where truth decides. */
-export const mutedWordsIn = ([, , ties]: readonly unknown[]): bigint | undefined => wordsVersionIn(ties);
 
 /** The standings from truth, which leaves them in the read models. One call a hundred accounts. */
 export async function standingsByTruth(

@@ -33,6 +33,7 @@ export type Entry = { readonly id: bigint; readonly value: Buffer };
 export function versionedFamily(family: string, lifeSeconds: number) {
   const epochFamily = `epoch.${family}`;
   return {
+    family,
     keyOf: (redis: Redis, id: bigint): string => redis.key(family, id),
 
     /** Applies what was committed. Goes into the caller's pipeline. */

@@ -22,6 +22,9 @@ export function newId(nowMs = Date.now()): bigint {
 export const idAt = (timeMs: number): bigint =>
   (BigInt(Math.max(0, timeMs - epochMs)) << randomBits) | BigInt(randomInt(1 << 21));
 
+/** The least id that can be made in a millisecond. */
+export const leastIdAt = (timeMs: number): bigint => BigInt(Math.max(0, Math.floor(timeMs) - epochMs)) << randomBits;
+
 /** The millisecond an id was made in. */
 export const timeOf = (id: bigint): number => Number(id >> randomBits) + epochMs;
 

@@ -7,6 +7,7 @@ import { isTraced, step } from "#lib/mesh/trace.ts";
 import { add } from "./command.ts";
 import { shareOf } from "./id.ts";
 import { createPulse } from "./pulse.ts";
+import { createTracking, type Listener, type Tracking } from "./tracking.ts";
 
 /** Keys of one bucket share a slot under Redis Cluster, so that scripts may touch several. 1,024 in a cluster. */
 const buckets = 16;
@@ -49,12 +50,24 @@ export type Redis = {
   ): void;
   /** Reads the values of many keys, as bytes, by one command that it adds to a pipeline. */
   values(pipeline: ChainableCommander, keys: readonly string[]): ChainableCommander;
+  /** Opens a second way to the server, by which it tells a listener what changes. */
+  track(listener: Listener): Tracking;
   ping(): Promise<void>;
   close(): void;
 };
 
 /** A command that takes longer has failed, though the server answers others. */
 const commandMs = 1_000;
+
+const options = {
+  commandTimeout: commandMs,
+  connectTimeout: 1_000,
+  maxRetriesPerRequest: 1,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false, // Their keys are of the server that went away.
+  retryStrategy: (times: number) => Math.min(50 * times, 500),
+  lazyConnect: false,
+};
 
 /**
  * A process that did not hear of the server for so long may have missed that it was away: it begins anew, as after a lost
@@ -92,15 +105,8 @@ export function openRedis({
   scripts: readonly Script[];
   log: Log;
 }): Redis {
-  const client = new Client(url, {
-    commandTimeout: commandMs,
-    connectTimeout: 1_000,
-    maxRetriesPerRequest: 1,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false, // Their keys are of the server that went away.
-    retryStrategy: (times) => Math.min(50 * times, 500),
-    lazyConnect: false,
-  });
+  const client = new Client(url, options);
+  const closing: (() => void)[] = [];
   let prefix: string | undefined;
   /** What the server's clock showed, at the earliest, when this process' own showed `askedMs`. */
   let serverMs = 0;
@@ -154,10 +160,7 @@ export function openRedis({
   const isUsable = () => pulse.up() && prefix !== undefined;
 
   return {
-    key: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}:${owner}`,
-    bucketKey: (family, owner) => `${trusted()}:{${shareOf(owner, buckets)}}:${family}`,
-    soleKey: (family) => `${trusted()}:${family}`,
-    bucketOf: (owner) => shareOf(owner, buckets),
+    ...keysUnder(trusted),
     reached() {
       if (isUsable()) return true;
       deniedMs = performance.now();
@@ -179,13 +182,36 @@ export function openRedis({
       add(pipeline, "evalsha", [script.sha, keys.length, ...keys, ...args], "bytes");
     },
     values: (pipeline, keys) => add(pipeline, "mget", keys, "bytes"),
+    track(listener) {
+      const { close, ...tracking } = createTracking({ client, url, options, name: earOf(deployment), listener, log });
+      closing.push(close);
+      const settled = () => pulse.within(tracking.settled).catch((reason) => Promise.reject(failure(reason)));
+      return {
+        ...tracking,
+        isOn: () => isUsable() && tracking.isOn(),
+        settled: () => (isTraced() ? step("redis heard", SpanKind.CLIENT, heard, settled) : settled()),
+      };
+    },
     ping,
     close() {
+      for (const close of closing) close();
       pulse.close();
       client.disconnect();
     },
   };
 }
+
+const keysUnder = (prefix: () => string): Pick<Redis, "key" | "bucketKey" | "soleKey" | "bucketOf"> => ({
+  key: (family, owner) => `${prefix()}:{${shareOf(owner, buckets)}}:${family}:${owner}`,
+  bucketKey: (family, owner) => `${prefix()}:{${shareOf(owner, buckets)}}:${family}`,
+  soleKey: (family) => `${prefix()}:${family}`,
+  bucketOf: (owner) => shareOf(owner, buckets),
+});
+
+/** The name of the connections by which processes of a deployment hear of changes. */
+export const earOf = (deployment: string): string => `${deployment}-ear`;
+
+const heard = { "db.system.name": "redis" } as const;
 
 /**
  * Has whatever is sent until the work at hand is done leave by one write: calls that came in one batch ask by as many pipelines, and

@@ -17,6 +17,7 @@ import { pullAbove } from "./consumer/pull.ts";
 import { hearPosts } from "./consumer.ts";
 import { feedHandlers } from "./handlers.ts";
 import { examiner } from "./read-model/explain.ts";
+import { looking } from "./read-model/look.ts";
 import { truthOf } from "./read-model/truth.ts";
 import { feedReadModel } from "./read-model.ts";
 import { feedStore } from "./store.ts";
@@ -34,13 +35,14 @@ const truth = truthOf({
   like: service.client(LikeService),
   comment: service.client(CommentService),
 });
-const timelines = feedReadModel({ redis, truth });
+const look = looking(redis);
+const timelines = feedReadModel({ redis, truth, look });
 const leases = service.leases("post");
 const pull = pullAbove({ redis, store, graph, leases, log });
 const fanout = createFanout({ redis, store, graph, leases, pull, log, sql: db });
 service.consume({ noun: "post", leases, ...hearPosts({ store, fanout }) });
 
-const examine = examiner({ redis, truth, store });
+const examine = examiner({ redis, truth, look, store });
 const auditor = createAuditor({ timelines, truth, redis, log, everyMs: config.auditMs });
 const handlers = feedHandlers({
   store,

@@ -4,16 +4,17 @@ import type { Redis } from "#lib/storage/redis.ts";
 import { authorCandidates, authorsAbove } from "./read-model/author.ts";
 import { aboveAll, type Candidates, homeCandidates, nearestByTruth, newerThan, olderThan } from "./read-model/home.ts";
 import { listPages } from "./read-model/listed.ts";
+import type { Look } from "./read-model/look.ts";
 import { fill, type Page, type Part, paging, proposed, type Way } from "./read-model/pages.ts";
 import type { Truth } from "./read-model/truth.ts";
 
 /** Pages of timelines, as their viewer may see them now. */
 export type Timelines = ReturnType<typeof feedReadModel>;
 
-export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) {
-  const { below: homeOf, above: newerOf } = homeCandidates({ redis, truth });
+export function feedReadModel({ redis, truth, look }: { redis: Redis; truth: Truth; look: Look }) {
+  const { below: homeOf, above: newerOf } = homeCandidates({ redis, truth, look });
   const authorOf = authorCandidates({ redis, truth });
-  const pages = paging({ redis, truth });
+  const pages = paging({ redis, truth, look });
   const { either, deciding } = pages;
 
   return {
@@ -70,7 +71,10 @@ export function feedReadModel({ redis, truth }: { redis: Redis; truth: Truth }) 
     async pinned(authorId: bigint, viewerId: bigint | undefined, options: CallOptions): Promise<Page> {
       const entries = await truth.pinned(authorId, options);
       const { usual, byTruth } = deciding({ viewerId, atHome: false }, options);
-      const pageBy = async (decide: Way["decide"]): Promise<Part> => ({ ...(await decide(entries)), next: undefined });
+      const pageBy = async (decide: Way["decide"]): Promise<Part> => ({
+        ...(await decide(entries, performance.now())),
+        next: undefined,
+      });
       return either(
         { what: "pinned", page: `${authorId} ${viewerId}`, after: afterOf(options) },
         () => pageBy(usual),

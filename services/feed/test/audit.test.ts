@@ -7,6 +7,7 @@ import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { homeTimelines } from "#lib/readmodel/families.ts";
 import { encodeEntry } from "#lib/readmodel/timeline.ts";
 import { createAuditor } from "../src/consumer/audit.ts";
+import { looking } from "../src/read-model/look.ts";
 import { truthOf } from "../src/read-model/truth.ts";
 import { feedReadModel } from "../src/read-model.ts";
 import { openWorld, type World } from "./world.ts";
@@ -112,14 +113,14 @@ test("what is written between a look at a feed and one at truth is no error, eac
   });
   const said: string[] = [];
   const log = createLog({ name: "auditor", level: "error", write: (line) => said.push(line) });
-  const timelines = feedReadModel({ redis, truth });
+  const timelines = feedReadModel({ redis, truth, look: looking(redis) });
   const auditor = createAuditor({ timelines, truth: interrupted, redis, log, everyMs: 1 });
   auditor.saw(BigInt(viewer));
   const end = new AbortController();
-  const looking = auditor.loop(end.signal);
+  const auditing = auditor.loop(end.signal);
   // Three looks are an audit at most.
   await until("it was looked at for two audits", () => posts > 6);
   end.abort();
-  await looking;
+  await auditing;
   assert.deepEqual(said, []);
 });

@@ -8,6 +8,7 @@ import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { newId } from "#lib/storage/id.ts";
 import { isRedisAway, type Redis } from "#lib/storage/redis.ts";
 import { homeCandidates } from "../src/read-model/home.ts";
+import { looking } from "../src/read-model/look.ts";
 import type { Truth } from "../src/read-model/truth.ts";
 
 let place: Scratch;
@@ -39,7 +40,7 @@ test("a read after a follow does not share a build that was begun before it", { 
     activities: async (authorIds: readonly bigint[]) =>
       authorIds.map((id) => ({ ids: id === followeeId ? [activityId] : [], complete: true })),
   } as unknown as Truth;
-  const { below: read } = homeCandidates({ redis, truth });
+  const { below: read } = homeCandidates({ redis, truth, look: looking(redis) });
   const options = onBehalfOfNobody("test", 5_000);
 
   const first = read(viewerId, undefined, 10, options);
@@ -69,7 +70,7 @@ test("after a loss timelines are made a few at a time, and also for who has no m
     },
     activities: async (authorIds: readonly bigint[]) => authorIds.map(() => ({ ids: [], complete: true })),
   } as unknown as Truth;
-  const { below: read } = homeCandidates({ redis, truth });
+  const { below: read } = homeCandidates({ redis, truth, look: looking(redis) });
   const reading = Array.from({ length: 10 }, () => read(newId(), undefined, 10, onBehalfOfNobody("test", 100)));
   for (const outcome of await Promise.allSettled(reading)) {
     assert.equal(outcome.status === "rejected" && ConnectError.from(outcome.reason).code, Code.DeadlineExceeded);
@@ -86,7 +87,7 @@ test("a key of a wrong type is its own viewer's trouble, not that of who is read
     activities: async (authorIds: readonly bigint[]) => authorIds.map(() => ({ ids: [], complete: true })),
   } as unknown as Truth;
   await redis.run(redis.pipeline().set(homeTimelines.keyOf(redis, broken), "no list"));
-  const { below: read } = homeCandidates({ redis, truth });
+  const { below: read } = homeCandidates({ redis, truth, look: looking(redis) });
   const options = onBehalfOfNobody("test", 5_000);
   const [first, second] = await Promise.allSettled(
     [broken, fine].map((viewer) => read(viewer, undefined, 10, options)),

@@ -11,6 +11,7 @@ import type { Redis } from "#lib/storage/redis.ts";
 import type { FanoutRecord, FeedStore } from "../store.ts";
 import type { Placed } from "./decide.ts";
 import { homeCandidates, type Sources } from "./home.ts";
+import type { Look } from "./look.ts";
 import type { Truth } from "./truth.ts";
 import { decideByTruth, visibleBy } from "./visible.ts";
 
@@ -40,7 +41,7 @@ export type Evidence = {
   readonly passedOn: Placed | undefined;
 };
 
-type Needs = { readonly redis: Redis; readonly truth: Truth; readonly store: FeedStore };
+type Needs = { readonly redis: Redis; readonly truth: Truth; readonly look: Look; readonly store: FeedStore };
 
 /** Of a post that is not shown by itself, so many of the newest entries are searched for one that passes it on. */
 const searchedMax = 100;
@@ -54,7 +55,7 @@ const againMs = 100;
  */
 export function examiner(needs: Needs) {
   const { below: candidates } = homeCandidates({ ...needs, keeps: false });
-  const visibleOf = visibleBy(needs);
+  const visibleOf = visibleBy({ look: needs.look.look, truth: needs.truth });
 
   return async (viewerId: bigint, postId: bigint, options: CallOptions): Promise<Evidence> => {
     for (let looks = 1; ; looks++) {
@@ -111,7 +112,7 @@ export function examiner(needs: Needs) {
   /** The newest repost by which a post is in the feed. */
   async function passing(viewerId: bigint, postId: bigint, options: CallOptions): Promise<Placed | undefined> {
     const { entries } = await candidates(viewerId, undefined, searchedMax, options);
-    const { items } = await visibleOf(entries, { viewerId, atHome: true }, options);
+    const { items } = await visibleOf(entries, { viewerId, atHome: true }, options, performance.now());
     return items.find((item) => item.postId === postId && item.repostedBy !== undefined);
   }
 
@@ -119,7 +120,7 @@ export function examiner(needs: Needs) {
   async function readAs(viewerId: bigint, entry: TimelineEntry, options: CallOptions) {
     const [{ entries, sources }, seen] = await Promise.all([
       candidates(viewerId, entry.activityId + 1n, 1, options),
-      visibleOf([entry], { viewerId, atHome: true }, options).then(({ items }) => items),
+      visibleOf([entry], { viewerId, atHome: true }, options, performance.now()).then(({ items }) => items),
     ]);
     const proposed = entries.some(({ activityId }) => activityId === entry.activityId);
     return { proposed, visible: seen.length > 0, sources };

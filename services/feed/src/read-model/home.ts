@@ -12,6 +12,7 @@ import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline
 import type { Redis } from "#lib/storage/redis.ts";
 import { perTurn } from "#lib/storage/turn.ts";
 import { authorsAbove, authorsCandidates } from "./author.ts";
+import type { Look } from "./look.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";
 import type { ActivityList, Truth } from "./truth.ts";
 
@@ -36,6 +37,8 @@ export type Sources = {
 type Needs = {
   readonly redis: Redis;
   readonly truth: Truth;
+  /** Settled in the round trip of the first step, so that the second needs none. */
+  readonly look: Pick<Look, "settle">;
   /** False leaves Redis as it is: who only wants to know merges a missing timeline and does not keep it. */
   readonly keeps?: boolean;
 };
@@ -66,7 +69,10 @@ const clocksMs = 3_000;
 export function homeCandidates(needs: Needs) {
   const { redis, truth } = needs;
   const view = pulledView(redis);
-  const readOnce = perTurn(readsMax, (asks: readonly Asked[]) => readTogether(redis, view, asks));
+  const readOnce = perTurn(readsMax, async (asks: readonly Asked[]) => {
+    const [found] = await Promise.all([readTogether(redis, view, asks), needs.look.settle()]);
+    return found;
+  });
   const building = new Map<bigint, Promise<Merged>>();
 
   const enter = turnstile({ insideMax: buildsMax, outsideMax: buildsWaitingMax, what: "timelines to be made" });

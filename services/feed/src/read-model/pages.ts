@@ -5,6 +5,7 @@ import type { Redis } from "#lib/storage/redis.ts";
 import type { Looker } from "./decide.ts";
 import { degradedReads } from "./degraded.ts";
 import type { Candidates } from "./home.ts";
+import type { Look } from "./look.ts";
 import type { Truth } from "./truth.ts";
 import { type Seen, type Visible, visibleBy, visibleByTruth } from "./visible.ts";
 
@@ -22,7 +23,8 @@ const roundsMax = 5;
 /** Where entries come from, the nearest to a place first, and who says which of them are shown. */
 export type Way = {
   readonly propose: (from: bigint | undefined, count: number) => Promise<Candidates>;
-  readonly decide: (entries: Candidates["entries"]) => Promise<Seen>;
+  /** What was written before `sinceMs`, of `performance.now`, is to be seen. */
+  readonly decide: (entries: Candidates["entries"], sinceMs: number) => Promise<Seen>;
   /** What comes later is newer. */
   readonly upwards?: boolean;
 };
@@ -30,8 +32,8 @@ export type Way = {
 /** What every page stands on: who decides what is shown, and which of the two ways a page is read. */
 export type Paging = ReturnType<typeof paging>;
 
-export function paging({ redis, truth }: { redis: Redis; truth: Truth }) {
-  const visibleOf = visibleBy({ redis, truth });
+export function paging({ redis, truth, look }: { redis: Redis; truth: Truth; look: Look }) {
+  const visibleOf = visibleBy({ look: look.look, truth });
   const { either } = degradedReads({
     trusted: trusting(redis, ["graph", "post", "like", "comment"]),
     applied: (after) => untilApplied(redis, after),
@@ -41,7 +43,7 @@ export function paging({ redis, truth }: { redis: Redis; truth: Truth }) {
     either,
 
     deciding: (looker: Looker, options: CallOptions) => ({
-      usual: (entries: Candidates["entries"]) => visibleOf(entries, looker, options),
+      usual: (entries: Candidates["entries"], sinceMs: number) => visibleOf(entries, looker, options, sinceMs),
       byTruth: (entries: Candidates["entries"]) => visibleByTruth(truth, entries, looker, options),
     }),
   };
@@ -66,13 +68,14 @@ async function nearestFirst(
   const items: Visible[] = [];
   let mutedWordsVersion: bigint | undefined = 0n;
   let from = start;
+  const sinceMs = performance.now();
   for (let round = 0; round < roundsMax; round++) {
     const { entries, ended } = await propose(from, size - items.length + slack);
     // One beyond the page says that there is a next one. What is beyond that is decided only where something is hidden.
     const first = size + 1 - items.length;
     for (const part of [entries.slice(0, first), entries.slice(first)]) {
       if (part.length === 0 || items.length > size) break;
-      const seen = await decide(part);
+      const seen = await decide(part, sinceMs);
       for (const item of seen.items) place(items, item, upwards);
       mutedWordsVersion = later(mutedWordsVersion, seen.mutedWordsVersion);
     }

@@ -4,7 +4,7 @@ import { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { type Count, othersOf } from "#lib/readmodel/count.ts";
 import { ownMark } from "#lib/readmodel/families.ts";
-import { type MarkedSet, marksIn } from "#lib/readmodel/member-set.ts";
+import type { MarkedSet } from "#lib/readmodel/member-set.ts";
 import { type ThreadRule, threadBeside } from "#lib/readmodel/thread.ts";
 import type { Looked } from "./look.ts";
 import type { Truth } from "./truth.ts";
@@ -26,7 +26,8 @@ export type Reactions = {
 };
 
 /** The posts of a page, which of them are shown, and what Redis said of all. */
-type Asked = Pick<Looked, "likes" | "comments" | "reacted" | "own"> & {
+type Asked = {
+  readonly found: Looked;
   readonly postIds: readonly bigint[];
   readonly shown: readonly number[];
   readonly viewerId: bigint | undefined;
@@ -42,17 +43,19 @@ const ownSetCounts = cacheCounts("own_set");
 /** The reactions to the posts that are shown, in their order; what Redis lacks is asked from its owners, who leave it there. */
 export async function reactionsOf(
   truth: Truth,
-  { postIds, shown, likes, comments, reacted, own, viewerId, refusalOf }: Asked,
+  { found, postIds, shown, viewerId, refusalOf }: Asked,
   options: CallOptions,
 ): Promise<Reactions[]> {
+  const likes = found.posts.map((post) => post.likes);
+  const comments = found.posts.map((post) => post.comments);
   tell(likeCountCounts, likes);
   tell(commentCountCounts, comments);
   const [set, kept] =
     viewerId === undefined
       ? nobodys
       : await Promise.all([
-          reactedBy(truth, viewerId, postIds, reacted, options),
-          ownBy(truth, viewerId, postIds, own, options),
+          reactedBy(truth, viewerId, found.viewer.reacted, options),
+          ownBy(truth, viewerId, found.viewer.own, options),
         ]);
   const idOf = (nth: number) => postIds[nth] as bigint;
   const unsure = shown.filter((nth) => likes[nth] === undefined || idOf(nth) < set.lowWatermark).map(idOf);
@@ -105,11 +108,9 @@ function tell(counts: ReturnType<typeof cacheCounts>, values: readonly unknown[]
 async function reactedBy(
   truth: Truth,
   viewerId: bigint,
-  postIds: readonly bigint[],
-  answer: unknown,
+  kept: MarkedSet | undefined,
   options: CallOptions,
 ): Promise<MarkedSet> {
-  const kept = marksIn(answer, postIds);
   reactedSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
   return kept ?? (await truth.reactedSet(viewerId, options));
 }
@@ -118,11 +119,9 @@ async function reactedBy(
 async function ownBy(
   truth: Truth,
   viewerId: bigint,
-  postIds: readonly bigint[],
-  answer: unknown,
+  kept: MarkedSet | undefined,
   options: CallOptions,
 ): Promise<MarkedSet> {
-  const kept = marksIn(answer, postIds);
   ownSetCounts(kept === undefined ? 0 : 1, kept === undefined ? 1 : 0);
   return kept ?? (await truth.ownSet(viewerId, options));
 }

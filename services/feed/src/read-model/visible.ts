@@ -2,12 +2,11 @@ import type { CallOptions } from "@connectrpc/connect";
 import type { ReplyRefusal } from "#gen/skein/comment/v1/comment_pb.ts";
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { replyRefusal, type ViewerId } from "#lib/readmodel/audience.ts";
-import { mutedWordsIn, type Standings, standingsIn } from "#lib/readmodel/standing.ts";
+import { type Standings, standingsBy } from "#lib/readmodel/standing.ts";
 import { type ThreadRule, threadBeside } from "#lib/readmodel/thread.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
-import type { Redis } from "#lib/storage/redis.ts";
 import { type Decided, decide, type Known, type Looker, type Placed } from "./decide.ts";
-import { type Looked, looking } from "./look.ts";
+import type { Look, Looked } from "./look.ts";
 import { none, type Reactions, reactionOf, reactionsOf } from "./reactions.ts";
 import { type Slot, slotsOf } from "./slots.ts";
 import type { Truth } from "./truth.ts";
@@ -20,7 +19,7 @@ export type Seen = { readonly items: readonly Visible[]; readonly mutedWordsVers
 
 const nothing: Seen = { items: [], mutedWordsVersion: 0n };
 
-type Needs = { readonly redis: Redis; readonly truth: Truth };
+type Needs = { readonly look: Look["look"]; readonly truth: Truth };
 
 /** What Redis says of entries, with what truth had to add. */
 type Read = Known & { readonly found: Looked };
@@ -34,42 +33,48 @@ const authorVersionCounts = cacheCounts("author_version");
  * asked each time. Reactions are in the same round trip. The number of commands is the same for every viewer. Where a repost is among
  * them there is one round trip more, the same for the posts that are passed on; where a quote is, one for what is in the slots.
  */
-export function visibleBy({ redis, truth }: Needs) {
-  const lookAtAll = looking(redis);
-  const lookAtCards = looking(redis, "card");
-
+export function visibleBy({ look, truth }: Needs) {
   async function read(
     entries: readonly TimelineEntry[],
     viewerId: ViewerId,
     options: CallOptions,
-    look = lookAtAll,
+    { sinceMs, depth = "whole" }: { readonly sinceMs: number; readonly depth?: "card" | "whole" },
   ): Promise<Read> {
     const { postIds, authorIds, authorAt } = idsIn(entries);
-    const found = await look({ postIds, authorIds, viewerId });
+    const found = await look({ postIds, authorIds, viewerId, depth, sinceMs });
+    const [keptCards, keptVersions] = [
+      found.posts.map(({ card }) => card),
+      found.authors.map(({ version }) => version),
+    ];
     const [cards, versions, standings] = await Promise.all([
-      orTruth(postIds, found.cards, cardCounts, (missing) => truth.cards(missing, options)),
-      orTruth(authorIds, found.versions, authorVersionCounts, (missing) => truth.authorVersions(missing, options)),
-      standingsOf(truth, viewerId, authorIds, found.standings, options),
+      orTruth(postIds, keptCards, cardCounts, (missing) => truth.cards(missing, options)),
+      orTruth(authorIds, keptVersions, authorVersionCounts, (missing) => truth.authorVersions(missing, options)),
+      standingsOf(truth, viewerId, authorIds, found, options),
     ]);
     return { entries, cards, versions: authorAt.map((at) => versions[at]), standings, found };
   }
 
-  return async (entries: readonly TimelineEntry[], looker: Looker, options: CallOptions): Promise<Seen> => {
+  return async (
+    entries: readonly TimelineEntry[],
+    looker: Looker,
+    options: CallOptions,
+    sinceMs: number,
+  ): Promise<Seen> => {
     if (entries.length === 0) return nothing;
     const { viewerId } = looker;
-    const decided = await decide(entries, looker, (some) => read(some, viewerId, options));
+    const decided = await decide(entries, looker, (some) => read(some, viewerId, options, { sinceMs }));
     const reactionsIn = async (of: Read, shown: readonly number[]) => {
       const postIds = of.entries.map(({ activityId }) => activityId);
       const refusalOf = refusing(of, viewerId);
-      return reactionsOf(truth, { ...of.found, postIds, shown, viewerId, refusalOf }, options);
+      return reactionsOf(truth, { found: of.found, postIds, shown, viewerId, refusalOf }, options);
     };
     const { own, ownShown, passedOn, passedOnShown, placed } = decided;
     const [ofOwn, ofPassedOn, slots] = await Promise.all([
       reactionsIn(own, ownShown),
       passedOn === undefined ? [] : reactionsIn(passedOn, passedOnShown),
-      slotsOf(placed, viewerId, (some) => read(some, viewerId, options, lookAtCards)),
+      slotsOf(placed, viewerId, (some) => read(some, viewerId, options, { sinceMs, depth: "card" })),
     ]);
-    const mutedWordsVersion = viewerId === undefined ? 0n : mutedWordsIn(own.found.standings);
+    const { wordsVersion: mutedWordsVersion } = own.found.viewer;
     return { items: withSlots(withReactions(decided, ofOwn, ofPassedOn), slots), mutedWordsVersion };
   };
 }
@@ -185,10 +190,11 @@ async function standingsOf(
   truth: Truth,
   viewerId: ViewerId,
   authorIds: readonly bigint[],
-  asked: readonly unknown[],
+  { authors, viewer }: Looked,
   options: CallOptions,
 ): Promise<Standings> {
-  const kept = standingsIn(asked, viewerId, authorIds);
+  const marks = authors.map(({ mark }) => mark);
+  const kept = standingsBy(viewerId, authorIds, { marks, following: viewer.follows?.ids, ties: viewer.ties });
   const missing = authorIds.filter((id) => !kept.has(id));
   if (missing.length === 0) return kept;
   return new Map([...kept, ...(await truth.standings(viewerId, missing, options))]);
