@@ -1,18 +1,10 @@
-import {
-  create,
-  type DescMessage,
-  type DescMethod,
-  type DescMethodUnary,
-  getOption,
-  type Message,
-  type MessageInitShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { type DescMethod, type DescMethodUnary, getOption, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { BatchedAnswer, BatchedCall } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { batches, Idempotency, policy } from "#gen/skein/options/v1/options_pb.ts";
 import type { Answered, Arrived } from "./answer.ts";
 import { decode } from "./decode.ts";
+import { encode } from "./encode.ts";
 import { invalid } from "./errors.ts";
 import { encodeFacts } from "./facts.ts";
 import { inTime } from "./metrics.ts";
@@ -69,7 +61,7 @@ export function answeringTogether(
     const { work, told, ...outcome } = await answered(arrived, decode(method.input, call.request));
     if (outcome.err !== undefined) return { ...refused(outcome.err), kept: work.isKept };
     return {
-      result: { case: "response", value: bytesOf(method.output, outcome.reply as Message) },
+      result: { case: "response", value: encode(method.output, outcome.reply as Message) },
       kept: work.isKept,
       ...(told !== undefined && { told: encodeFacts(told.facts.values()) }),
     };
@@ -95,6 +87,3 @@ export function answeringTogether(
 const refused = (reason: unknown): Answer => ({
   result: { case: "error", value: toStatusMessage(ConnectError.from(reason, Code.Internal)) },
 });
-
-export const bytesOf = (desc: DescMessage, init: MessageInitShape<DescMessage>): Uint8Array =>
-  toBinary(desc, create(desc, init));

@@ -1,6 +1,7 @@
-import { create, type DescMethod, type Message, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { MethodDefinition } from "@grpc/grpc-js";
 import { decode } from "./decode.ts";
+import { encode } from "./encode.ts";
 
 /** One RPC as grpc-js wants it described: path and codecs come from the descriptor. Bodies are at most 4 MiB. */
 export function methodDefinition(method: DescMethod): MethodDefinition<Message, Message> {
@@ -8,10 +9,9 @@ export function methodDefinition(method: DescMethod): MethodDefinition<Message, 
     path: pathOf(method),
     requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
     responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
-    requestSerialize: (value) => bufferOf(toBinary(method.input, value)),
+    requestSerialize: (value) => encode(method.input, value),
     requestDeserialize: (bytes) => decode(method.input, bytes),
-    responseSerialize: (value) =>
-      bufferOf(toBinary(method.output, create(method.output, value as MessageInitShape<typeof method.output>))),
+    responseSerialize: (value) => encode(method.output, value),
     responseDeserialize: (bytes) => decode(method.output, bytes),
   };
 }
@@ -25,5 +25,3 @@ export const channelOptions = {
   "grpc.max_receive_message_length": messageBytesMax,
   "grpc.max_send_message_length": messageBytesMax,
 } as const;
-
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

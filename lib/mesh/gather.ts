@@ -1,9 +1,10 @@
 import type { DescMessage, DescMethodUnary, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { BatchedAnswer } from "#gen/skein/mesh/v1/batch_pb.ts";
-import { type BatchResponse, bytesOf, callsMax } from "./batch.ts";
+import { type BatchResponse, callsMax } from "./batch.ts";
 import { type Call, callOf, onBehalfOfNobody, timeLeftMs } from "./call.ts";
 import { decode } from "./decode.ts";
+import { encode } from "./encode.ts";
 import { explain } from "./errors.ts";
 import { hear } from "./facts.ts";
 import { calledRpc } from "./rpc-metrics.ts";
@@ -102,7 +103,7 @@ function sending({ method, together, unary, mint, envelope }: Parts) {
         requestId: call.requestId,
         traceparent: call.traceparent,
         tracestate: call.work?.tracestate ?? "",
-        request: bytesOf(method.input, input),
+        request: encode(method.input, input),
       }));
       const { contextValues } = onBehalfOfNobody("", Math.min(...calls.map(({ timeoutMs }) => timeoutMs)));
       const { message } = await unary(
