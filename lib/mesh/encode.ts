@@ -3,6 +3,7 @@ import {
   type DescField,
   type DescMessage,
   type MessageInitShape,
+  type MessageShape,
   ScalarType,
   toBinary,
 } from "@bufbuild/protobuf";
@@ -23,6 +24,15 @@ export function encode<D extends DescMessage>(desc: D, init: MessageInitShape<D>
   if (writerOf(desc)(init as Message)) return to.taken();
   const { buffer, byteOffset, byteLength } = toBinary(desc, create(desc, init));
   return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+const ready = Symbol("written");
+type Ready = { readonly [ready]?: Buffer };
+
+/** A message that is sent often, written once: wherever it is part of another one its bytes are taken. It must not change any more. */
+export function written<D extends DescMessage>(desc: D, message: MessageShape<D>): MessageShape<D> {
+  Object.defineProperty(message, ready, { value: encode(desc, message as MessageInitShape<D>) });
+  return message;
 }
 
 const writers = new WeakMap<DescMessage, Write<Message>>();
@@ -127,11 +137,12 @@ function messageOf(desc: DescMessage): Value | undefined {
   // Found at the first write: a message may be in itself.
   let own: Write<Message> | undefined;
   const write = (message: Message): boolean => {
+    if (typeof message !== "object" || message === null) return false;
+    const known = (message as Ready)[ready];
+    if (known !== undefined) return bytes.write(known);
     own ??= writerOf(desc);
     const before = to.written();
-    if (typeof message !== "object" || message === null || !own(message)) return false;
-    to.varint(to.written() - before);
-    return true;
+    return own(message) && varint(to.written() - before);
   };
   return { wire: 2, write: write as Write, isDefault: () => false };
 }

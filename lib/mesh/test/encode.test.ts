@@ -6,7 +6,7 @@ import { FeedItemSchema, ListHomeFeedResponseSchema } from "#gen/skein/feed/v1/f
 import { BatchedAnswerSchema, BatchedCallSchema } from "#gen/skein/mesh/v1/batch_pb.ts";
 import { CardSchema } from "#gen/skein/post/v1/post_pb.ts";
 import { descs, message } from "#lib/harness/messages.ts";
-import { encode } from "../encode.ts";
+import { encode, written } from "../encode.ts";
 
 test("every message is written as by the library, byte for byte", () => {
   for (const desc of descs) {
@@ -83,4 +83,15 @@ test("messages that are written share nothing, whatever their length", () => {
     written.map((bytes) => fromBinary(FeedItemSchema, bytes).postId),
     texts,
   );
+});
+
+test("a message that was written once is the same in every page, and a message still", () => {
+  const item = create(FeedItemSchema, { postId: "7", likeCount: 3n, otherReactions: [{ reaction: 2, count: 1n }] });
+  const bytes = Buffer.from(toBinary(FeedItemSchema, item));
+  const kept = written(FeedItemSchema, item);
+  for (const items of [[kept], [kept, kept, create(FeedItemSchema, { postId: "8" })]]) {
+    const page = create(ListHomeFeedResponseSchema, { items, nextPageToken: "next" });
+    assert.deepEqual(encode(ListHomeFeedResponseSchema, page), Buffer.from(toBinary(ListHomeFeedResponseSchema, page)));
+  }
+  assert.deepEqual(encode(FeedItemSchema, kept), bytes);
 });

@@ -1,6 +1,7 @@
-import { type FeedItem, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
+import { type FeedItem, FeedItemSchema, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import type { Reaction } from "#gen/skein/like/v1/like_pb.ts";
 import type { QuotedRef } from "#gen/skein/post/v1/quote_pb.ts";
+import { written } from "#lib/mesh/encode.ts";
 import type { Page } from "../read-model/pages.ts";
 import type { Slot } from "../read-model/slots.ts";
 import type { Visible } from "../read-model/visible.ts";
@@ -12,10 +13,33 @@ export function answerOf(
   tokenOf: (next: bigint) => string,
 ) {
   return {
-    items: items.map((item) => thin(item, item.repostedBy === undefined ? reasonOf(item.authorId) : Reason.REPOST)),
+    items: items.map((item) => answered(item, item.repostedBy === undefined ? reasonOf(item.authorId) : Reason.REPOST)),
     nextPageToken: next === undefined ? "" : tokenOf(next),
     fromTruth,
   };
+}
+
+/** Answers kept of a post: its readers differ little. Beyond them all of it begin anew. */
+const answersMax = 16;
+
+/** An item as it is sent: written once for all readers to whom the same is said of it. */
+function answered(item: Visible, reason: Reason): FeedItem {
+  const { facts, slot, repostedBy } = item;
+  if (facts === undefined || slot !== undefined || repostedBy !== undefined) return thin(item, reason);
+  const { answers } = facts;
+  const name = readerOf(item, reason);
+  const known = answers.get(name);
+  if (known !== undefined) return known;
+  if (answers.size >= answersMax) answers.clear();
+  const made = written(FeedItemSchema, thin(item, reason));
+  answers.set(name, made);
+  return made;
+}
+
+/** What of an item differs between the readers of a post, and the version of its author, in one number: 32 bits of version, 8 of the reason, 4, 4 and 2. */
+function readerOf({ authorVersion, viewerReaction, saved, reposted, replyRefusal }: Visible, reason: Reason): number {
+  const marks = (saved ? 1 : 0) + (reposted ? 2 : 0);
+  return (((authorVersion * 256 + reason) * 16 + viewerReaction) * 16 + replyRefusal) * 4 + marks;
 }
 
 /**

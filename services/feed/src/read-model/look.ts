@@ -213,7 +213,7 @@ function fill(
     const card = at(nth, decodeShownCard);
     const likes = at(posts.length + nth, decodeCount);
     const comments = at(2 * posts.length + nth, decodeCount);
-    shelves.posts.put(slot, { card, likes, comments });
+    shelves.posts.put(slot, { card, likes, comments, answers: new Map() });
   }
   for (const [nth, slot] of authors.entries()) {
     const version = at(3 * posts.length + nth, decodeAuthorVersion);

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import type { FeedItem } from "#gen/skein/feed/v1/feed_pb.ts";
 import { type AccountMark, accountMarks } from "#lib/readmodel/account.ts";
 import { authorVersions } from "#lib/readmodel/author-version.ts";
 import { type Card, cards } from "#lib/readmodel/card.ts";
@@ -12,6 +13,8 @@ export type PostFacts = {
   readonly card: Card | undefined;
   readonly likes: Count | undefined;
   readonly comments: Count | undefined;
+  /** What was answered of it, by what differs between readers: it goes with what it was made of. */
+  readonly answers: Map<number, FeedItem>;
 };
 export type AuthorFacts = { readonly version: number | undefined; readonly mark: AccountMark | undefined };
 
@@ -34,7 +37,7 @@ export type Shelves = {
   readonly areKept: boolean;
 };
 
-/** Some 20 MB of posts, 5 of authors, and of viewers as many as have so many ids: 25 MB. Beyond, the least used go. */
+/** Some 60 MB of posts, with what was answered of them, 5 of authors, and of viewers as many as have so many ids: 25 MB. Beyond, the least used go. */
 const postsMax = 50_000;
 const authorsMax = 20_000;
 const viewerIdsMax = 400_000;
@@ -61,14 +64,15 @@ export function nearCache(redis: Redis) {
     ...[authorVersions, accountMarks].map(({ family }) => [family, authors] as const),
     ...viewersSets.map(({ stateFamily }) => [stateFamily, viewers] as const),
   ]);
+  function forget(): void {
+    for (const shelf of [posts, authors, viewers]) shelf.clear();
+  }
   const tracking = redis.track({
     changed(key) {
       const at = key.lastIndexOf(":");
       shelfOf.get(key.slice(key.lastIndexOf(":", at - 1) + 1, at))?.drop(BigInt(key.slice(at + 1)));
     },
-    lost() {
-      for (const shelf of [posts, authors, viewers]) shelf.clear();
-    },
+    lost: forget,
   });
   const kept: Shelves = { posts, authors, viewers, areKept: true };
   /** When the latest of the questions began that were answered: changes made before it are known. */
@@ -80,11 +84,15 @@ export function nearCache(redis: Redis) {
       tracking.isOn() ? kept : { posts: ownShelf(), authors: ownShelf(), viewers: ownShelf(), areKept: false },
     follow: tracking.follow,
 
-    /** Until every change is known that was made before this call; at once where nothing is kept. */
+    /** Until every change is known that was made before this call; where nobody tells, nothing is near. Never rejects. */
     async settle(): Promise<void> {
       if (!tracking.isOn()) return;
       const begunMs = performance.now();
-      await tracking.settled();
+      try {
+        await tracking.settled();
+      } catch {
+        return forget();
+      }
       settledMs = Math.max(settledMs, begunMs);
     },
 

@@ -23,6 +23,8 @@ export type Reactions = {
   readonly reposted: boolean;
   /** Why the viewer may not reply to it. */
   readonly replyRefusal: ReplyRefusal;
+  /** The counts are those that Redis had. */
+  readonly isAsKept: boolean;
 };
 
 /** The posts of a page, which of them are shown, and what Redis said of all. */
@@ -70,12 +72,14 @@ export async function reactionsOf(
     const id = idOf(nth);
     const told = fromLike.get(id);
     const counted = fromComment.get(id) ?? comments[nth] ?? none;
+    const isAsKept = told === undefined && likes[nth] !== undefined && counted === comments[nth];
     const reaction = id < set.lowWatermark ? told?.own : (set.marks.get(id) as Reaction | undefined);
     return reactionOf(
       { count: told?.count ?? likes[nth] ?? none, own: reaction },
       counted,
       refusalOf(nth, threadBeside(counted)),
       (id < kept.lowWatermark ? fromPost : kept.marks).get(id),
+      isAsKept,
     );
   });
 }
@@ -86,6 +90,7 @@ export function reactionOf(
   comments: Count,
   replyRefusal: ReplyRefusal,
   mark = 0,
+  isAsKept = false,
 ): Reactions {
   return {
     likeCount: count.value,
@@ -96,6 +101,7 @@ export function reactionOf(
     saved: (mark & ownMark.saved) !== 0,
     reposted: (mark & ownMark.reposted) !== 0,
     replyRefusal,
+    isAsKept,
   };
 }
 

@@ -11,7 +11,7 @@ export type ViewerFacts = {
   readonly wordsVersion: bigint | undefined;
   readonly reacted: MarkedSet | undefined;
   readonly own: MarkedSet | undefined;
-  /** Which states of the sets this is of, and what was asked; undefined where a set is missing. */
+  /** Which states of the sets this is of, and what was asked; undefined for nobody's. */
   readonly asked: Asked | undefined;
 };
 type Asked = {
@@ -43,21 +43,20 @@ type Ids = { readonly userIds: readonly bigint[]; readonly postIds: readonly big
 /** The facts in an answer to `askViewer`, asked at `askedMs`. */
 export function viewerFacts(answer: ViewerLook, { userIds, postIds }: Ids, askedMs: number): ViewerFacts {
   const [follows, ties, reacted, own] = answer;
-  const states = answer.map((part) => (part as [state?: string])[0]);
+  // That there is none is known as well: its owner writes the state where it makes one.
+  const states = answer.map((part) => (part as [state?: string])[0] ?? "none");
   return {
     follows: membersIn(follows, userIds),
     ties: tiesIn(ties, userIds),
     wordsVersion: wordsVersionIn(ties),
     reacted: marksIn(reacted, postIds),
     own: marksIn(own, postIds),
-    asked: states.includes(undefined)
-      ? undefined
-      : {
-          states: states.join(),
-          userIds: new Set(userIds),
-          postIds: new Set(postIds),
-          youngId: leastIdAt(askedMs + clocksMs),
-        },
+    asked: {
+      states: states.join(),
+      userIds: new Set(userIds),
+      postIds: new Set(postIds),
+      youngId: leastIdAt(askedMs + clocksMs),
+    },
   };
 }
 

@@ -7,12 +7,18 @@ import { type ThreadRule, threadBeside } from "#lib/readmodel/thread.ts";
 import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { type Decided, decide, type Known, type Looker, type Placed } from "./decide.ts";
 import type { Look, Looked } from "./look.ts";
+import type { PostFacts } from "./near.ts";
 import { none, type Reactions, reactionOf, reactionsOf } from "./reactions.ts";
 import { type Slot, slotsOf } from "./slots.ts";
 import type { Truth } from "./truth.ts";
 
 /** An entry that its viewer may see at this moment, with the post in its place. */
-export type Visible = Placed & Reactions & { readonly slot?: Slot | undefined };
+export type Visible = Placed &
+  Reactions & {
+    readonly slot?: Slot | undefined;
+    /** What all of it that is not the viewer's is made of, where that is what Redis said. */
+    readonly facts?: PostFacts | undefined;
+  };
 
 /** What a viewer may see, and the version of their muted words: 0 for none, undefined where graph is to be asked. */
 export type Seen = { readonly items: readonly Visible[]; readonly mutedWordsVersion: bigint | undefined };
@@ -87,16 +93,26 @@ const refusing =
 
 /** Each place with what stands beside its post. */
 function withReactions(
-  { own, ownShown, passedOn, passedOnShown, placed }: Decided<Known>,
+  { own, ownShown, passedOn, passedOnShown, placed }: Decided<Read>,
   ofOwn: readonly Reactions[],
   ofPassedOn: readonly Reactions[],
 ): Visible[] {
-  if (passedOn === undefined) return placed.map((one, nth) => ({ ...one, ...(ofOwn[nth] as Reactions) }));
+  if (passedOn === undefined)
+    return placed.map((one, nth) => {
+      const reactions = ofOwn[nth] as Reactions;
+      return { ...one, ...reactions, facts: reactions.isAsKept ? factsOf(own, ownShown[nth] ?? -1) : undefined };
+    });
   const byPost = new Map<bigint | undefined, Reactions>();
   for (const [at, nth] of ownShown.entries()) byPost.set(own.entries[nth]?.activityId, ofOwn[at] as Reactions);
   for (const [at, nth] of passedOnShown.entries())
     byPost.set(passedOn.entries[nth]?.activityId, ofPassedOn[at] as Reactions);
   return placed.map((one) => ({ ...one, ...(byPost.get(one.postId) as Reactions) }));
+}
+
+/** What Redis said of a post, where its card is of that, too. */
+function factsOf({ found, cards }: Read, nth: number): PostFacts | undefined {
+  const facts = found.posts[nth];
+  return facts?.card !== undefined && facts.card === cards[nth] ? facts : undefined;
 }
 
 /** The same with what is in their slots. */
