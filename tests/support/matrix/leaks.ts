@@ -57,7 +57,9 @@ export async function hunt({ edge, grounds, tokenOf, random, tries, said }: Hunt
       nth: 0,
     };
     const row = pick(reads as readonly [Row, ...Row[]]);
-    const request = varied(row.request(place), row, ground, random);
+    const usual = row.request(place);
+    const request = varied(usual, row, ground, random);
+    const isUsual = nameIn(ground.world, request.user) === nameIn(ground.world, usual.user);
     const self = personOf(place.viewer, place.owner);
     const id = self && (ground.world.people.get(self) as string);
     if (id !== undefined && !access.has(id)) access.set(id, tokenOf(id));
@@ -68,7 +70,7 @@ export async function hunt({ edge, grounds, tokenOf, random, tries, said }: Hunt
     statuses[response.status] = (statuses[response.status] ?? 0) + 1;
     said?.(++done);
     const told = `${JSON.stringify([...response.headers])} ${text}`;
-    const found = leakIn({ row, place, request, ground, told, text, ok: response.ok });
+    const found = leakIn({ row, place, request, isUsual, ground, told, text, ok: response.ok });
     if (found !== undefined && leaks.length < leaksMax) leaks.push(`${verb} ${path} as ${place.viewer}: ${found}`);
     const { nextPageToken, ...rest } = response.ok ? (JSON.parse(text) as JsonObject) : {};
     if (!nextPageToken) return;
@@ -103,6 +105,8 @@ type Told = {
   readonly row: Row;
   readonly place: Place;
   readonly request: JsonObject;
+  /** It asks about whom its row is about. */
+  readonly isUsual: boolean;
   readonly ground: Ground;
   readonly told: string;
   readonly text: string;
@@ -113,14 +117,13 @@ type Told = {
 const namedIn = /"mentions":\[[^\]]*\]/g;
 
 /** What an answer tells that it must not; undefined where it tells nothing. */
-function leakIn({ row, place, request, ground, told, text, ok }: Told): string | undefined {
+function leakIn({ row, place, request, isUsual, ground, told, text, ok }: Told): string | undefined {
   const asked = JSON.stringify(request);
   const answered = told.replaceAll(namedIn, "");
   for (const secret of secretsOf(ground, place.viewer, place.owner)) {
     if (answered.includes(secret) && !asked.includes(secret)) return `tells ${secret}`;
   }
-  const isAboutOwner = request.user === undefined || nameIn(ground.world, String(request.user)) === place.owner;
-  if (!ok || !isAboutOwner) return undefined;
+  if (!ok || !isUsual) return undefined;
   const due = row.rule.due({ ...place, sight: ground.sight });
   if ("reason" in due) return `is answered, due is ${due.reason}`;
   // One's own lists are told by what was done in the world since; who may be in them, the names above say.
@@ -135,8 +138,10 @@ function leakIn({ row, place, request, ground, told, text, ok }: Told): string |
 
 const postOf = (name: string): string => name.split(" by ")[0] ?? name;
 
-const nameIn = (world: World, user: string): string =>
-  user.startsWith(`${world.prefix}_`) ? user.slice(world.prefix.length + 1) : nameOf(world, user);
+function nameIn(world: World, user: unknown): string | undefined {
+  if (typeof user !== "string") return undefined;
+  return user.startsWith(`${world.prefix}_`) ? user.slice(world.prefix.length + 1) : nameOf(world, user);
+}
 
 const secrets = new WeakMap<Ground, Map<string, readonly string[]>>();
 
