@@ -60,7 +60,7 @@ async function measured(bench: Bench, name: string, profile: Profile, connection
   const page = await pageOf(bench, profile);
   await bench.bare.answer(page);
   const ask = (more: Partial<Order>) => ordered(bench, name, profile, { connections, seconds, ...more });
-  const open = createHistogram();
+  const [open, openOfBare] = [createHistogram(), createHistogram()];
   const closed: Outcome[] = [];
   const shares: number[] = [];
   const cpu: ReadonlyMap<string, number>[] = [];
@@ -81,6 +81,7 @@ async function measured(bench: Bench, name: string, profile: Profile, connection
     const rate = Math.max(1, openShare * median(closed.map((each) => each.answers / each.seconds)));
     const steady = await troubled(bench, profile, () => ask({ rate, keepEach }));
     open.add(steady.latencies);
+    if (profile.isPage) openOfBare.add((await askBare(bench, { connections, rate })).latencies);
     outcomes.push(limit, steady);
   }
   const hits = hitsBetween(cachesBefore, await cachesOf(system.instance.dir));
@@ -102,6 +103,7 @@ async function measured(bench: Bench, name: string, profile: Profile, connection
     p99Ms: open.atMs(0.99),
     cpuUs: medians(cpu),
     shareOfKoa: profile.isPage ? digits(median(shares), 4) : null,
+    koaP99Ms: profile.isPage ? openOfBare.atMs(0.99) : null,
     hitRate: hits.size === 0 ? null : digits(hits.get("") ?? 0, 4),
     failed: digits(failed / Math.max(1, sent), 6),
     wrong: ofItems(verdict.wrong),
@@ -129,17 +131,19 @@ async function ordered(
   return outcome;
 }
 
-async function bareRps({ bare, client, seconds }: Bench, connections: number): Promise<number> {
-  const order = {
+async function bareRps(bench: Bench, connections: number): Promise<number> {
+  const { answers, seconds } = await askBare(bench, { connections });
+  return answers / seconds;
+}
+
+const askBare = ({ bare, client, seconds }: Bench, more: Pick<Order, "connections"> & Partial<Order>) =>
+  client.run({
     host: "127.0.0.1",
     port: bare.port,
     deck: bareDeck,
-    connections,
     seconds: Math.max(1, seconds * bareShare),
-  };
-  const { answers, seconds: took } = await client.run(order);
-  return answers / took;
-}
+    ...more,
+  });
 
 /** Runs what goes wrong before and during a measurement. */
 async function troubled<T>(

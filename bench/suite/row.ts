@@ -14,6 +14,8 @@ export type Row = {
   readonly shareOfKoa: number | null;
   /** Of the lookups in everything that is kept beside the truth. */
   readonly hitRate: number | null;
+  /** The same page from a bare Koa that is asked as often: what the machine itself is late by. */
+  readonly koaP99Ms: number | null;
   /** Of all requests: no success. */
   readonly failed: number;
   /** Of the items looked at. */

@@ -246,6 +246,7 @@ function rowOf(
     rps,
     cpuUs,
     shareOfKoa: null,
+    koaP99Ms: null,
     hitRate: null,
     ...right,
     missing: digits(missing, 6),

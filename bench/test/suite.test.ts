@@ -40,11 +40,12 @@ for (const name of ["feed", "hsa"]) {
     assert.ok(profile);
     const row = await measure(bench, name, profile, 4);
     assert.deepEqual(Object.keys(row), [
-      ...["profile", "envoy", "connections", "rps", "p50Ms", "p99Ms", "cpuUs", "shareOfKoa", "hitRate"],
+      ...["profile", "envoy", "connections", "rps", "p50Ms", "p99Ms", "koaP99Ms", "cpuUs", "shareOfKoa", "hitRate"],
       ...["failed", "wrong", "missing", "stale"],
     ]);
     assert.deepEqual([row.profile, row.envoy, row.connections], [name, false, 4]);
-    for (const figure of [row.rps, row.p50Ms, row.p99Ms, row.shareOfKoa, row.hitRate]) assert.ok(Number(figure) > 0);
+    for (const figure of [row.rps, row.p50Ms, row.p99Ms, row.koaP99Ms, row.shareOfKoa, row.hitRate])
+      assert.ok(Number(figure) > 0);
     for (const process of ["bff", "feed", "redis", "mysql", "edge", "mesh", "client"]) assert.ok(process in row.cpuUs);
     assert.deepEqual([row.failed, row.wrong, row.missing, row.stale], [0, 0, 0, 0]);
   });
