@@ -153,3 +153,26 @@ test("whose ear is lost believes nothing that was near, and begins anew", async 
   }
   await nearLook([id]);
 });
+
+test("who is not told whether all is told believes nothing that is near", async () => {
+  const id = newId();
+  await Promise.all([author(), sets(), post(id)]);
+  const deaf: Redis = Object.assign(Object.create(redis), {
+    track: ({ lost }: Parameters<Redis["track"]>[0]) => ({
+      ...redis.track({ changed() {}, lost }),
+      settled: () => Promise.reject(new Error("no answer")),
+    }),
+  });
+  const { look } = looking(deaf);
+  for (let version = 2; version < 40; version++) {
+    await put(card(id, version));
+    const asked = {
+      postIds: [id],
+      authorIds: [authorId],
+      viewerId,
+      depth: "whole",
+      sinceMs: performance.now(),
+    } as const;
+    assert.equal((await look(asked)).posts[0]?.card?.version, version);
+  }
+});

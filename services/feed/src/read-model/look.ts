@@ -9,6 +9,7 @@ import type { Redis } from "#lib/storage/redis.ts";
 import { perTurn } from "#lib/storage/turn.ts";
 import {
   type AuthorFacts,
+  apart,
   type NearCache,
   nearCache,
   type PostFacts,
@@ -86,9 +87,10 @@ async function lookTogether(redis: Redis, near: NearCache, asks: readonly Asked[
   const read = missingIn(found);
   tell(found, read);
   const isSettled = asks.every(({ sinceMs }) => near.isSettled(sinceMs));
-  await Promise.all([isSettled ? undefined : near.settle(), bring(redis, near, shelves, read)]);
-  const changed = changedIn(found, read, near.open());
-  if (changed !== undefined) await bring(redis, near, near.open(), changed);
+  const [isSure] = await Promise.all([isSettled || near.settle(), bring(redis, near, shelves, read)]);
+  const others = isSure ? near.open() : apart();
+  const changed = changedIn(found, read, others, isSure);
+  if (changed !== undefined) await bring(redis, near, others, changed);
   return found.map(answerOf);
 }
 
@@ -121,13 +123,13 @@ function missingIn(found: readonly Found[]): Missing {
   return missing;
 }
 
-/** What was near and changed meanwhile, in slots of other shelves; undefined where nothing is to be read for it. */
-function changedIn(found: readonly Found[], read: Missing, shelves: Shelves): Missing | undefined {
+/** What was near and changed meanwhile, or may have, in slots of other shelves; undefined where nothing is to be read for it. */
+function changedIn(found: readonly Found[], read: Missing, shelves: Shelves, isSure: boolean): Missing | undefined {
   const viewers = new Set(read.viewers);
   let isChanged = false;
   const again = <V>(slots: Slot<V>[], fresh: ReadonlySet<Slot<V>>, take: (id: bigint) => Slot<V>) => {
     for (const [nth, slot] of slots.entries()) {
-      if (slot.isCurrent || fresh.has(slot)) continue;
+      if ((isSure && slot.isCurrent) || fresh.has(slot)) continue;
       slots[nth] = take(slot.id);
       isChanged = true;
     }
@@ -135,7 +137,7 @@ function changedIn(found: readonly Found[], read: Missing, shelves: Shelves): Mi
   for (const one of found) {
     again(one.posts, read.posts, shelves.posts.take);
     again(one.authors, read.authors, shelves.authors.take);
-    if (one.viewer === undefined || one.viewer.isCurrent || viewers.has(one)) continue;
+    if (one.viewer === undefined || (isSure && one.viewer.isCurrent) || viewers.has(one)) continue;
     one.viewer = shelves.viewers.take(one.viewer.id);
     one.facts = undefined;
     isChanged = true;

@@ -64,15 +64,14 @@ export function nearCache(redis: Redis) {
     ...[authorVersions, accountMarks].map(({ family }) => [family, authors] as const),
     ...viewersSets.map(({ stateFamily }) => [stateFamily, viewers] as const),
   ]);
-  function forget(): void {
-    for (const shelf of [posts, authors, viewers]) shelf.clear();
-  }
   const tracking = redis.track({
     changed(key) {
       const at = key.lastIndexOf(":");
       shelfOf.get(key.slice(key.lastIndexOf(":", at - 1) + 1, at))?.drop(BigInt(key.slice(at + 1)));
     },
-    lost: forget,
+    lost() {
+      for (const shelf of [posts, authors, viewers]) shelf.clear();
+    },
   });
   const kept: Shelves = { posts, authors, viewers, areKept: true };
   /** When the latest of the questions began that were answered: changes made before it are known. */
@@ -80,26 +79,32 @@ export function nearCache(redis: Redis) {
 
   return {
     /** The shelves, or others for one read alone while changes are not told. */
-    open: (): Shelves =>
-      tracking.isOn() ? kept : { posts: ownShelf(), authors: ownShelf(), viewers: ownShelf(), areKept: false },
+    open: (): Shelves => (tracking.isOn() ? kept : apart()),
     follow: tracking.follow,
 
-    /** Until every change is known that was made before this call; where nobody tells, nothing is near. Never rejects. */
-    async settle(): Promise<void> {
-      if (!tracking.isOn()) return;
+    /**
+     * Until every change is known that was made before this call; where nobody tells, nothing is near. False where there was no answer:
+     * what is near may be old for who asked. It stays, for it is followed still, unless the ear is lost.
+     */
+    async settle(): Promise<boolean> {
+      if (!tracking.isOn()) return true;
       const begunMs = performance.now();
       try {
         await tracking.settled();
       } catch {
-        return forget();
+        return false;
       }
       settledMs = Math.max(settledMs, begunMs);
+      return true;
     },
 
     /** Whether every change is known that was made before a moment (ms of `performance.now`). */
     isSettled: (sinceMs: number): boolean => settledMs >= sinceMs && tracking.isOn(),
   };
 }
+
+/** Shelves of one read. */
+export const apart = (): Shelves => ({ posts: ownShelf(), authors: ownShelf(), viewers: ownShelf(), areKept: false });
 
 export type NearCache = ReturnType<typeof nearCache>;
 
