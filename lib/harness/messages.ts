@@ -48,16 +48,21 @@ function one(field: DescField, depth: number): fc.Arbitrary<unknown> {
   return field.enum === undefined ? scalar(field.scalar as ScalarType) : fc.nat(9);
 }
 
-/** Any message of a type, with any of its fields but oneofs and maps. */
+/** Any message of a type, with any of its fields but maps, and one of each oneof at most. */
 export function message(desc: DescMessage, depth = 0): fc.Arbitrary<object> {
-  const own = desc.fields.filter(({ oneof, fieldKind, message: of }) => {
-    if (oneof !== undefined || fieldKind === "map") return false;
-    return of === undefined || depth < deepest;
-  });
-  const fields = own.map((field) => {
+  const isMade = ({ fieldKind, message: of }: DescField) =>
+    fieldKind !== "map" && (of === undefined || depth < deepest);
+  const alone = desc.fields.filter((field) => field.oneof === undefined && isMade(field));
+  const fields = alone.map((field) => {
     const value = one(field, depth);
     return [field.localName, field.fieldKind === "list" ? fc.array(value, { maxLength: 3 }) : value] as const;
   });
+  for (const choice of desc.oneofs) {
+    const cases = choice.fields
+      .filter(isMade)
+      .map((field) => one(field, depth).map((value) => ({ case: field.localName, value })));
+    if (cases.length > 0) fields.push([choice.localName, fc.oneof(...cases)]);
+  }
   return fc
     .record(Object.fromEntries(fields), { requiredKeys: [], noNullPrototype: true })
     .map((init) => create(desc, init));

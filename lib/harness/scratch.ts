@@ -60,13 +60,7 @@ export function scratch(env: Readonly<Record<string, string | undefined>>): Scra
     async openRedis() {
       const redis = openRedis({ url: redisUrl, deployment, scripts: [...readModelScripts, ...rateScripts], log });
       closing.push(redis.close);
-      while (
-        !(await redis.ping().then(
-          () => true,
-          () => false,
-        ))
-      )
-        await new Promise(setImmediate);
+      await until("Redis is there", async () => redis.reached());
       return redis;
     },
     async openBus() {

@@ -25,6 +25,9 @@ export const idAt = (timeMs: number): bigint =>
 /** The least id that can be made in a millisecond. */
 export const leastIdAt = (timeMs: number): bigint => BigInt(Math.max(0, Math.floor(timeMs) - epochMs)) << randomBits;
 
+/** How far the clocks of two machines may be apart. */
+export const clocksMs = 3_000;
+
 /** The millisecond an id was made in. */
 export const timeOf = (id: bigint): number => Number(id >> randomBits) + epochMs;
 

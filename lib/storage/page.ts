@@ -18,7 +18,7 @@ export function pageSizeOf(asked: number): number {
 /** Second: the first had its place in the clear. */
 const formatVersion = 2;
 const placeBytes = 8;
-/** Tokens kept: who looks again soon, and nothing new came, gets the same. Sealing one takes as long as a fifth of a page. 3 MB at most. */
+/** Tokens kept: who looks again soon, and nothing new came, gets the same. Sealing one is a twentieth of what feed does for a page. 3 MB at most. */
 const sealedMax = 10_000;
 
 /**

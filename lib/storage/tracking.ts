@@ -24,9 +24,10 @@ const channel = "__redis__:invalidate";
 
 /**
  * Client-side caching in two connections: what is read over `client` after `follow` is followed by the server, and an ear of this process
- * hears of its next change. The two are not in order with each other, so who uses what was kept asks on the ear first: a change is
- * told there before the writer hears that it is made, and the answer to a question comes after all that was told. So nothing
- * kept is older than the question, and a lost connection or a server that lost its keys empties everything.
+ * hears of its next change. The two are not in order with each other, so who uses what was kept asks first: on the ear, for a change is
+ * told there before the writer hears that it is made, and the answer to a question comes after all that was told; and on `client`, for
+ * once that is gone its keys are followed no more. So nothing kept is older than the question, and a lost connection or a server
+ * that lost its keys empties everything.
  *
  * The server remembers who follows which key, at most `tracking-table-max-keys` (a million): beyond, it tells of changes that were none.
  */
@@ -54,6 +55,8 @@ export function createTracking({
   let isTold = false;
   /** Grows with each loss: what began before one does not end as if there had been none. */
   let losses = 0;
+  /** Both connections become ready, maybe at once, and each time that is one beginning. */
+  let beginning = Promise.resolve();
 
   const lose = (): void => {
     losses++;
@@ -61,25 +64,26 @@ export function createTracking({
     listener.lost();
   };
 
-  /** Both ways are open: has the server tell this ear. */
+  /** Where both ways are open, has the server tell this ear. */
   async function begin(): Promise<void> {
-    if (client.status !== "ready" || ear.status !== "ready") return;
+    if (on || client.status !== "ready" || ear.status !== "ready") return;
     const before = losses;
     if (earId === undefined) {
       const id = await ear.client("ID");
       await ear.subscribe(channel);
-      if (before !== losses) return;
       earId = id;
     }
-    await client.client("TRACKING", "OFF");
     await client.client("TRACKING", "ON", "REDIRECT", earId, "OPTIN");
-    on = before === losses;
+    // Of whichever connections that was: others are asked anew.
+    if (before !== losses) throw new Error("a connection was lost meanwhile");
+    on = true;
     isTold = false;
   }
   const attempt = (): void => {
-    begin().catch((reason: unknown) => {
+    beginning = beginning.then(begin).catch((reason: unknown) => {
       if (!isTold) log.warn("redis does not tell of changes", { error: reason });
       isTold = true;
+      earId = undefined;
       // It is tried again with the next connection.
       if (ear.status === "ready") ear.disconnect(true);
     });
@@ -105,7 +109,7 @@ export function createTracking({
       pipeline.client("CACHING", "YES");
     },
     async settled() {
-      await ear.ping();
+      await Promise.all([ear.ping(), client.ping()]);
     },
     close() {
       client.off("close", lose);

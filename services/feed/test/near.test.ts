@@ -176,3 +176,18 @@ test("who is not told whether all is told believes nothing that is near", async 
     assert.equal((await look(asked)).posts[0]?.card?.version, version);
   }
 });
+
+test("what makes way for others in the look that found it is still told of", async () => {
+  const postIds = Array.from({ length: 12 }, newId);
+  await Promise.all([author(), sets(), ...postIds.map(post)]);
+  const { look } = looking(redis, { posts: 5, authors: 1, viewerIds: 6 });
+  for (let version = 2; version < 400; version++) {
+    // The one that was looked at last, and is near, comes first: the others put it out.
+    const [first, next] = [0, 1].map((by) => postIds[(version + by) % postIds.length]) as [bigint, bigint];
+    const ids = [first, ...postIds.filter((id) => id !== first && id !== next), next];
+    await put(card(first, version));
+    const asked = { postIds: ids, authorIds: [authorId], viewerId, depth: "whole" } as const;
+    const { posts } = await look({ ...asked, sinceMs: performance.now() });
+    assert.equal(posts[0]?.card?.version, version);
+  }
+});

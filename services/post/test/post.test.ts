@@ -377,6 +377,7 @@ test("ImportPosts takes 500 at one moment, no more, and names the field that is 
     ["text", { text: "" }],
     ["idempotency_key", { idempotencyKey: "" }],
     ["author_id", { authorId: "abc" }],
+    ["create_time", { createTime: timestampFromMs(Date.now() + hourMs) }],
   ];
   for (const [field, change] of wrong) {
     const posts = [{ ...sound, ...change }];

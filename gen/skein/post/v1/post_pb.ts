@@ -584,6 +584,8 @@ export type ImportedPost = Message<"skein.post.v1.ImportedPost"> & {
   text: string;
 
   /**
+   * Not in the future.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 3;
    */
   createTime?: Timestamp | undefined;

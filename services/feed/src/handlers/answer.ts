@@ -19,8 +19,8 @@ export function answerOf(
   };
 }
 
-/** Answers kept of a post: its readers differ little. Beyond them all of it begin anew. */
-const answersMax = 16;
+/** Answers kept of a post, some 550 bytes each: its readers differ little. Beyond them all of it begin anew. */
+const answersMax = 4;
 
 /** An item as it is sent: written once for all readers to whom the same is said of it. */
 function answered(item: Visible, reason: Reason): FeedItem {
@@ -37,7 +37,10 @@ function answered(item: Visible, reason: Reason): FeedItem {
 }
 
 /** What of an item differs between the readers of a post, and the version of its author, in one number: 32 bits of version, 8 of the reason, 4, 4 and 2. */
-function readerOf({ authorVersion, viewerReaction, saved, reposted, replyRefusal }: Visible, reason: Reason): number {
+export function readerOf(
+  { authorVersion, viewerReaction, saved, reposted, replyRefusal }: Visible,
+  reason: Reason,
+): number {
   const marks = (saved ? 1 : 0) + (reposted ? 2 : 0);
   return (((authorVersion * 256 + reason) * 16 + viewerReaction) * 16 + replyRefusal) * 4 + marks;
 }

@@ -9,6 +9,7 @@ import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
 import { membersIn, setStateOf } from "#lib/readmodel/member-set.ts";
 import { type Pulled, type PulledView, pulledView } from "#lib/readmodel/pulled.ts";
 import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
+import { clocksMs } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
 import { perTurn } from "#lib/storage/turn.ts";
 import { authorsAbove, authorsCandidates } from "./author.ts";
@@ -57,8 +58,6 @@ const buildMs = 10_000;
 
 /** Of more that is not fanned out, only what is of somebody followed goes on: a round trip costs less than so many cards. */
 const lateMax = 32;
-/** How far the clocks of two machines may be apart. */
-const clocksMs = 3_000;
 
 /**
  * The first step of a home read, one round trip: the timeline below a place, the version of the viewer's follow set,

@@ -10,6 +10,7 @@ import { perTurn } from "#lib/storage/turn.ts";
 import {
   type AuthorFacts,
   apart,
+  type Limits,
   type NearCache,
   nearCache,
   type PostFacts,
@@ -45,8 +46,8 @@ const readsMax = 32;
 const nearCounts = cacheCounts("near");
 
 /** Looks at posts and authors for a viewer; what is not near is read in one round trip with everybody who looks in the same turn. */
-export function looking(redis: Redis) {
-  const near = nearCache(redis);
+export function looking(redis: Redis, limits?: Limits) {
+  const near = nearCache(redis, limits);
   const together = perTurn(readsMax, (asks: readonly Asked[]) => lookTogether(redis, near, asks));
   return {
     /** Has what is near be as it is from now on, for who asks something else of Redis meanwhile. */

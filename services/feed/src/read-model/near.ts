@@ -37,10 +37,10 @@ export type Shelves = {
   readonly areKept: boolean;
 };
 
-/** Some 60 MB of posts, with what was answered of them, 5 of authors, and of viewers as many as have so many ids: 25 MB. Beyond, the least used go. */
-const postsMax = 50_000;
-const authorsMax = 20_000;
-const viewerIdsMax = 400_000;
+/** How much is kept: so many posts and authors, and of viewers as many as have so many ids. Beyond, the least used go. */
+export type Limits = { readonly posts: number; readonly authors: number; readonly viewerIds: number };
+/** Measured: posts 34 MB with one answer each, 83 with as many as there may be; authors 4, viewers 31. A process has 256. */
+const standard: Limits = { posts: 30_000, authors: 20_000, viewerIds: 400_000 };
 
 /** The sets of a viewer, in the order in which `askViewer` takes them; each change of one writes its state. */
 export const viewersSets = [followSets, tieSets, reactedSets, ownSets];
@@ -49,12 +49,12 @@ export const viewersSets = [followSets, tieSets, reactedSets, ownSets];
  * A near cache of what deciding takes, in this process: what Redis holds of posts, authors and viewers, decoded, for as long as the
  * server told of no change. Who uses it settles it first, from when on they may see: so it is as new as a read made then; see `createTracking`.
  */
-export function nearCache(redis: Redis) {
-  const posts = keptShelf(new LRUCache<bigint, Slot<PostFacts>>({ max: postsMax, dispose: letGo }));
-  const authors = keptShelf(new LRUCache<bigint, Slot<AuthorFacts>>({ max: authorsMax, dispose: letGo }));
+export function nearCache(redis: Redis, limits = standard) {
+  const posts = keptShelf(new LRUCache<bigint, Slot<PostFacts>>({ max: limits.posts, dispose: letGo }));
+  const authors = keptShelf(new LRUCache<bigint, Slot<AuthorFacts>>({ max: limits.authors, dispose: letGo }));
   const viewers = keptShelf(
     new LRUCache<bigint, Slot<ViewerFacts>>({
-      maxSize: viewerIdsMax,
+      maxSize: limits.viewerIds,
       sizeCalculation: ({ value }) => sizeOf(value),
       dispose: letGo,
     }),

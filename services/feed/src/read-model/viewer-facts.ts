@@ -1,7 +1,7 @@
 import { type MarkedSet, type MemberSet, marksIn, membersIn } from "#lib/readmodel/member-set.ts";
 import { type Ties, tiesIn, wordsVersionIn } from "#lib/readmodel/tie.ts";
 import type { ViewerLook } from "#lib/readmodel/viewer-look.ts";
-import { leastIdAt } from "#lib/storage/id.ts";
+import { clocksMs, leastIdAt } from "#lib/storage/id.ts";
 
 /** How some people and posts, those that were asked for, stand to a viewer; a set that Redis lacks is undefined, and truth decides. */
 export type ViewerFacts = {
@@ -24,8 +24,6 @@ type Asked = {
 
 /** Ids asked about one viewer; with more the next look begins anew. */
 const factsMax = 1_000;
-/** How far the clock of whoever makes ids may be ahead. */
-const clocksMs = 3_000;
 const none: ReadonlySet<bigint> = new Set();
 
 /** Somebody who is not signed in follows, mutes and keeps nothing. */

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Client, HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { MediaSchema, type MediaService } from "#gen/skein/media/v1/media_pb.ts";
 import type { EditPostRequest, PostService, ImportedPost as SentImport } from "#gen/skein/post/v1/post_pb.ts";
@@ -11,7 +11,7 @@ import { invalid, notFound } from "#lib/mesh/errors.ts";
 import { facetsOf } from "#lib/mesh/found-facets.ts";
 import { mustBeOpen, type StandingReader } from "#lib/readmodel/standing.ts";
 import { claimMedia, claimOf, mediaIdsOf } from "#lib/service/claims.ts";
-import { idOf, parseId } from "#lib/storage/id.ts";
+import { clocksMs, idOf, parseId } from "#lib/storage/id.ts";
 import { keyOf } from "#lib/storage/idempotency.ts";
 import type { Statements } from "#lib/storage/mysql.ts";
 import { postName } from "../events.ts";
@@ -166,5 +166,12 @@ const importedOf = async ({
   // An import looks up no names.
   content: contentOf(await facetsOf(text), { contentWarning: "", language: "" }),
   key: keyOf(idempotencyKey),
-  timeMs: createTime === undefined ? Date.now() : timestampMs(createTime),
+  timeMs: createTime === undefined ? Date.now() : pastMs(createTime),
 });
+
+/** When something was made elsewhere: ids tell that what has a later one did not exist yet. */
+function pastMs(createTime: Timestamp): number {
+  const timeMs = timestampMs(createTime);
+  if (timeMs > Date.now() + clocksMs) throw invalid("create_time", "must not be in the future");
+  return timeMs;
+}
