@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -58,6 +58,7 @@ else process.exitCode = await main();
 
 async function main(): Promise<number> {
   const failed: string[] = [];
+  const reasons: string[] = [];
   if (values.only === undefined && (await run([process.execPath, "tools/check.ts"], {})) !== 0) failed.push("check");
   const dir = mkdtempSync(path.join(tmpdir(), "skein-servers-"));
   console.log("starting servers");
@@ -87,18 +88,22 @@ async function main(): Promise<number> {
           process.execPath,
           "--test",
           `--test-concurrency=${atOnce}`,
-          "--test-reporter=spec",
+          ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
+          ...["--test-reporter=./tools/test/failures.ts", `--test-reporter-destination=${path.join(dir, title)}`],
           `--test-timeout=${testMs}`,
           ...chosen.sort(),
         ],
         env,
       );
-      if (code !== 0) failed.push(title);
+      if (code === 0) continue;
+      failed.push(title);
+      reasons.push(readFileSync(path.join(dir, title), "utf8"));
     }
   } finally {
     await servers.discard();
     rmSync(dir, { recursive: true, force: true });
   }
+  for (const reason of reasons) console.log(`\n${reason}`);
   console.log(failed.length === 0 ? "all passed" : `failed: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
