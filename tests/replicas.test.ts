@@ -28,11 +28,21 @@ before(
 
 after(() => system.stop());
 
+/** A sixth of the time that a door gives a read. */
+const warmMs = 500;
+/**
+ * Thirty processes that were started together compile what they meet first, on two cores: then the machine is late, whatever ends. What is asked
+ * here is of a system that runs.
+ */
+const isWarm = ({ tookMs }: Traffic): boolean =>
+  tookMs.length >= 5 * rate && tookMs.slice(-2 * rate).every((ms) => ms < warmMs);
+
 /** Drives people while something happens, and says what went wrong for them. */
 async function meanwhile(happens: (traffic: Traffic) => Promise<unknown>): Promise<void> {
   const client = openEdges(system.instance.edges);
   const traffic = drive({ edges: client, ledger, rate });
   try {
+    await until("the system is warm", () => isWarm(traffic));
     await happens(traffic);
     const after = traffic.done() + rate;
     await until("as many requests again are answered", () => traffic.done() >= after);

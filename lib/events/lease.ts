@@ -34,8 +34,13 @@ export function leases({ db, team, holder, log }: { db: Statements; team: string
   };
 
   async function tick(): Promise<void> {
-    await announce(db, team, holder);
-    const { members, mine, free } = await survey(db, team, holder);
+    await renew(db, team, holder);
+    let found = await survey(db, team, holder);
+    if (!found.isMember) {
+      await announce(db, team, holder);
+      found = await survey(db, team, holder);
+    }
+    const { members, mine, free } = found;
     const share = Math.ceil(shards / Math.max(1, members));
     if (mine.length > share) {
       change(new Set(mine.slice(0, share).map(shardOf)));
@@ -73,17 +78,21 @@ export function leases({ db, team, holder, log }: { db: Statements; team: string
 
 const expiry = `TIMESTAMPADD(SECOND, ${lifeSeconds}, NOW(3))`;
 
-/** Says that this process is alive, which also keeps what it holds. */
+/** Keeps this process a member, and what it holds, by one commit: idle processes do it all the time. */
+async function renew(db: Statements, team: string, holder: string): Promise<void> {
+  await db.exec(
+    `UPDATE lease SET expire_time = ${expiry} WHERE team IN (?) AND holder = ? AND expire_time > NOW(3)`, // by_team
+    [[team, `${team}#`], holder],
+  );
+}
+
+/** Says that this process is alive, for the first time or after it was late. */
 async function announce(db: Statements, team: string, holder: string): Promise<void> {
   await db.exec(
     `INSERT INTO lease (name, team, holder, fence, expire_time) VALUES (?, ?, ?, 0, ${expiry})
      ON DUPLICATE KEY UPDATE expire_time = ${expiry}`,
     [`${team}#${holder}`, `${team}#`, holder],
   );
-  await db.exec(`UPDATE lease SET expire_time = ${expiry} WHERE team = ? AND holder = ? AND expire_time > NOW(3)`, [
-    team,
-    holder,
-  ]);
 }
 
 /** How many processes share the work, which shards are this one's, and which are nobody's. */
@@ -95,6 +104,7 @@ async function survey(db: Statements, team: string, holder: string) {
   const taken = rows.filter((row) => String(row.name).startsWith(`${team}/`));
   const names = new Set(taken.map((row) => String(row.name)));
   return {
+    isMember: rows.some((row) => row.name === `${team}#${holder}`),
     members: rows.length - taken.length,
     mine: taken.filter((row) => row.holder === holder).map((row) => String(row.name)),
     free: Array.from({ length: shards }, (_, shard) => `${team}/${shard}`).filter((name) => !names.has(name)),
