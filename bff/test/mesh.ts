@@ -13,11 +13,13 @@ import { ListService } from "#gen/skein/graph/v1/list_pb.ts";
 import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import type { PostPoll } from "#gen/skein/post/v1/content_pb.ts";
+import { ContentService } from "#gen/skein/post/v1/contents_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { PollService } from "#gen/skein/post/v1/poll_pb.ts";
 import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
+import { AuthorService } from "#gen/skein/user/v1/author_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { callOf } from "#lib/mesh/call.ts";
 import { invalid, notFound, problem } from "#lib/mesh/errors.ts";
@@ -50,6 +52,10 @@ export async function meshOf(t: TestContext, users: User[]) {
     return user;
   };
   const shown = (user: User) => ({ ...user, displayName: user.username.toUpperCase(), createTime: timestampFromMs(0) });
+  const slotOf = (id: string) => {
+    const user = users.find((candidate) => candidate.id === id);
+    return user ? { user: shown(user) } : {};
+  };
   const item = (post: Post, reason: Reason) => ({
     activityId: post.id,
     postId: post.id,
@@ -100,13 +106,9 @@ export async function meshOf(t: TestContext, users: User[]) {
       return { user: shown(found(username)), session };
     },
     getUser: ({ user }) => ({ user: shown(found(user)) }),
-    batchGetUsers: ({ userIds }) => ({
-      users: userIds.map((id) => {
-        const user = users.find((candidate) => candidate.id === id);
-        return user ? { user: shown(user) } : {};
-      }),
-    }),
+    batchGetUsers: ({ userIds }) => ({ users: userIds.map(slotOf) }),
   });
+  service(AuthorService, { batchGetAuthors: ({ userIds }) => ({ authors: userIds.map(slotOf) }) });
   service(GraphService, {
     followUser: ({ userId }, ctx) => {
       const viewerId = viewer(ctx);
@@ -251,6 +253,11 @@ export async function meshOf(t: TestContext, users: User[]) {
     }),
     detachQuote: () => ({}),
   });
+  const contentOf = (id: string) => {
+    const post = posts.find((candidate) => candidate.id === id && candidate.text !== "");
+    return post ? { post } : {};
+  };
+  service(ContentService, { batchGetContents: ({ postIds }) => ({ contents: postIds.map(contentOf) }) });
   service(PostService, {
     createPost: ({ text, idempotencyKey, quotedPostId, poll }, ctx) => {
       const before = posts.find(({ key }) => key === idempotencyKey);
@@ -269,12 +276,7 @@ export async function meshOf(t: TestContext, users: User[]) {
       if (before === undefined) posts.push(post);
       return { post, replayed: before !== undefined };
     },
-    batchGetPosts: ({ postIds }) => ({
-      posts: postIds.map((id) => {
-        const post = posts.find((candidate) => candidate.id === id && candidate.text !== "");
-        return post ? { post } : {};
-      }),
-    }),
+    batchGetPosts: ({ postIds }) => ({ posts: postIds.map(contentOf) }),
     editPost: ({ postId, text }, ctx) => {
       const post = posts.find(({ id, authorId }) => id === postId && authorId === viewer(ctx));
       if (post === undefined || post.text === "") throw notFound("post");

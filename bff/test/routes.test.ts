@@ -101,7 +101,7 @@ test("a home feed is one skeleton and one batch a noun, and then only the skelet
   const { write, as, mesh } = await bff(t);
   for (let at = 0; at < 5; at++) await write(`text ${at}`, `k${at}`, at % 2 === 0 ? "1" : "2");
   const first = await as("1", "/v1/feed");
-  assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetPosts", "BatchGetUsers"]);
+  assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetContents", "BatchGetAuthors"]);
   const { items, nextPageToken } = first.json() as {
     items: { reason: string; post: { text: string } }[];
     nextPageToken: string;
@@ -141,7 +141,7 @@ test("an author's posts come with the author, by id or by name", async (t) => {
   await write("mine", "k1", "1");
   await write("yours", "k2", "2");
   const byName = await as("1", "/v1/users/ben/posts");
-  assert.deepEqual(mesh.calls, ["GetUser", "ListAuthorFeed", "BatchGetPosts"]);
+  assert.deepEqual(mesh.calls, ["GetUser", "ListAuthorFeed", "BatchGetContents"]);
   const { posts } = byName.json() as { posts: { text: string; author: { username: string } }[] };
   assert.deepEqual(
     posts.map(({ text, author }) => [text, author.username]),
@@ -222,9 +222,9 @@ test("a post is edited in place, its versions are one call, and a pinned one sta
   type Page = { posts: { id: string }[]; pinnedPost?: { id: string } };
   const page = (await as("1", "/v1/users/1/posts")).json() as Page;
   assert.deepEqual([page.pinnedPost?.id, page.posts.length, page.posts[0]], [id, 1, page.pinnedPost]);
-  assert.equal(mesh.calls.filter((name) => name === "BatchGetPosts").length, 1, "one call for all content");
+  assert.equal(mesh.calls.filter((name) => name === "BatchGetContents").length, 1, "one call for all content");
   const tagged = (await as("2", "/v1/tags/tag/posts")).json() as Page;
-  assert.deepEqual([tagged.posts.length, mesh.calls], [1, ["ListTagFeed", "BatchGetUsers"]]);
+  assert.deepEqual([tagged.posts.length, mesh.calls], [1, ["ListTagFeed", "BatchGetAuthors"]]);
   assertProblem(await as("2", "/v1/posts/1%2f2/versions"), 404, "not-found");
 });
 

@@ -11,7 +11,7 @@ test("what is new is what a first page shows above the oldest seen, one home rea
   const news = async (...seen: string[]) =>
     (await as("1", `/v1/feed/new?${seen.map((id) => `seen=${id}`).join("&")}`)).json();
   assert.deepEqual(await news("101", "100"), { count: 2, more: false });
-  assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetPosts", "BatchGetUsers"]);
+  assert.deepEqual(mesh.calls, ["ListHomeFeed", "BatchGetContents", "BatchGetAuthors"]);
   assert.deepEqual(await news("103", "100"), { count: 2, more: false }, "what is between");
   assert.deepEqual(mesh.calls, ["ListHomeFeed"]);
   assert.deepEqual(await news("99"), { count: 4, more: true }, "the page ends above what was seen");

@@ -14,6 +14,7 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { ContentService } from "#gen/skein/post/v1/contents_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PollService } from "#gen/skein/post/v1/poll_pb.ts";
@@ -21,6 +22,7 @@ import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
+import { AuthorService } from "#gen/skein/user/v1/author_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { newTraceparent, onBehalfOfNobody, valuesOf } from "#lib/mesh/call.ts";
 import { grpcTransport } from "#lib/mesh/transport.ts";
@@ -46,12 +48,15 @@ const services = {
 /** Some have several contracts; a test calls them as one. */
 const more: { readonly [N in Noun]?: readonly DescService[] } = {
   graph: [RelationService, MuteService, ListService, AccountService],
-  post: [DraftService, QuoteService, RepostService, SaveService, MentionService, PollService],
+  user: [AuthorService],
+  post: [ContentService, DraftService, QuoteService, RepostService, SaveService, MentionService, PollService],
 };
 
 export type Noun = keyof typeof services;
-type Clients = { readonly [N in Exclude<Noun, "graph" | "post">]: Client<(typeof services)[N]> } & {
+type Clients = { readonly [N in Exclude<Noun, "graph" | "post" | "user">]: Client<(typeof services)[N]> } & {
+  readonly user: Client<typeof UserService> & Client<typeof AuthorService>;
   readonly post: Client<typeof PostService> &
+    Client<typeof ContentService> &
     Client<typeof DraftService> &
     Client<typeof QuoteService> &
     Client<typeof RepostService> &

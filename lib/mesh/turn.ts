@@ -1,4 +1,4 @@
-import { isTraced } from "#lib/mesh/trace.ts";
+import { isTraced } from "./trace.ts";
 
 /**
  * What is asked for in one turn of the event loop is done together, so many at most, and each asker gets their own answer: the

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SpanKind } from "@opentelemetry/api";
-import { newTraceparent } from "#lib/mesh/call.ts";
-import { begin } from "#lib/mesh/trace.ts";
+import { newTraceparent } from "../call.ts";
+import { begin } from "../trace.ts";
 import { perTurn } from "../turn.ts";
 
 /** Doubles numbers, notes what it is asked at once, and cannot do 13; 666 breaks it. */

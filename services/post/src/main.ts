@@ -1,5 +1,6 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { ContentService } from "#gen/skein/post/v1/contents_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { ShareKind } from "#gen/skein/post/v1/events_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
@@ -20,6 +21,7 @@ import { publishDue } from "./consumer.ts";
 import { saversIn } from "./events/save.ts";
 import { deltasOf, detachedIn, sharesIn } from "./events/share.ts";
 import { changeOf } from "./events.ts";
+import { contentHandlers } from "./handlers/contents.ts";
 import { draftHandlers } from "./handlers/drafts.ts";
 import { mentionHandlers } from "./handlers/mentions.ts";
 import { pollHandlers } from "./handlers/polls.ts";
@@ -105,6 +107,7 @@ const saving = {
 await service.run(
   [
     host(PostService, postHandlers({ db, store, ...shared })),
+    host(ContentService, contentHandlers(db)),
     host(RepostService, repostHandlers({ db, store, ...shared })),
     host(QuoteService, quoteHandlers({ db, store, ...shared })),
     host(DraftService, draftHandlers({ drafts: draftStore(db, publishing), ...shared })),

@@ -1,6 +1,7 @@
 import type { Call } from "#lib/mesh/call.ts";
 import type { Log } from "#lib/mesh/log.ts";
 import { counter, histogram } from "#lib/mesh/metrics.ts";
+import { perTurn } from "#lib/mesh/turn.ts";
 import { keptAuthorVersions } from "#lib/readmodel/author-version.ts";
 import { cards, encodeCard } from "#lib/readmodel/card.ts";
 import { authorTimelines } from "#lib/readmodel/families.ts";
@@ -10,7 +11,6 @@ import type { TimelineEntry } from "#lib/readmodel/timeline.ts";
 import type { Witness } from "#lib/readmodel/witness.ts";
 import { timeOf } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { perTurn } from "#lib/storage/turn.ts";
 import type { PostChange } from "./events.ts";
 import type { PostStore, StoredPost } from "./store.ts";
 

@@ -205,3 +205,25 @@ test("the card of a quote says what it quotes, also after an edit, until that is
   await detachQuote(system.db("post"), unheard, { actor: BigInt(author.id), traceparent: newTraceparent() });
   await until("the relay tells it", async () => (await cardOf(second)).quoted?.postId === 0n);
 });
+
+test("BatchGetContents says what posts that stand say, to everybody the same, in the order asked", async () => {
+  const author = await named();
+  const [open, hidden, gone] = [
+    await created(author, { text: "before" }),
+    await created(author, { text: "nobody else's", audience: Audience.ONLY_ME }),
+    await created(author, { text: "gone" }),
+  ];
+  const now = await edited(author, { postId: open.id, text: "after" });
+  await post.deletePost({ postId: gone.id }, as(author.id));
+  const contents = async (postIds: string[]) =>
+    (await post.batchGetContents({ postIds }, as())).contents.map((slot) => slot.post);
+  assert.deepEqual(await contents([hidden.id, "x", gone.id, open.id, hidden.id]), [
+    hidden,
+    undefined,
+    undefined,
+    now,
+    hidden,
+  ]);
+  assert.equal((await contents(Array.from({ length: 500 }, () => "1"))).length, 500);
+  await refused(contents(Array.from({ length: 501 }, () => "1")), Code.InvalidArgument, "validation", "post_ids");
+});

@@ -10,7 +10,7 @@ import type { Passwords } from "./handlers/password.ts";
 import { type ProfileNeeds, updatingProfile } from "./handlers/profile.ts";
 import { bioOf, displayNameOf, importedUsernameOf, lookupOf, passwordOf, usernameOf } from "./handlers/rules.ts";
 import type { Sessions } from "./handlers/session.ts";
-import { shown } from "./handlers/shown.ts";
+import { shown, slotOf } from "./handlers/shown.ts";
 import type { AuthorVersions } from "./read-model.ts";
 import { type StoredUser, type UserStore, userState } from "./store.ts";
 
@@ -163,5 +163,3 @@ function namesOf(usernames: readonly string[]): string[] {
   if (usernames.length > batchMax) throw invalid("usernames", `must be at most ${batchMax}`);
   return usernames.map(lookupOf);
 }
-
-const slotOf = (user: StoredUser | undefined) => (user === undefined ? {} : { user: shown(user) });

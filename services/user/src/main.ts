@@ -1,5 +1,6 @@
 import { GraphService } from "#gen/skein/graph/v1/graph_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { AuthorService } from "#gen/skein/user/v1/author_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import { host } from "#lib/mesh/serve.ts";
 import { standingReader } from "#lib/readmodel/standing.ts";
@@ -7,6 +8,7 @@ import { openService } from "#lib/service/open.ts";
 import { config } from "./config.ts";
 import { sweepRegistrations } from "./consumer.ts";
 import { versionsIn } from "./events.ts";
+import { authorHandlers } from "./handlers/authors.ts";
 import { passwords } from "./handlers/password.ts";
 import { sessions } from "./handlers/session.ts";
 import { userHandlers } from "./handlers.ts";
@@ -33,4 +35,7 @@ const handlers = userHandlers({
   nudge,
 });
 
-await service.run([host(UserService, handlers)], [sweepRegistrations({ store, graph, nudge, log })]);
+await service.run(
+  [host(UserService, handlers), host(AuthorService, authorHandlers(store))],
+  [sweepRegistrations({ store, graph, nudge, log })],
+);

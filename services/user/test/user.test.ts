@@ -338,6 +338,7 @@ test("ImportUsers is the operator's, 1,000 at most, and names the field that is 
 test("a registration that was cut in the middle is finished by the same call, by a log-in and by the sweeper", {
   timeout: 60_000,
 }, async () => {
+  const { user: known } = await register({});
   const [called, loggedIn, swept] = [newName(), newName(), newName()];
   await system.kill("graph", "SIGKILL");
   for (const username of [called, loggedIn, swept])
@@ -351,6 +352,11 @@ test("a registration that was cut in the middle is finished by the same call, by
   assert.deepEqual(
     (await user.batchGetUsers({ userIds: cut }, as())).users.map((slot) => slot.user),
     [undefined, undefined, undefined],
+  );
+  const { authors } = await user.batchGetAuthors({ userIds: [...cut, known.id, "x"] }, as());
+  assert.deepEqual(
+    authors.map((slot) => slot.user?.id),
+    [undefined, undefined, undefined, known.id, undefined],
   );
   await system.start("graph");
 

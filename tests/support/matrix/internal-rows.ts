@@ -8,6 +8,7 @@ import { MuteService } from "#gen/skein/graph/v1/mute_pb.ts";
 import { RelationService } from "#gen/skein/graph/v1/relation_pb.ts";
 import { LikeService } from "#gen/skein/like/v1/like_pb.ts";
 import { MediaService } from "#gen/skein/media/v1/media_pb.ts";
+import { ContentService } from "#gen/skein/post/v1/contents_pb.ts";
 import { DraftService } from "#gen/skein/post/v1/draft_pb.ts";
 import { MentionService } from "#gen/skein/post/v1/mention_pb.ts";
 import { PollService } from "#gen/skein/post/v1/poll_pb.ts";
@@ -15,6 +16,7 @@ import { PostService } from "#gen/skein/post/v1/post_pb.ts";
 import { QuoteService } from "#gen/skein/post/v1/quote_pb.ts";
 import { RepostService } from "#gen/skein/post/v1/repost_pb.ts";
 import { SaveService } from "#gen/skein/post/v1/save_pb.ts";
+import { AuthorService } from "#gen/skein/user/v1/author_pb.ts";
 import { UserService } from "#gen/skein/user/v1/user_pb.ts";
 import * as rules from "./rules.ts";
 import { draftOf, listOf, mediaOf, type Place, placesIn, postOf, type Row, row, tagOf, userOf } from "./table.ts";
@@ -103,6 +105,7 @@ function peopleReads(): Row[] {
   const trusted = ["operator"];
   return [
     row(UserService.method.getUser, rules.accountVisible, (at) => ({ user: userOf(at) }), { trusted }),
+    row(AuthorService.method.batchGetAuthors, rules.service, some),
     row(UserService.method.batchGetUsers, rules.accountsVisible, some, { trusted }),
     row(
       UserService.method.batchFindUsers,
@@ -131,6 +134,7 @@ function postReads(): Row[] {
   return [
     row(PostService.method.batchGetPosts, rules.postsVisible, (at) => ({ postIds: postsOf(at) })),
     row(PostService.method.listPostVersions, rules.postVisible, post),
+    row(ContentService.method.batchGetContents, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(PostService.method.batchGetCards, rules.service, (at) => ({ postIds: postsOf(at) })),
     row(PostService.method.getPostRecord, rules.service, (at) => post({ ...at, audience: "ONLY_ME" })),
     row(PostService.method.listTagActivities, rules.service, (at) => ({ tag: tagOf(at), limit: 10 })),

@@ -3,6 +3,7 @@ import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
 import { callIn, lasting, timeLeftMs } from "#lib/mesh/call.ts";
 import { problem } from "#lib/mesh/errors.ts";
 import { inTime } from "#lib/mesh/metrics.ts";
+import { perTurn } from "#lib/mesh/turn.ts";
 import { turnstile } from "#lib/mesh/turnstile.ts";
 import { followSets, homeTimelines } from "#lib/readmodel/families.ts";
 import { completeSince, lag, lagOf } from "#lib/readmodel/lag.ts";
@@ -11,7 +12,6 @@ import { type Pulled, type PulledView, pulledView } from "#lib/readmodel/pulled.
 import { type Slice, sliceOf, type TimelineEntry } from "#lib/readmodel/timeline.ts";
 import { clocksMs } from "#lib/storage/id.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { perTurn } from "#lib/storage/turn.ts";
 import { authorsAbove, authorsCandidates } from "./author.ts";
 import type { Look } from "./look.ts";
 import { type Merged, mergeAuthors, newestFirst } from "./merge.ts";

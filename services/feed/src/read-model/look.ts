@@ -1,4 +1,5 @@
 import { cacheCounts } from "#lib/mesh/cache-metrics.ts";
+import { perTurn } from "#lib/mesh/turn.ts";
 import { accountMarks, decodeAccountMark } from "#lib/readmodel/account.ts";
 import type { ViewerId } from "#lib/readmodel/audience.ts";
 import { authorVersions, decodeAuthorVersion } from "#lib/readmodel/author-version.ts";
@@ -6,7 +7,6 @@ import { cards, decodeShownCard } from "#lib/readmodel/card.ts";
 import { commentCounts, decodeCount, likeCounts } from "#lib/readmodel/count.ts";
 import { askViewer, type ViewerLook } from "#lib/readmodel/viewer-look.ts";
 import type { Redis } from "#lib/storage/redis.ts";
-import { perTurn } from "#lib/storage/turn.ts";
 import {
   type AuthorFacts,
   apart,

@@ -10,3 +10,6 @@ export const shown = ({ id, version, username, displayName, bio, createTime, ava
   createTime: timestampFromDate(createTime),
   ...(avatar && { avatar }),
 });
+
+/** A slot of a batch: empty where there is nobody to be shown. */
+export const slotOf = (user: StoredUser | undefined) => (user === undefined ? {} : { user: shown(user) });
