@@ -33,11 +33,12 @@ import {
 } from "#gen/skein/post/v1/post_pb.ts";
 import type { TextRange } from "#gen/skein/text/v1/text_pb.ts";
 import { UserSchema } from "#gen/skein/user/v1/user_pb.ts";
+import { noReactions } from "../src/compose/posts.ts";
 import { messageOf, type Rendered } from "../src/door/rendered.ts";
 import { withNewer } from "../src/view/newer.ts";
-import { authorPiece, postPiece } from "../src/view/piece.ts";
+import { type AuthorPiece, authorPiece, itemsMax, postPiece } from "../src/view/piece.ts";
 import { shownPoll } from "../src/view/poll.ts";
-import { homePage, onePost, postsPage, type ShownItem } from "../src/view/post.ts";
+import { homePage, onePost, postsPage, type Reactions, type ShownItem } from "../src/view/post.ts";
 
 const viewerId = "7";
 /** Quotes, escapes, controls, separators, surrogate pairs: all that a text may hold, and what a text is mostly made of. */
@@ -311,6 +312,29 @@ test("a page put together from bytes says what the message says, byte for byte a
       }
     }),
   );
+});
+
+test("an item that was written for others is written again for whom something else is said, or who wrote it", () => {
+  const say = (text: string) => authorPiece(create(UserSchema, { id: "7", version: 1n, username: text }));
+  const post = postPiece(create(PostSchema, { id: "1", version: 1n, authorId: "7", text: "a post", audience: 1 }));
+  const said = (likeCount: bigint) => ({ ...noReactions, likeCount });
+  const [few, many] = [said(1n), said(2n)];
+  const [author, renamed] = [say("anna"), say("anne")];
+  const shown = (reactions: Reactions, by: AuthorPiece, viewer?: string) => {
+    const item = { activityId: "5", reason: 1 as FeedReason, post, author: by, reactions };
+    const page = JSON.parse(homePage([item], "", viewer).json().toString());
+    const { likeCount, author: shownAuthor, viewer: state } = page.items[0].post;
+    return [likeCount, shownAuthor.username, state?.own];
+  };
+  for (let again = 0; again < 2; again++) {
+    assert.deepEqual(shown(few, author, "8"), [1, "anna", false]);
+    assert.deepEqual(shown(few, author, "7"), [1, "anna", true]);
+    assert.deepEqual(shown(few, author), [1, "anna", undefined]);
+    assert.deepEqual(shown(many, author, "8"), [2, "anna", false]);
+    assert.deepEqual(shown(many, renamed, "9"), [2, "anne", false]);
+    assert.deepEqual(shown(few, author, "9"), [1, "anna", false]);
+  }
+  assert.equal(post.items.length, itemsMax);
 });
 
 test("one post is answered by the same bytes", () => {

@@ -27,6 +27,18 @@ export function decode<D extends DescMessage>(desc: D, bytes: Uint8Array): Messa
   return found === undefined ? fromBinary(desc, bytes) : (found as MessageShape<D>);
 }
 
+/** Those of which many answers hold the same, by their bytes. */
+const shared = new Map<DescMessage, { readonly max: number; readonly known: Map<string, Message> }>();
+
+/**
+ * Has messages of a type that stand in others be read once: who reads the same bytes gets the same message, frozen. So many are
+ * kept; beyond them all begin anew. Said before the first is read.
+ */
+export function share(desc: DescMessage, max: number): void {
+  if (readers.has(desc)) throw new Error(`${desc.typeName} was read already`);
+  shared.set(desc, { max, known: new Map() });
+}
+
 const readers = new WeakMap<DescMessage, Reader>();
 const leave: Reader = () => undefined;
 
@@ -35,9 +47,28 @@ function readerOf(desc: DescMessage): Reader {
   if (known !== undefined) return known;
   // One that is in itself finds this, and is left, however deep it may be.
   readers.set(desc, leave);
-  const reader = isPlain(desc) ? plainReader(desc) : leave;
+  const reader = isPlain(desc) ? sharing(desc, plainReader(desc)) : leave;
   readers.set(desc, reader);
   return reader;
+}
+
+function sharing(desc: DescMessage, read: Reader): Reader {
+  const kept = shared.get(desc);
+  if (kept === undefined) return read;
+  const { max, known } = kept;
+  return (bytes, at, end) => {
+    const name = bytes.toString("latin1", at.pos, end);
+    const before = known.get(name);
+    if (before !== undefined) {
+      at.pos = end;
+      return before;
+    }
+    const message = read(bytes, at, end);
+    if (message === undefined) return undefined;
+    if (known.size >= max) known.clear();
+    known.set(name, Object.freeze(message));
+    return message;
+  };
 }
 
 const isPlain = (desc: DescMessage): boolean =>

@@ -30,8 +30,11 @@ const leaseMs = 20_000;
 /** A draw waits this long for Redis, and after a failure it is left alone for a while. */
 const lendMs = 100;
 const awayMs = 1_000;
-/** Subjects remembered in this process, about 200 bytes each, under a hash. The least used is asked for again. */
+/** Subjects remembered in this process, about 200 bytes each, long ones under a hash. The least used is asked for again. */
 const subjectsMax = 50_000;
+const nameMax = 40;
+
+const hashOf = (subject: string): string => hash("sha256", subject, "hex").slice(0, 16);
 
 type Lease = { left: number; untilMs: number; waitUntilMs: number; asking: Promise<void> | undefined };
 
@@ -87,8 +90,7 @@ export function rateLimits<K extends string>(
   return {
     /** Spends one token of a subject; where there is none, how many milliseconds until there is. */
     async take(kind: K, subject: string): Promise<number | undefined> {
-      const short = hash("sha256", subject, "hex").slice(0, 16);
-      const name = `${kind} ${short}`;
+      const name = subject.length <= nameMax ? `${kind} ${subject}` : `${kind} ${hashOf(subject)}`;
       const known = leases.get(name);
       const lease: Lease = known ?? { left: 0, untilMs: 0, waitUntilMs: 0, asking: undefined };
       if (known === undefined) leases.set(name, lease);
@@ -98,7 +100,7 @@ export function rateLimits<K extends string>(
           return undefined;
         }
         if (lease.waitUntilMs > now()) return lease.waitUntilMs - now();
-        lease.asking ??= renew(kind, BigInt(`0x${short}`), lease).finally(() => {
+        lease.asking ??= renew(kind, BigInt(`0x${hashOf(subject)}`), lease).finally(() => {
           lease.asking = undefined;
         });
         await lease.asking;

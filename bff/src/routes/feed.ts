@@ -1,7 +1,8 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { FeedReason, type FeedService } from "#gen/skein/api/v1/feed_pb.ts";
-import { type ListHomeFeedResponse, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
+import { FeedItemSchema, type ListHomeFeedResponse, Reason } from "#gen/skein/feed/v1/feed_pb.ts";
 import { callOf, within } from "#lib/mesh/call.ts";
+import { share } from "#lib/mesh/decode.ts";
 import { invalid } from "#lib/mesh/errors.ts";
 import type { Clients } from "../clients.ts";
 import type { MutedWords } from "../compose/muted-words.ts";
@@ -19,6 +20,9 @@ import { aboveOf, pageOf, pageSizeMax, tellDegraded } from "./page.ts";
 const seenMax = 100;
 /** "99+" is all that a badge says. */
 const countMax = 99;
+/** As many as there are posts kept, some 800 bytes each: what is said of a post is the same for most of its readers. */
+const itemsMax = 30_000;
+share(FeedItemSchema, itemsMax);
 
 export function feedRoutes(clients: Clients, pieces: Pieces, muted: MutedWords): Routes<typeof FeedService> {
   const { feed } = clients;

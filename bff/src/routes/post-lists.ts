@@ -38,11 +38,12 @@ export function postLists(clients: Clients, pieces: Pieces, muted: MutedWords) {
       tellDegraded(fromTruth, ctx);
       // The pinned one first: its content comes in the same call as the others'.
       const filled = await fillAuthorItems(pinned ? [pinned, ...items] : items, author, pieces, ctx);
-      const all = filled.map(({ item, ...of }) => ({
+      const all = filled.map(({ item, ...of }, nth) => ({
         ...of,
         reactions: item,
         quoted: item.quoted,
-        isTop: item === pinned,
+        // The same one may stand in the list as well.
+        isTop: nth === 0 && item === pinned,
       }));
       const shown = await withSlots(all, { clients, pieces }, ctx);
       const top = shown.find(({ isTop }) => isTop);

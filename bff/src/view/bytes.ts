@@ -7,6 +7,10 @@ export type Bytes = {
   raw(bytes: Uint8Array): void;
   /** An unsigned number below 2^53, as protobuf writes it. */
   varint(value: number): void;
+  /** How much is written. */
+  length(): number;
+  /** A copy of what was written since it was so much. */
+  since(length: number): Buffer;
   done(): Buffer;
 };
 
@@ -37,6 +41,12 @@ export function bytesUpTo(bytesMax: number): Bytes {
       let rest = value;
       for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
       bytes[at++] = rest;
+    },
+    length: () => at - start,
+    since(length) {
+      const copy = Buffer.allocUnsafeSlow(at - start - length);
+      copy.set(bytes.subarray(start + length, at));
+      return copy;
     },
     done() {
       free = at;

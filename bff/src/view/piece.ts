@@ -17,15 +17,30 @@ type Kept<Content> = {
   json: Buffer | undefined;
   binary: Buffer | undefined;
 };
-export type PostPiece = Kept<Post> & { tail: Buffer | undefined; last: Buffer | undefined };
+export type PostPiece = Kept<Post> & {
+  tail: Buffer | undefined;
+  last: Buffer | undefined;
+  /** Whole items of home feeds, as they were written for others. */
+  readonly items: KeptItem[];
+};
 export type AuthorPiece = Kept<User>;
+/** An item's JSON, for all to whom feed says the same of its post. */
+type KeptItem = { readonly said: object; readonly author: AuthorPiece; readonly json: Buffer };
+
+/** Of a post what is said to most, and to who reacted to it; a third takes the place of the first. */
+export const itemsMax = 2;
+/** What an item has beside its post's text. */
+const itemOverheadBytes = 800;
 
 /** Objects, keys, times and the heads of Buffers, beside the texts: measured with Node 24 (docs/decisions/0026). */
 const overheadBytes = 2_500;
 
 export const postPiece = (post: Post): PostPiece => {
   const piece = pieceOf(post, post.text);
-  return { ...piece, sizeBytes: piece.sizeBytes + besideBytes(post), tail: undefined, last: undefined };
+  const besides = besideBytes(post);
+  const itemBytes = itemOverheadBytes + besides + Buffer.byteLength(JSON.stringify(post.text));
+  const sizeBytes = piece.sizeBytes + besides + itemsMax * itemBytes;
+  return { ...piece, sizeBytes, tail: undefined, last: undefined, items: [] };
 };
 export const authorPiece = (user: User): AuthorPiece => pieceOf(user, `${user.username}${user.displayName}${user.bio}`);
 

@@ -23,6 +23,7 @@ import {
   type AuthorPiece,
   binaryOfAuthor,
   binaryOfPost,
+  itemsMax,
   jsonLastOfPost,
   jsonOfAuthor,
   jsonOfPost,
@@ -80,16 +81,9 @@ export function homePage(items: readonly ShownItem[], nextPageToken: string, vie
   const { items: list, nextPageToken: token } = ListHomeFeedResponseSchema.field;
   return rendered({
     json: () =>
-      jsonList(list.jsonName, items, nextPageToken, (to, item) => {
-        const { activityId, reason } = item;
-        to.ascii(`{"activityId":"${activityId}","reason":${nameOf(FeedReasonSchema, reason)},"post":`);
-        jsonPost(to, item, viewer);
-        if (item.repostedBy !== undefined) {
-          to.ascii(`,"${itemFields.repostedBy.jsonName}":`);
-          to.raw(jsonOfAuthor(item.repostedBy));
-        }
-        to.ascii("}");
-      }),
+      jsonList(list.jsonName, items, nextPageToken, (to, item) =>
+        isAlike(item, viewer) ? jsonAlike(to, item, viewer) : jsonItem(to, item, viewer),
+      ),
     binary: () =>
       binaryList(items, nextPageToken, token.number, (to, item) => {
         const { activityId, reason } = item;
@@ -105,6 +99,38 @@ export function homePage(items: readonly ShownItem[], nextPageToken: string, vie
         binaryPost(to, item, viewer);
       }),
   });
+}
+
+function jsonItem(to: Bytes, item: ShownItem, viewer: Viewer): void {
+  to.ascii(`{"activityId":"${item.activityId}","reason":${nameOf(FeedReasonSchema, item.reason)},"post":`);
+  jsonPost(to, item, viewer);
+  if (item.repostedBy !== undefined) {
+    to.ascii(`,"${itemFields.repostedBy.jsonName}":`);
+    to.raw(jsonOfAuthor(item.repostedBy));
+  }
+  to.ascii("}");
+}
+
+/** Whether all signed-in viewers to whom feed says the same get the same item: not who wrote it, and not where a slot is each one's own. */
+const isAlike = ({ post: { content: post }, repostedBy, quote, poll }: ShownItem, viewer: Viewer): boolean =>
+  viewer !== undefined &&
+  viewer !== post.authorId &&
+  (repostedBy ?? quote ?? poll) === undefined &&
+  (post.content === undefined || (post.content.quotedPostId === 0n && post.content.poll === undefined));
+
+/** Written once: the mesh reads what feed says of a post as one message for all to whom it says the same. */
+function jsonAlike(to: Bytes, item: ShownItem, viewer: Viewer): void {
+  const { author, reactions: said } = item;
+  const { items } = item.post;
+  const known = items.find((one) => one.said === said && one.author === author);
+  if (known !== undefined) {
+    to.raw(known.json);
+    return;
+  }
+  const length = to.length();
+  jsonItem(to, item, viewer);
+  if (items.length === itemsMax) items.shift();
+  items.push({ said, author, json: to.since(length) });
 }
 
 /** A page of posts, with the one that is pinned above them. A tag's page is written the same way: its fields are the same. */
