@@ -28,8 +28,8 @@ before(
 
 after(() => system.stop());
 
-/** A sixth of the time that a door gives a read. */
-const warmMs = 500;
+/** A third of the time that a door gives a read. */
+const warmMs = 1_000;
 /**
  * Thirty processes that were started together compile what they meet first, on two cores: then the machine is late, whatever ends. What is asked
  * here is of a system that runs.
