@@ -70,8 +70,11 @@ export const histogram = <L extends string = never>({
 }: Named<L> & { readonly buckets?: readonly number[] }): Histogram<L> =>
   new Histogram({ name, help, labelNames: labels, buckets: [...buckets] });
 
-/** Milliseconds. Each look wakes an idle process: at 20 a third of what an idle service takes, 5 ms a second. */
-const eventLoopMonitoringPrecision = 100;
+/**
+ * Milliseconds. Each look wakes an idle process: at 10, the default, half a per cent of a core for each. What is told contains it: at 100 the
+ * alert of a late event loop (`infra/grafana/rules.yml`) would always fire.
+ */
+const eventLoopMonitoringPrecision = 20;
 
 /**
  * Shows this process's metrics at /metrics, in Prometheus' text form. It has a port of its own, which no client reaches:
