@@ -4,6 +4,7 @@ import { Redis as Client } from "ioredis";
 import { type Scratch, scratch } from "#lib/harness/scratch.ts";
 import { until } from "#lib/harness/until.ts";
 import { accountMarks, encodeAccountMark } from "#lib/readmodel/account.ts";
+import type { ViewerId } from "#lib/readmodel/audience.ts";
 import { authorVersions, encodeAuthorVersion } from "#lib/readmodel/author-version.ts";
 import { cards, encodeCard, forEverybody } from "#lib/readmodel/card.ts";
 import { commentCounts, encodeCount, likeCounts } from "#lib/readmodel/count.ts";
@@ -73,16 +74,20 @@ async function sets(): Promise<void> {
 /** A look that is near already. */
 async function nearLook(postIds: readonly bigint[]) {
   const { look } = looking(redis);
-  const seen = async (ids = postIds) =>
-    look({ postIds: ids, authorIds: [authorId], viewerId, depth: "whole", sinceMs: performance.now() });
-  await until("everything is near", async () => {
+  const seen = async (ids = postIds, by: ViewerId = viewerId) =>
+    look({ postIds: ids, authorIds: [authorId], viewerId: by, depth: "whole", sinceMs: performance.now() });
+  await isNear(seen);
+  return seen;
+}
+
+/** Until a look needs no trip: one may need another, where what it read is told of late. */
+const isNear = (seen: () => Promise<unknown>): Promise<void> =>
+  until("everything is near", async () => {
     await seen();
     const before = trips;
     await seen();
     return trips === before;
   });
-  return seen;
-}
 
 test("what is near is what Redis has: every write that was made before a look began is seen by it", async () => {
   const postIds = [newId(), newId(), newId()];
@@ -116,7 +121,8 @@ test("what a viewer does is seen by their next look, and what was made since the
   // As if an hour had passed since.
   const young = idAt(Date.now() + 3_600_000);
   await post(young);
-  await seen([young]);
+  await isNear(() => seen());
+  await isNear(() => seen([young], undefined));
   const before = trips;
   assert.equal((await seen([young, old])).viewer.reacted?.marks.get(young), undefined);
   assert.equal(trips, before, "nobody was asked");
