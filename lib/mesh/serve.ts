@@ -12,6 +12,7 @@ import {
   meetCaller,
   workOf,
 } from "./answer.ts";
+import "./ended-streams.ts";
 import { answeringTogether, batchedBy } from "./batch.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";
 import { problem } from "./errors.ts";

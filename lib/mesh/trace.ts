@@ -69,7 +69,7 @@ const active = new AsyncLocalStorage<Going>();
 export const begin = (name: string, kind: SpanKind, came: Came, attributes: Attributes = {}): Work =>
   came.isForced === true || came.traceparent.endsWith("1")
     ? sampled(name, kind, came, attributes)
-    : unsampled(name, kind, came, attributes);
+    : new Unsampled(name, kind, came, attributes);
 
 /** A step of the work that is going on, such as a statement; without sampled work it only runs. */
 export async function step<T>(
@@ -123,48 +123,63 @@ function sampled(name: string, kind: SpanKind, { traceparent, isForced }: Came, 
   };
 }
 
-function unsampled(name: string, kind: SpanKind, { traceparent, tracestate }: Came, attributes: Attributes): Work {
-  const startTime = Date.now();
-  const traceId = traceparent.slice(3, 35);
-  const spanId = newSpanId();
-  let isKept = false;
-  let failure: Code | undefined;
-  const record = () => {
-    const parent = parentIn(tracestate);
+/** A class, so that the many of which nothing comes cost a few fields. */
+class Unsampled implements Work {
+  readonly traceparent: string;
+  readonly tracestate: string;
+  readonly isSampled = false;
+  isKept = false;
+  #name: string;
+  readonly #kind: SpanKind;
+  #attributes: Attributes;
+  readonly #above: string | undefined;
+  readonly #startTime = Date.now();
+  #failure: Code | undefined;
+
+  constructor(name: string, kind: SpanKind, { traceparent, tracestate }: Came, attributes: Attributes) {
+    const spanId = newSpanId();
+    this.traceparent = `00-${traceparent.slice(3, 35)}-${spanId}-00`;
+    this.tracestate = `skein=${spanId}`;
+    this.#name = name;
+    this.#kind = kind;
+    this.#attributes = attributes;
+    this.#above = tracestate;
+  }
+
+  rename(name: string): void {
+    this.#name = name;
+  }
+
+  note(more: Attributes): void {
+    this.#attributes = { ...this.#attributes, ...more };
+  }
+
+  link(): void {}
+
+  run<T>(work: () => T): T {
+    return work();
+  }
+
+  keep(): void {
+    this.isKept = true;
+  }
+
+  fail(code: Code): void {
+    this.#failure = code;
+    if (faults.has(code)) this.isKept ||= mayKeep();
+  }
+
+  end(): void {
+    if (!this.isKept) return;
+    const { traceId, spanId } = contextOf(this.traceparent);
+    const parent = parentIn(this.#above);
     const above =
       parent === undefined ? ROOT_CONTEXT : below({ traceId, spanId: parent, traceFlags: 1, isRemote: true });
-    const span = ids.within({ traceId, spanId }, () =>
-      tracer().startSpan(name, { kind, attributes, startTime }, above),
-    );
-    if (failure !== undefined) blame(span, failure);
+    const asked = { kind: this.#kind, attributes: this.#attributes, startTime: this.#startTime };
+    const span = ids.within({ traceId, spanId }, () => tracer().startSpan(this.#name, asked, above));
+    if (this.#failure !== undefined) blame(span, this.#failure);
     span.end();
-  };
-  return {
-    traceparent: `00-${traceId}-${spanId}-00`,
-    tracestate: `skein=${spanId}`,
-    isSampled: false,
-    get isKept() {
-      return isKept;
-    },
-    rename: (to) => {
-      name = to;
-    },
-    note: (more) => {
-      attributes = { ...attributes, ...more };
-    },
-    link: () => {},
-    run: (work) => work(),
-    keep: () => {
-      isKept = true;
-    },
-    fail: (code) => {
-      failure = code;
-      if (faults.has(code)) isKept ||= mayKeep();
-    },
-    end: () => {
-      if (isKept) record();
-    },
-  };
+  }
 }
 
 function blame(span: Span, code: Code): void {

@@ -13,6 +13,7 @@ import {
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import { policy, RetryClass } from "#gen/skein/options/v1/options_pb.ts";
+import "./ended-streams.ts";
 import { batchOf } from "./batch.ts";
 import { type Call, callOf, timeLeftMs } from "./call.ts";
 import { channelOptions, methodDefinition } from "./codec.ts";

@@ -6,6 +6,7 @@ import type { Log } from "#lib/mesh/log.ts";
 import { isTraced, step } from "#lib/mesh/trace.ts";
 import { add } from "./command.ts";
 import { shareOf } from "./id.ts";
+import { answersTo, openPipeline } from "./pipeline.ts";
 import { createPulse } from "./pulse.ts";
 import { createTracking, type Listener, type Tracking } from "./tracking.ts";
 
@@ -170,7 +171,7 @@ export function openRedis({
       if (!isUsable()) throw redisAway();
       return serverMs + Math.max(0, deniedMs - askedMs);
     },
-    pipeline: () => client.pipeline(),
+    pipeline: () => openPipeline(client),
     run: (pipeline) => traced(pipeline, () => exec(pipeline)),
     runEach: (pipeline) => traced(pipeline, () => execEach(pipeline, failure)),
     call(pipeline, script, keys, args) {
@@ -259,17 +260,14 @@ function failing(log: Log): (reason: unknown) => Error {
 }
 
 async function exec(pipeline: ChainableCommander): Promise<unknown[]> {
-  const results = await pipeline.exec();
-  return (results ?? []).map(([err, result]) => {
-    if (err !== null) throw err;
-    return result;
-  });
+  const answers = await answersTo(pipeline);
+  for (const answer of answers) if (answer instanceof Error) throw answer;
+  return answers;
 }
 
 /** Where nothing came back at all, every command failed of it; then the whole fails. */
 async function execEach(pipeline: ChainableCommander, failure: (reason: unknown) => Error): Promise<unknown[]> {
-  const results = (await pipeline.exec()) ?? [];
-  const answers = results.map(([err, result]) => (err === null ? result : failure(err)));
+  const answers = (await answersTo(pipeline)).map((answer) => (answer instanceof Error ? failure(answer) : answer));
   const [first] = answers;
   if (first instanceof Error && answers.every((one) => one instanceof Error)) throw first;
   return answers;
